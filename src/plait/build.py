@@ -1,0 +1,296 @@
+"""Recipe → objects: the one place where a name becomes a class."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from plait.data.batches import InputSpec
+from plait.data.paths import resolve_media
+from plait.data.schema import Schema, split_cell
+from plait.data.table import Table
+from plait.encoders import ENCODERS, HfText, TimmImage, packaged, set_trainable
+from plait.encoders.weights import is_model_folder
+from plait.errors import DataError, RecipeError, nearest, unknown
+from plait.fusion import FUSIONS
+from plait.heads import PredictHead
+from plait.model import MultimodalModel
+from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor
+from plait.processors.image import picture_size
+from plait.processors.tabular import is_missing
+from plait.recipe import InputRecipe, Recipe, TaskRecipe
+from plait.tasks import Classification, Multilabel, Regression, Targets, Task, guess_task
+
+DEFAULT_ENCODER = {"text": "scratch:transformer", "image": "scratch:cnn"}
+TABULAR = ("number", "category", "date")
+WIDE = 128  # columns from which attention over columns is left out: its cost grows with their square
+FIT_ROWS = 200_000  # rows that vocabularies and scales are learned from
+
+
+def default_inputs(schema: Schema) -> dict[str, InputRecipe]:
+    """An input for every column that is not ignored.
+
+    Raises:
+        DataError: none is left.
+    """
+    inputs = {name: InputRecipe(modality=c.modality) for name, c in schema.items() if c.modality != "ignore"}  # type: ignore[arg-type]
+    if not inputs:
+        reasons = "; ".join(f"{column.name}: {column.reason}" for column in list(schema.values())[:5])
+        raise DataError(f"no column is left to learn from ({reasons}); say what one is with --type COLUMN=text")
+    return inputs
+
+
+def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray) -> dict[str, InputSpec]:
+    """Fit the processors on training rows. Number, category and date columns become one input, `tabular`.
+
+    Raises:
+        RecipeError: an encoder or option is unknown.
+        DataError: a column is absent, or a cell does not fit its type.
+    """
+    rows = rows if len(rows) <= FIT_ROWS else rows[:: -(-len(rows) // FIT_ROWS)]
+    specs: dict[str, InputSpec] = {}
+    for name, spec in recipe.inputs.items():
+        table.column(name)
+        if spec.modality not in TABULAR:
+            make = _text_processor if spec.modality == "text" else _image_processor
+            specs[name] = InputSpec((name,), make(recipe, name, table, rows), spec.modality)
+    columns = {kind: [n for n, s in recipe.inputs.items() if s.modality == kind] for kind in TABULAR}
+    if any(columns.values()):
+        names = [name for kind in TABULAR for name in columns[kind]]
+        processor = _tabular_processor(recipe, columns, table, rows)
+        specs[_tabular_name(recipe)] = InputSpec(tuple(names), processor, "tabular")
+    return specs
+
+
+def _tabular_name(recipe: Recipe) -> str:
+    taken = {name for name, spec in recipe.inputs.items() if spec.modality not in TABULAR}
+    return "tabular" if "tabular" not in taken else "tabular columns"
+
+
+def _text_processor(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Processor:
+    family, variant = encoder_name(recipe.inputs[name])
+    options = recipe.inputs[name].options
+    if family == "hf":
+        return HfText.make_processor(_hf_name(variant), **_chosen(HfText.make_processor, options))
+    texts = (str(value) for value in table.iterate(name, rows) if not is_missing(value))
+    return TextProcessor.train(texts, **_chosen(TextProcessor.train, options))
+
+
+def _image_processor(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Processor:
+    family, variant = encoder_name(recipe.inputs[name])
+    options = recipe.inputs[name].options
+    if family == "timm":
+        return TimmImage.make_processor(_timm_name(variant), **_chosen(TimmImage.make_processor, options))
+    size = options.pop("size", None) or _usual_size(recipe, name, table, rows)
+    return ImageProcessor(size, **_chosen(ImageProcessor, options))
+
+
+def _usual_size(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> int:
+    """The median picture's shorter side, to a multiple of 8 between 32 and 128 pixels."""
+    sides = []
+    for value in table.cells(name, rows[:: max(1, len(rows) // 50)]):
+        for item in split_cell(value):
+            try:
+                path = item if isinstance(item, bytes) else resolve_media(table.root, item, recipe.data.allow_outside)
+                sides.append(min(picture_size(path)))
+            except DataError:
+                continue  # counted and named when the table is checked
+    return int(np.clip(round(np.median(sides) / 8) * 8, 32, 128)) if sides else 64
+
+
+def _tabular_processor(
+    recipe: Recipe, columns: Mapping[str, list[str]], table: Table, rows: np.ndarray
+) -> TabularProcessor:
+    cells = {name: table.cells(name, rows) for names in columns.values() for name in names}
+    options = _chosen(TabularProcessor.fit, recipe.tabular.options)
+    return TabularProcessor.fit(
+        cells, numbers=columns["number"], dates=columns["date"], categories=columns["category"], **options
+    )
+
+
+def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targets, dict[str, str]]:
+    """The tasks, fitted on training targets, and the reason for each one's type.
+
+    Raises:
+        DataError: a target is absent, constant, or does not fit its type.
+    """
+    tasks: dict[str, Task] = {}
+    reasons: dict[str, str] = {}
+    for spec in recipe.task:
+        if spec.target not in table.columns:
+            raise DataError(f"{table.source}: there is no column {spec.target!r}{nearest(spec.target, table.columns)}")
+        tasks[spec.target], reasons[spec.target] = _fitted_task(spec, table, rows)
+    return Targets(tasks, {spec.target: spec.weight for spec in recipe.task}), reasons
+
+
+def _fitted_task(spec: TaskRecipe, table: Table, rows: np.ndarray) -> tuple[Task, str]:
+    values = [value for value in table.cells(spec.target, rows) if not is_missing(value)]
+    kind, reason = guess_task(spec.target, values, len({str(value) for value in values}))
+    if spec.type is not None:
+        kind, reason = spec.type, "as you said"
+    balanced = spec.class_weights == "balanced"
+    if kind == "classification":
+        return Classification.fit(values, balanced, spec.label_smoothing), reason
+    if kind == "multilabel":
+        return Multilabel.fit(values, balanced), reason
+    return Regression.fit(values, spec.target), reason
+
+
+def build_model(
+    recipe: Recipe,
+    inputs: Mapping[str, InputSpec],
+    targets: Targets,
+    configs: Mapping[str, dict[str, Any]] | None = None,
+) -> MultimodalModel:
+    """Encoders, fusion and head.
+
+    Args:
+        recipe: names and options.
+        inputs: processors by input.
+        targets: what to predict.
+        configs: of a saved run, the configuration of each transformers encoder; then no pretrained weights are
+            loaded, because the run's own follow.
+
+    Raises:
+        RecipeError: a name or option is unknown.
+        PlaitError: pretrained weights are out of reach.
+    """
+    encoders = {name: _encoder(recipe, name, spec, configs) for name, spec in inputs.items()}
+    in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
+    method = recipe.fusion.method
+    if method not in FUSIONS:
+        raise RecipeError(unknown("fusion", method, FUSIONS))
+    fusion = _construct("fusion", method, FUSIONS[method], recipe.fusion.options, (), in_dims, recipe.fusion.dim)
+    head = PredictHead(recipe.fusion.dim, targets.out_dims, recipe.head.hidden, recipe.head.dropout)
+    return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token)
+
+
+def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, Any] | None) -> Any:
+    if spec.modality == "tabular":
+        frozen, tune_last, options, full_name = recipe.tabular.frozen, None, recipe.tabular.options, recipe.tabular.encoder
+        used = _processor_options("scratch", "tabular")
+        if full_name != "scratch:tabular":
+            raise RecipeError(unknown("tabular encoder", full_name, ["scratch:tabular"]))
+        if len(spec.columns) > WIDE:
+            options.setdefault("layers", 0)
+        made = _construct("tabular", full_name, ENCODERS[full_name], options, used, spec.processor)
+    else:
+        column = recipe.inputs[name]
+        frozen, tune_last, options = column.frozen, column.tune_last, column.options
+        made = _column_encoder(name, column, spec, options, None if configs is None else configs.get(name, {}))
+    set_trainable(made, frozen, tune_last)
+    return made
+
+
+def _column_encoder(
+    name: str, column: InputRecipe, spec: InputSpec, options: dict[str, Any], config: dict[str, Any] | None
+) -> Any:
+    """A text or picture encoder. `config` is not None where a saved run's weights follow."""
+    family, variant = encoder_name(column)
+    where, used = f"inputs.{name}", _processor_options(family, column.modality)
+    if family == "hf":
+        made = _construct(where, variant, HfText, options, used, spec.processor, _hf_name(variant), config=config)
+        if variant == "packaged:minilm" and config is None:
+            packaged.mark_minilm(made)
+        return made
+    if family == "timm":
+        is_packaged = variant == "packaged:efficientnet-lite0"
+        if is_packaged:
+            options |= {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+        if is_packaged or config is not None:
+            options["pretrained"] = False
+        made = _construct(where, variant, TimmImage, options, used, spec.processor, _timm_name(variant))
+        if is_packaged and config is None:
+            packaged.load_efficientnet_lite0(made)
+        return made
+    return _construct(where, f"{family}:{variant}", ENCODERS[f"{family}:{variant}"], options, used, spec.processor)
+
+
+def encoder_name(spec: InputRecipe) -> tuple[str, str]:
+    """Family and variant of a column's encoder: `("timm", "resnet50")`; packaged ones keep their full name.
+
+    Raises:
+        RecipeError: there is no such encoder, or it reads another modality.
+    """
+    name = spec.encoder or DEFAULT_ENCODER[spec.modality]
+    modality = {"packaged:minilm": "text", "packaged:efficientnet-lite0": "image"}.get(name)
+    family, _, variant = name.partition(":")
+    if modality is not None:
+        family, variant = ("hf" if modality == "text" else "timm"), name
+    elif is_model_folder(name):
+        family, variant, modality = "hf", name, "text"
+    elif family in ("timm", "hf") and variant:
+        modality = "image" if family == "timm" else "text"
+    elif name in ENCODERS and ":" in name:
+        made = ENCODERS[name]
+        modality = (made.func if isinstance(made, functools.partial) else made).modality  # type: ignore[attr-defined]
+    else:
+        raise RecipeError(unknown("encoder", name, known_encoders()))
+    if modality != spec.modality:
+        fitting = [n for n in known_encoders(spec.modality)]
+        raise RecipeError(f"encoder {name!r} reads {modality}, not {spec.modality}; known for it: {', '.join(fitting)}")
+    return family, variant
+
+
+def known_encoders(modality: str | None = None) -> list[str]:
+    """Names that a recipe may use, as a person would look them up."""
+    names = {
+        "image": ["scratch:cnn", "timm:NAME", "packaged:efficientnet-lite0"],
+        "text": [n for n in ENCODERS if n.startswith("scratch:") and n not in ("scratch:cnn", "scratch:tabular")]
+        + ["hf:NAME", "packaged:minilm", "FOLDER"],
+    }
+    return names[modality] if modality else names["image"] + names["text"]
+
+
+def _hf_name(variant: str) -> str:
+    if variant == "packaged:minilm":
+        return str(packaged.minilm_folder())
+    return str(Path(variant).expanduser()) if is_model_folder(variant) else variant
+
+
+def _timm_name(variant: str) -> str:
+    return "tf_efficientnet_lite0" if variant == "packaged:efficientnet-lite0" else variant
+
+
+def _processor_options(family: str, modality: str) -> list[str]:
+    """The options of a column that its processor takes."""
+    makers: dict[tuple[str, str], Callable[..., Any]] = {
+        ("hf", "text"): HfText.make_processor,
+        ("timm", "image"): TimmImage.make_processor,
+        ("scratch", "text"): TextProcessor.train,
+        ("scratch", "image"): ImageProcessor,
+        ("scratch", "tabular"): TabularProcessor.fit,
+    }
+    given_by_us = {"texts", "name", "columns", "numbers", "dates", "categories"}
+    return [name for name in inspect.signature(makers[family, modality]).parameters if name not in given_by_us]
+
+
+def _chosen(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a processor takes; the others are the encoder's."""
+    takes = inspect.signature(function).parameters
+    return {key: value for key, value in options.items() if key in takes}
+
+
+def _construct(
+    where: str,
+    name: str,
+    make: Callable[..., Any],
+    options: Mapping[str, Any],
+    used: Sequence[str],
+    *arguments: Any,
+    **more: Any,
+) -> Any:
+    """Call a class with a recipe's options; an option that neither it nor its processor (`used`) takes is an error."""
+    takes = [key for key in list(inspect.signature(make).parameters)[len(arguments) :] if key not in more]
+    for key in options:
+        if key not in takes and key not in used:
+            known = [*takes, *used]
+            raise RecipeError(f"{where}: {name} has no option {key!r}{nearest(key, known) or '.'} Known: {', '.join(known)}")
+    try:
+        return make(*arguments, **{key: value for key, value in options.items() if key in takes}, **more)
+    except (TypeError, ValueError, KeyError) as error:
+        raise RecipeError(f"{where}: {name} can't be built ({error})") from error

@@ -1,0 +1,103 @@
+"""What people see in the terminal: progress bars and tables. Results for machines go through `--json` instead."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+stderr = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """A line of news, on stderr so that stdout stays clean."""
+    stderr.print(text, markup=False, soft_wrap=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[str] = ()) -> Table:
+    """A table; `right` names columns of numbers."""
+    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    numbers = set(right)
+    for name in columns:
+        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*[_cell(value) for value in row])
+    return made
+
+
+def show(rendered: Table) -> None:
+    """Print a table on stderr."""
+    stderr.print(rendered)
+
+
+def number(value: float) -> str:
+    """A number as people read it.
+
+    >>> number(0.98765), number(1234567.0), number(3)
+    ('0.988', '1,234,567', '3')
+    """
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+
+
+def _cell(value: Any) -> str:
+    text = number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return text.replace("[", "\\[")
+
+
+class ProgressListener:
+    """Shows the training loop as one live bar, and a line an epoch.
+
+    Args:
+        epochs: in all.
+        label: what is trained.
+        quiet: show nothing.
+    """
+
+    def __init__(self, epochs: int, label: str = "", quiet: bool = False) -> None:
+        self.epochs = epochs
+        self.label = label
+        self.live = not quiet and (stderr.is_terminal or "ipykernel" in sys.modules)
+        self.quiet = quiet
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=stderr,
+            transient=True,
+        )
+        self.task = self.bar.add_task(label, total=None, loss="…")
+
+    def __enter__(self) -> "ProgressListener":
+        if self.live:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.live:
+            self.bar.stop()
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None:
+        self.bar.update(
+            self.task,
+            description=f"{self.label} epoch {epoch + 1}/{self.epochs}",
+            total=steps * self.epochs,
+            completed=epoch * steps + step,
+            loss=f"{loss:.4f}",
+        )
+
+    def epoch(self, record: Mapping[str, Any], best: bool) -> None:
+        if self.quiet:
+            return
+        scores = "  ".join(f"{name} {number(value)}" for name, value in list(record.get("val", {}).items())[:3])
+        mark = " *" if best and scores else ""
+        say(
+            f"{self.label} epoch {record['epoch']:>3}/{self.epochs}  loss {record['loss']:.4f}  "
+            f"{scores}{mark}  {record['train_seconds']:.1f} s"
+        )

@@ -1,0 +1,1 @@
+"""Tables, their columns' types, splits, batches, and what is wrong with them."""

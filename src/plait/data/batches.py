@@ -1,0 +1,200 @@
+"""Row numbers → `Batch`: each distinct value of a batch is decoded, tokenised and encoded once."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from plait.data.paths import resolve_media
+from plait.data.schema import split_cell
+from plait.data.table import Table
+from plait.errors import DataError
+from plait.processors import Features, Processor
+from plait.processors.tabular import is_missing
+from plait.types import Batch, Input
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How one modality is read.
+
+    Args:
+        columns: the columns that it reads; a tabular input reads many.
+        processor: prepares one value.
+        modality: `text`, `image` or `tabular`.
+    """
+
+    columns: tuple[str, ...]
+    processor: Processor
+    modality: str
+
+
+class Source(Protocol):
+    """Anything that makes batches of rows."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, rows: np.ndarray) -> Batch: ...
+
+
+class Cache:
+    """Prepared values, kept while they fit: what is small is decoded once a run, what is large once an epoch.
+
+    Args:
+        limit: bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.room = limit
+        self._held: dict[Any, Features] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, make: Callable[[], Features]) -> Features:
+        held = self._held.get(key)
+        if held is not None:
+            return held
+        made = make()
+        size = sum(array.nbytes for array in made.values()) + 200
+        with self._lock:
+            if size <= self.room and key not in self._held:
+                self._held[key] = made
+                self.room -= size
+        return made
+
+
+class TableSource:
+    """Rows of a table as batches.
+
+    Args:
+        table: the rows.
+        inputs: modality → how to read it. A column that the table lacks is absent in every row.
+        targets: target → `[rows of the table]` encoded targets.
+        allow_outside: media paths may leave the table's folder.
+        cache: shared with other sources of the same processors.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        inputs: Mapping[str, InputSpec],
+        targets: Mapping[str, np.ndarray] | None = None,
+        allow_outside: bool = False,
+        cache: Cache | None = None,
+    ) -> None:
+        self.table = table
+        self.inputs = dict(inputs)
+        self.targets = {name: torch.from_numpy(values) for name, values in (targets or {}).items()}
+        self.allow_outside = allow_outside
+        self.cache = cache or Cache(0)
+        self._own = object()  # marks cache entries that are this table's rows, not values
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Read, prepare and pad the values of some rows.
+
+        Raises:
+            DataError: a cell or file can't be used; the message names row and column.
+        """
+        numbers = torch.from_numpy(np.asarray(rows, dtype=np.int64))
+        targets = {name: values[numbers] for name, values in self.targets.items()}
+        inputs = {name: self._input(spec, rows) for name, spec in self.inputs.items()}
+        return Batch(inputs, targets, numbers)
+
+    def problems(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """Cells of some rows that can't be used, each with row (from 1), column and what is wrong."""
+        found = []
+        for row in rows:
+            for name, spec in self.inputs.items():
+                try:
+                    self._input(spec, np.array([row]))
+                except DataError as error:
+                    found.append({"row": int(row) + 1, "input": name, "problem": str(error)})
+        return found
+
+    def _input(self, spec: InputSpec, rows: np.ndarray) -> Input:
+        columns = [name for name in spec.columns if name in self.table.columns]
+        if spec.modality == "tabular":
+            return self._tabular(spec, columns, rows)
+        if not columns:
+            return Input({}, torch.full((len(rows), 1), -1))
+        return self._distinct(spec, columns[0], rows)
+
+    def _tabular(self, spec: InputSpec, columns: list[str], rows: np.ndarray) -> Input:
+        cells = {name: self.table.cells(name, rows) for name in columns}
+        features = []
+        for position, row in enumerate(rows):
+            values = {name: cells[name][position] for name in columns}
+            features.append(self._prepared(spec, int(row), int(row), lambda values=values: values))
+        return Input(spec.processor.collate(features))
+
+    def _distinct(self, spec: InputSpec, column: str, rows: np.ndarray) -> Input:
+        """Distinct values in order of first use, and the index of each row into them."""
+        order: dict[Any, int] = {}
+        features: list[Features] = []
+        index: list[list[int]] = []
+        for row, cell in zip(rows, self.table.cells(column, rows), strict=True):
+            values = split_cell(cell) if spec.modality == "image" else ([] if is_missing(cell) else [cell])
+            positions = []
+            for value in values:
+                key = value if isinstance(value, str | bytes) else str(value)
+                if key not in order:
+                    features.append(self._prepared(spec, key, int(row), lambda key=key: self._raw(spec, key)))
+                    order[key] = len(order)
+                positions.append(order[key])
+            index.append(positions)
+        return Input(spec.processor.collate(features) if features else {}, _padded(index))
+
+    def _prepared(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features:
+        key = (self._own if spec.modality == "tabular" else self.table.root, spec.columns[0], key)
+        try:
+            return self.cache.get(key, lambda: spec.processor(raw()))
+        except DataError as error:
+            where = "" if spec.modality == "tabular" else f", column {spec.columns[0]!r}"
+            raise DataError(f"{self.table.source}: row {row + 1}{where}: {error}") from error
+
+    def _raw(self, spec: InputSpec, value: Any) -> Any:
+        if spec.modality != "image" or isinstance(value, bytes):
+            return value
+        return resolve_media(self.table.root, value, self.allow_outside)
+
+
+class TensorSource:
+    """Rows that are tensors already, such as cached features: a batch is one index a tensor.
+
+    Args:
+        inputs: modality → feature → `[N, …]`.
+        targets: target → `[N, …]`.
+    """
+
+    def __init__(self, inputs: Mapping[str, Mapping[str, Tensor]], targets: Mapping[str, Tensor]) -> None:
+        self.inputs = {name: dict(features) for name, features in inputs.items()}
+        self.targets = dict(targets)
+        self.length = len(next(iter(self.targets.values())))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        numbers = torch.from_numpy(np.asarray(rows, dtype=np.int64))
+        return Batch(
+            {
+                name: Input({key: tensor[numbers] for key, tensor in features.items()})
+                for name, features in self.inputs.items()
+            },
+            {name: target[numbers] for name, target in self.targets.items()},
+            numbers,
+        )
+
+
+def _padded(index: Sequence[Sequence[int]]) -> Tensor:
+    most = max(1, max((len(positions) for positions in index), default=1))
+    padded = [list(positions) + [-1] * (most - len(positions)) for positions in index]
+    return torch.tensor(padded, dtype=torch.int64).view(len(index), most)
+
+

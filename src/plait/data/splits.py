@@ -1,0 +1,98 @@
+"""Which rows train, which validate, which test: stratified, by group, or as a column says."""
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+
+from plait.data.table import Table
+from plait.errors import DataError
+
+SPLIT_WORDS = {
+    "train": "train", "training": "train", "restval": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+def holdout(
+    rows: np.ndarray,
+    share: float,
+    labels: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows in two.
+
+    Args:
+        rows: `[N]` row numbers.
+        share: of the rows (of the groups, where there are some) that goes into the second part, 0 to 1.
+        labels: `[N]` class codes; each class is shared out alike. Classes with one row stay in the first part.
+        groups: `[N]` codes; a group is never torn.
+        seed: the same seed gives the same parts.
+
+    Returns:
+        The two parts, each sorted.
+
+    Raises:
+        DataError: there are too few rows or groups for both parts to have one.
+
+    >>> first, second = holdout(np.arange(10), 0.2, labels=np.arange(10) % 2)
+    >>> len(first), len(second)
+    (8, 2)
+    """
+    units = len(np.unique(groups)) if groups is not None else len(rows)
+    if units < 2:
+        what = "groups" if groups is not None else "rows"
+        raise DataError(f"a split needs at least 2 {what}, got {units}; add some, or name files for val and test")
+    if groups is not None:
+        second = _grouped(share, labels, groups, seed)
+    else:
+        second = _stratified(len(rows), share, labels, seed)
+    chosen = np.zeros(len(rows), dtype=bool)
+    chosen[second] = True
+    return rows[~chosen], rows[chosen]
+
+
+def _grouped(share: float, labels: np.ndarray | None, groups: np.ndarray, seed: int) -> np.ndarray:
+    folds = max(2, round(1 / share)) if share > 0 else 2
+    if labels is not None and share <= 0.5 and len(np.unique(groups)) >= folds:
+        counts = np.bincount(labels - labels.min())
+        if counts[counts > 0].min() >= folds:
+            splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+            return next(splitter.split(labels, labels, groups))[1]
+    splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
+    return next(splitter.split(groups, groups=groups))[1]
+
+
+def _stratified(count: int, share: float, labels: np.ndarray | None, seed: int) -> np.ndarray:
+    positions = np.arange(count)
+    size = min(max(1, round(share * count)), count - 1)
+    if labels is not None:
+        _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        common = counts[inverse] > 1
+        classes = int((counts > 1).sum())
+        if classes <= min(size, common.sum() - size):  # else there are more classes than places
+            return train_test_split(
+                positions[common], test_size=size, stratify=inverse[common], random_state=seed
+            )[1]
+    return train_test_split(positions, test_size=size, random_state=seed)[1]
+
+
+def split_column(table: Table, name: str) -> dict[str, np.ndarray]:
+    """Row numbers of `train`, `val` and `test` as a column says.
+
+    Raises:
+        DataError: a cell holds another word; the message names the row.
+    """
+    codes, values = table.codes(name)
+    if (codes < 0).any():
+        raise DataError(f"{table.source}: row {int(np.argmax(codes < 0)) + 1}, column {name!r}: the split is empty")
+    parts: dict[str, list[np.ndarray]] = {}
+    for code, value in enumerate(values):
+        part = SPLIT_WORDS.get(str(value).strip().lower())
+        rows = np.flatnonzero(codes == code)
+        if part is None:
+            raise DataError(
+                f"{table.source}: row {rows[0] + 1}, column {name!r}: expected train, val or test, got {value!r}"
+            )
+        parts.setdefault(part, []).append(rows)
+    return {part: np.sort(np.concatenate(rows)) for part, rows in parts.items()}

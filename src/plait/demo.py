@@ -1,0 +1,123 @@
+"""The main job on real data: questions about pictures, which neither the question nor the picture answers alone."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from plait import console
+from plait.encoders.packaged import package_folder
+from plait.errors import DataError, MissingExtra, RunError
+from plait.predictor import Predictor
+from plait.report import plots
+from plait.report.page import render
+from plait.report.run_report import style
+from plait.run_folder import RunFolder
+
+# Three models of the same table, through the public API: the same rows, seed, epochs and head.
+QUESTION = {"modality": "text", "encoder": "scratch:transformer", "layers": 1}
+IMAGE = {"modality": "image", "encoder": "scratch:cnn", "shift": 2}
+MODELS: dict[str, dict[str, Any]] = {
+    "question": {"question": QUESTION},
+    "image": {"image": IMAGE},
+    "both": {"image": IMAGE, "question": QUESTION},
+}
+TRAIN = {"learning_rate": 3e-3, "schedule": "onecycle", "batch_size": 77}  # 8 pictures and all their questions
+
+
+def write_tables(folder: Path) -> tuple[Path, Path]:
+    """Easy-VQA (MIT, 4,000 + 1,000 pictures, 48,248 questions) as `train.csv` and `test.csv` with their pictures.
+
+    Raises:
+        MissingExtra: the package `easy-vqa` is not installed.
+    """
+    try:
+        data = package_folder("easy_vqa") / "data"
+    except MissingExtra as error:
+        raise MissingExtra("easy-vqa is not installed; run: pip install 'plait[demo]'") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "test"):
+        questions = json.loads((data / split / "questions.json").read_text(encoding="utf-8"))
+        frame = pd.DataFrame(questions, columns=["question", "answer", "image"])
+        frame["image"] = [f"{split}/{number}.png" for number in frame["image"]]
+        pictures = folder / split
+        if not pictures.is_dir():
+            beside = folder / f".{split}.tmp"
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.copytree(data / split / "images", beside)
+            beside.rename(pictures)
+        frame[["image", "question", "answer"]].to_csv(folder / f"{split}.csv", index=False)
+    return folder / "train.csv", folder / "test.csv"
+
+
+def run_demo(folder: Path, epochs: int = 8, seed: int = 0, verbose: bool = True) -> dict[str, float]:
+    """Train the three models, write `demo.json` and `report.html`, and give their test accuracies.
+
+    Raises:
+        MissingExtra: the package `easy-vqa` is not installed.
+        RunError: the folder can't be written.
+    """
+    start = time.monotonic()
+    run = RunFolder(folder)
+    try:
+        train, test = write_tables(folder / "data")
+    except OSError as error:
+        raise RunError(f"{folder}: the demo's tables can't be written ({error.strerror}); choose another with -o") from error
+    accuracy: dict[str, float] = {}
+    rows = []
+    for name, inputs in MODELS.items():
+        began = time.monotonic()
+        shutil.rmtree(folder / name, ignore_errors=True)  # the demo's own earlier run
+        predictor = Predictor(
+            "answer",
+            output=folder / name,
+            inputs=inputs,
+            fusion="product",
+            data={"val": 0.05, "group": "image"},
+            train={**TRAIN, "epochs": epochs, "seed": seed},
+            verbose=verbose,
+        ).fit(train, test=test)
+        accuracy[name] = predictor.metrics_["test"]["accuracy"]
+        parameters = sum(parameter.numel() for parameter in predictor.model_.parameters())
+        rows.append({"name": name, "accuracy": accuracy[name], "parameters": parameters, "seconds": time.monotonic() - began})
+    seconds = time.monotonic() - start
+    run.write_json("demo.json", accuracy)
+    run.write_text("report.html", _page(rows, seconds, run))
+    if verbose:
+        _show(rows, seconds, folder)
+    return accuracy
+
+
+def _show(rows: list[dict[str, Any]], seconds: float, folder: Path) -> None:
+    cells = [(LABELS[r["name"]], f"{r['accuracy']:.3f}", f"{r['parameters']:,}", f"{r['seconds']:.0f} s") for r in rows]
+    columns = ["the model sees", "test accuracy", "parameters", "time"]
+    console.say("")
+    console.show(console.table("", columns, cells, columns[1:]))
+    console.say(f"\n{VERDICT}\n{seconds:.0f} s in all; {folder / 'report.html'}")
+
+
+LABELS = {"question": "the question", "image": "the picture", "both": "both, multiplied"}
+VERDICT = "Neither the question nor the picture can answer alone; together they can."
+
+
+def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
+    cards = []
+    try:
+        questions = pd.read_csv(run.path / "data" / "test.csv").head(9)
+    except OSError as error:
+        raise DataError(f"{run.path}: the demo's table is gone ({error.strerror})") from error
+    answers: Mapping[str, Any] = {
+        name: pd.read_parquet(run.path / name / "predictions.parquet").query("part == 'test'").set_index("row")["answer"]
+        for name in MODELS
+    }
+    from plait.report.page import thumbnail
+
+    for position, row in enumerate(questions.itertuples(), 1):
+        given = [(LABELS[name], answers[name].loc[position], answers[name].loc[position] == row.answer) for name in MODELS]
+        cards.append({"picture": thumbnail(run.path / "data" / str(row.image)), "row": row, "given": given})
+    bars = plots.bars({LABELS[row["name"]]: row["accuracy"] for row in rows}, "accuracy on 9,673 test questions")
+    return render("demo.html", style=style(), rows=rows, labels=LABELS, verdict=VERDICT, bars=bars, cards=cards, seconds=seconds)

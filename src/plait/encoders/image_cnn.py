@@ -1,0 +1,86 @@
+"""A small residual CNN for small pictures, trained from scratch."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from plait.encoders.augment import Augment
+from plait.encoders.grid import grid_boxes
+from plait.encoders.pixels import Pixels
+from plait.processors import ImageProcessor
+from plait.types import Tokens
+
+
+class ResidualStage(nn.Module):
+    """Convolve and halve, then refine at that size with a residual (1512.03385)."""
+
+    def __init__(self, in_width: int, width: int) -> None:
+        super().__init__()
+        self.halve = nn.Sequential(
+            nn.Conv2d(in_width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+        )
+        self.refine = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.halve(x)
+        return x + self.refine(x)
+
+
+class ResidualCNN(nn.Module):
+    """Right for drawings, icons, scans and crops of 32 to 128 pixels; each stage halves the picture.
+
+    Args:
+        processor: prepares the pictures.
+        widths: channels of the stages; the picture's side must be at least `2 ** len(widths)`.
+        dim: D of the tokens.
+        shift, zoom, flip, light: augmentation, see `Augment`.
+        dropout: on the tokens.
+
+    Shapes: `{"pixels": [U, 3, S, S] uint8}` → Tokens `[U, (S / 2**stages)**2, dim]` with boxes.
+
+    Raises:
+        ValueError: the pictures are smaller than the stages can halve.
+
+    >>> encoder = ResidualCNN(ImageProcessor(size=32), widths=[8, 16], dim=24)
+    >>> encoder({"pixels": torch.zeros(2, 3, 32, 32, dtype=torch.uint8)}).x.shape
+    torch.Size([2, 64, 24])
+    """
+
+    modality = "image"
+
+    def __init__(
+        self,
+        processor: ImageProcessor,
+        widths: Sequence[int] = (32, 64, 128),
+        dim: int = 128,
+        shift: int = 2,
+        zoom: float = 0.0,
+        flip: bool = False,
+        light: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if processor.size < 2 ** len(widths):
+            raise ValueError(f"{len(widths)} stages need pictures of {2 ** len(widths)} px, got {processor.size}")
+        self.processor = processor
+        self.out_dim = dim
+        self.pixels = Pixels(augment=Augment(shift, zoom, flip, light))
+        self.stages = nn.Sequential(
+            *[ResidualStage(a, b) for a, b in zip([3, *widths[:-1]], widths, strict=True)]
+        )
+        self.project = nn.Conv2d(widths[-1], dim, 1)
+        self.dropout = nn.Dropout(dropout)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, features: dict[str, Tensor]) -> Tokens:
+        x = self.project(self.stages(self.pixels(features["pixels"])))  # [U, dim, h, w]
+        count, _, height, width = x.shape
+        x = self.dropout(x.flatten(2).transpose(1, 2))
+        mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        return Tokens(x, mask, grid_boxes(height, width, count, x.device))

@@ -1,0 +1,115 @@
+"""Any text encoder of transformers."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from plait.encoders.weights import Weights, hash_weights, is_model_folder, require_hub
+from plait.errors import RecipeError, import_extra
+from plait.processors import TextProcessor
+from plait.types import Tokens
+
+Pool = Literal["mean", "cls", "none"]
+
+
+class HfText(nn.Module):
+    """A transformers encoder; of an encoder-decoder, the encoder.
+
+    Args:
+        processor: the model's own tokenizer; see `HfText.make_processor`.
+        name: a hub name or a folder that `save_pretrained` wrote.
+        pool: `mean` over real tokens or `cls` (the first) give one token, `none` gives all.
+        config: build untrained from this configuration instead of loading `name` (a run's weights follow).
+
+    Shapes: `{"ids": [U, T], "mask": [U, T]}` → Tokens `[U, 1 or T, D]`.
+
+    Raises:
+        RecipeError: the folder holds no model, or one that needs code from its folder.
+        PlaitError: the weights are not here and can't be fetched.
+    """
+
+    modality = "text"
+
+    def __init__(
+        self, processor: TextProcessor, name: str, pool: Pool = "mean", config: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.processor = processor
+        self.pool = pool
+        self.weights: Weights | None = None
+        if config is None:
+            model = _load("AutoModel", name)
+        else:
+            transformers = import_extra("transformers", "pretrained")
+            model_config = transformers.AutoConfig.for_model(**config)
+            model = transformers.AutoModel.from_config(model_config)
+        model.float()
+        self.config: dict[str, Any] = model.config.to_dict()
+        self.backbone = model.get_encoder() if model.config.is_encoder_decoder else model
+        self.out_dim: int = self.backbone.config.hidden_size
+        if config is None:
+            self.weights = Weights(name=f"hf:{name}", source=_source(name), sha256=hash_weights(self.backbone))
+
+    @staticmethod
+    def make_processor(name: str, max_length: int = 128) -> TextProcessor:
+        """The model's tokenizer with its special tokens."""
+        tokenizer = _load("AutoTokenizer", name)
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise RecipeError(f"hf:{name}: the tokenizer has no fast version (tokenizer.json)")
+        length = min(max_length, tokenizer.model_max_length)
+        return TextProcessor(backend.to_str(), length, tokenizer.pad_token_id or 0)
+
+    def blocks(self) -> list[list[nn.Parameter]]:
+        """Parameters by depth, shallow first: embeddings, each block, and with the last block all after it."""
+        lists = [module for module in self.backbone.modules() if isinstance(module, nn.ModuleList)]
+        if not lists:
+            return [list(self.backbone.parameters())]
+        stack = max(lists, key=len)
+        depth_of = {id(p): depth for depth, block in enumerate(stack, 1) for p in block.parameters()}
+        groups: list[list[nn.Parameter]] = [[] for _ in range(len(stack) + 1)]
+        depth = 0
+        for parameter in self.backbone.parameters():
+            depth = depth_of.get(id(parameter), depth)
+            groups[depth].append(parameter)
+        return groups
+
+    def forward(self, features: dict[str, Tensor]) -> Tokens:
+        mask = features["mask"]
+        x = self.backbone(input_ids=features["ids"], attention_mask=mask.long()).last_hidden_state
+        tokens = Tokens(x, mask)
+        if self.pool == "none":
+            return tokens
+        if self.pool == "cls":
+            return Tokens.single(x[:, 0], tokens.present)
+        weight = mask.to(x.dtype).unsqueeze(-1)
+        return Tokens.single((x * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1), tokens.present)
+
+
+def _source(name: str) -> str:
+    return str(Path(name).name) if is_model_folder(name) else f"hub:{name}"
+
+
+def _load(auto_class: str, name: str) -> Any:
+    """From a folder, else from the hub's cache, else from the hub if one answers; never running a repository's code."""
+    transformers = import_extra("transformers", "pretrained")
+    transformers.utils.logging.disable_progress_bar()
+    loader = getattr(transformers, auto_class)
+    if Path(name).expanduser().is_dir() and not is_model_folder(name):
+        raise RecipeError(f"{name}: expected a folder that save_pretrained wrote, found no config.json in it")
+    try:
+        return loader.from_pretrained(
+            str(Path(name).expanduser()) if is_model_folder(name) else name,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError) as error:
+        if is_model_folder(name) or isinstance(error, ValueError):
+            first = (str(error) or type(error).__name__).splitlines()[0]
+            raise RecipeError(f"{name}: the model can't be loaded ({first})") from error
+    require_hub(f"hf:{name}")
+    try:
+        return loader.from_pretrained(name, trust_remote_code=False)
+    except OSError as error:
+        raise RecipeError(f"hf:{name}: the hub has no such model ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,40 @@
+"""Which parameters of an encoder train."""
+
+from torch import nn
+
+from plait.errors import RecipeError
+
+
+def set_trainable(encoder: nn.Module, frozen: bool = False, tune_last: int | None = None) -> None:
+    """Train all of an encoder, none of it, or its last n blocks.
+
+    Args:
+        encoder: for `tune_last` it has `blocks()`, its parameters by depth, shallow first.
+        frozen: train nothing.
+        tune_last: train this many of the deepest blocks and nothing else; 0 is the same as `frozen`.
+
+    Raises:
+        RecipeError: the encoder has no blocks, or fewer than `tune_last`.
+    """
+    if frozen or tune_last is not None:
+        encoder.requires_grad_(False)
+    if frozen or not tune_last:
+        return
+    if not hasattr(encoder, "blocks"):
+        raise RecipeError(f"tune_last works with timm: and hf: encoders, not with {type(encoder).__name__}")
+    blocks = encoder.blocks()
+    if tune_last > len(blocks):
+        raise RecipeError(f"tune_last is {tune_last}, but {type(encoder).__name__} has {len(blocks)} blocks")
+    for block in blocks[-tune_last:]:
+        for parameter in block:
+            parameter.requires_grad_(True)
+
+
+def frozen_parts_to_eval(module: nn.Module) -> None:
+    """Put every part without a trainable parameter in evaluation mode: no dropout, no moving batch statistics."""
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        return
+    for child in module.children():
+        frozen_parts_to_eval(child)

@@ -1,0 +1,323 @@
+"""From a table and a recipe to everything that a training run needs, and what it leaves behind."""
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from plait.build import build_inputs, build_model, build_targets, default_inputs
+from plait.data.batches import Cache, InputSpec, TableSource
+from plait.data.plan import BatchPlan
+from plait.data.readers import open_table
+from plait.data.schema import Schema, infer_schema
+from plait.data.splits import holdout, split_column
+from plait.data.table import Table
+from plait.errors import DataError
+from plait.model import MultimodalModel
+from plait.recipe import Recipe
+from plait.tasks import Targets
+from plait.training.evaluate import outputs_of
+from plait.training.loop import Metric
+
+REPEATS = 1.5  # rows a picture from which rows that share one are kept together
+EVALUATION_BATCH = 4  # times the training batch: no gradients are held
+
+
+@dataclass
+class Part:
+    """Some rows of a table: training, validation or test."""
+
+    source: TableSource
+    rows: np.ndarray
+
+    def truth(self) -> dict[str, np.ndarray]:
+        """Encoded targets of the rows."""
+        return {name: values.numpy()[self.rows] for name, values in self.source.targets.items()}
+
+
+@dataclass
+class Prepared:
+    """What is fitted before training."""
+
+    recipe: Recipe
+    schema: Schema
+    inputs: dict[str, InputSpec]
+    targets: Targets
+    parts: dict[str, Part]
+    model: MultimodalModel
+    notes: list[str] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+
+def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table | None = None) -> Prepared:
+    """Type the columns, split the rows, fit processors and tasks, build the model.
+
+    Raises:
+        DataError, RecipeError: something does not fit; nothing has been trained yet.
+    """
+    notes: list[str] = []
+    roles = {target: "the target" for target in recipe.targets}
+    for column, role in ((recipe.data.group, "the group"), (recipe.data.split, "the split")):
+        if column is not None:
+            table.column(column)
+            roles[column] = role
+    schema = infer_schema(table, recipe.data.types, roles)
+    if not recipe.inputs:
+        recipe = recipe.model_copy(update={"inputs": default_inputs(schema)})
+    rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
+    targets, reasons = build_targets(recipe, table, rows["train"])
+    notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
+    inputs = build_inputs(recipe, table, rows["train"])
+    cache = Cache(int(recipe.train.cache_mb * 1e6))
+    source = make_source(recipe, table, inputs, targets, cache)
+    parts = {name: Part(source, chosen) for name, chosen in rows.items()}
+    for name, other in (("val", val), ("test", test)):
+        if other is not None:
+            other_source = make_source(recipe, other, inputs, targets, cache)
+            parts[name] = Part(other_source, np.arange(len(other)))
+    problems = []
+    for name, part in parts.items():
+        problems += _drop_unusable(recipe, name, part, targets, notes)
+    torch.manual_seed(recipe.train.seed)
+    model = build_model(recipe, inputs, targets)
+    return Prepared(recipe, schema, inputs, targets, parts, model, notes, problems)
+
+
+def make_source(
+    recipe: Recipe, table: Table, inputs: Mapping[str, InputSpec], targets: Targets | None, cache: Cache | None = None
+) -> TableSource:
+    """A table as a source of batches; with targets where the table has them."""
+    tasks = {} if targets is None else targets.tasks
+    encoded = {n: task.encode(table.iterate(n)) for n, task in tasks.items() if n in table.columns}
+    return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache)
+
+
+def open_parts(recipe: Recipe) -> tuple[Table, Table | None, Table | None]:
+    """The tables that a recipe names: train, val, test.
+
+    Raises:
+        DataError: one is absent or damaged.
+    """
+    if recipe.data.train is None:
+        raise DataError("the recipe names no training table; set data.train")
+    names = (recipe.data.val, recipe.data.test)
+    val, test = (open_table(name) if isinstance(name, str) else None for name in names)
+    return open_table(recipe.data.train), val, test
+
+
+def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> dict[str, np.ndarray]:
+    """Row numbers of each part that comes from the training table.
+
+    Raises:
+        DataError: too few rows, a wrong word in the split column, or a group on both sides of a given split.
+    """
+    data, rest = recipe.data, np.arange(len(table))
+    groups = table.codes(data.group)[0] if data.group is not None else None
+    labels = _strata(recipe, table)
+    parts: dict[str, np.ndarray] = {}
+    if data.split is not None:
+        parts = split_column(table, data.split)
+        if "train" not in parts:
+            raise DataError(f"column {data.split!r} marks no row as train")
+        _check_groups(parts, groups, data.group, table)
+        rest = parts.pop("train")
+    for name, given in (("test", has_test), ("val", has_val)):
+        share = getattr(data, name)
+        if name == "val" and share is None and not given and name not in parts:
+            share = 0.1
+        if isinstance(share, float) and not given and name not in parts:
+            picked = (None if labels is None else labels[rest], None if groups is None else groups[rest])
+            rest, parts[name] = holdout(rest, share, *picked, seed=recipe.train.seed)
+    return {"train": rest, **parts}
+
+
+def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
+    """Codes of the first target, where it is a category to stratify by."""
+    task = recipe.task[0]
+    if not recipe.data.stratify or task.type in ("regression", "multilabel") or task.target not in table.columns:
+        return None
+    codes, values = table.codes(task.target)
+    return codes if len(values) <= max(20, len(table) // 10) else None
+
+
+def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, name: str | None, table: Table) -> None:
+    if groups is None:
+        return
+    seen: dict[int, str] = {}
+    for part, rows in parts.items():
+        for code in np.unique(groups[rows]).tolist():
+            if seen.setdefault(code, part) != part and code >= 0:
+                row = int(rows[groups[rows] == code][0]) + 1
+                raise DataError(
+                    f"{table.source}: row {row}: group {table.cells(str(name), [row - 1])[0]!r} of column {name!r} is in "
+                    f"both {seen[code]} and {part}; correct the split column, or drop data.group"
+                )
+
+
+def _drop_unusable(
+    recipe: Recipe, name: str, part: Part, targets: Targets, notes: list[str]
+) -> list[dict[str, Any]]:
+    """Leave out rows that no target can be learned from or judged by; refuse or skip, as `on_error` says."""
+    if not part.source.targets:
+        raise DataError(f"{part.source.table.source}: the {name} table has no column {targets.names[0]!r} (the target)")
+    truth = part.truth()
+    lost = np.ones(len(part.rows), dtype=bool)
+    for target, task in targets.tasks.items():
+        lost &= task.unusable(truth[target]) if target in truth else True
+        _count_unseen(name, target, truth.get(target), part, notes)
+    problems = [{"row": int(row) + 1, "part": name, "problem": "no usable target"} for row in part.rows[lost]]
+    if name == "train" and recipe.data.on_error == "refuse" and problems:
+        raise DataError(
+            f"{part.source.table.source}: row {problems[0]['row']}: the target {', '.join(targets.names)} is empty (and in "
+            f"{len(problems) - 1} other rows); fill it, or leave such rows out with --on-error skip"
+        )
+    part.rows = part.rows[~lost]
+    if not len(part.rows):
+        raise DataError(f"{part.source.table.source}: no row of the {name} part has a usable target")
+    return problems
+
+
+def _count_unseen(name: str, target: str, codes: np.ndarray | None, part: Part, notes: list[str]) -> None:
+    if codes is None or codes.dtype != np.int64 or not (codes == -2).any():
+        return
+    unseen = np.flatnonzero(codes == -2)
+    value = part.source.table.cells(target, part.rows[unseen[:1]])[0]
+    notes.append(
+        f"{name}: {len(unseen)} rows have a {target} that training never saw, such as {value!r}; they are not scored"
+    )
+
+
+def check_media(prepared: Prepared, limit: int = 50_000) -> None:
+    """Prepare every row once before training, so that a bad file costs seconds and not an hour.
+
+    Above `limit` rows a part, pictures are checked on evenly spaced rows; `plait check` looks at all.
+
+    Raises:
+        DataError: a cell can't be used and the recipe says `refuse`.
+    """
+    for name, part in prepared.parts.items():
+        step = max(1, -(-len(part.rows) // limit))
+        bad_rows: set[int] = set()
+        for rows in np.array_split(part.rows[::step], max(1, len(part.rows) // step // 256)):
+            try:
+                part.source.batch(rows)
+            except DataError as error:
+                if prepared.recipe.data.on_error == "refuse":
+                    raise DataError(f"{error}; or leave such rows out with --on-error skip") from error
+                found = [{**problem, "part": name} for problem in part.source.problems(rows)]
+                prepared.problems += found
+                bad_rows |= {problem["row"] - 1 for problem in found}
+        if bad_rows:
+            part.rows = part.rows[~np.isin(part.rows, list(bad_rows))]
+            prepared.notes.append(f"{name}: {len(bad_rows)} rows with unusable cells are left out")
+            if not len(part.rows):
+                raise DataError(f"{part.source.table.source}: no usable row is left in the {name} part")
+
+
+def together(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> np.ndarray | None:
+    """Codes of the column whose equal cells stay in one batch; None where rows come one by one.
+
+    Raises:
+        DataError: the named column does not exist.
+    """
+    choice = recipe.train.together
+    if choice == "none":
+        return None
+    if choice != "auto":
+        return table.codes(choice)[0]
+    best, best_repeats = None, REPEATS
+    for spec in inputs.values():
+        if spec.modality == "image" and spec.columns[0] in table.columns:
+            codes, values = table.codes(spec.columns[0])
+            repeats = (codes >= 0).sum() / max(1, len(values))
+            if repeats > best_repeats:
+                best, best_repeats = codes, repeats
+    return best
+
+
+def plan_for(prepared: Prepared, name: str, shuffle: bool, part: int = 0, parts: int = 1) -> BatchPlan:
+    """The batches of a part."""
+    data, settings = prepared.parts[name], prepared.recipe.train
+    codes = together(prepared.recipe, prepared.inputs, data.source.table)
+    groups = None if codes is None else codes[data.rows]
+    size = settings.batch_size * (1 if shuffle else EVALUATION_BATCH)
+    return BatchPlan(data.rows, size, groups, shuffle, settings.seed, part, parts)
+
+
+def make_judge(prepared: Prepared, name: str, accelerator: Accelerator, precision: str, workers: int) -> Any:
+    """Model → metrics (and the loss) of a part; each process takes its share of the rows."""
+    part, targets = prepared.parts[name], prepared.targets
+    ranks = accelerator.num_processes
+    rows = part.rows[accelerator.process_index :: ranks]
+    plan = plan_for(prepared, name, shuffle=False)
+    if ranks > 1:
+        plan = BatchPlan(rows, plan.batch_size, shuffle=False)
+
+    def judge(model: torch.nn.Module) -> dict[str, float]:
+        outputs = outputs_of(model, part.source, plan, precision, accelerator.device, workers)
+        own = (outputs, plan.rows)
+        gathered = gather_object([own]) if ranks > 1 else [own]
+        merged = {key: torch.cat([outs[key] for outs, _ in gathered]) for key in outputs}
+        order = np.concatenate([rows for _, rows in gathered])
+        truth = {key: values[torch.from_numpy(order)] for key, values in part.source.targets.items()}
+        loss = targets.loss(merged, truth)
+        numbers = {key: values.numpy() for key, values in truth.items()}
+        return targets.metrics(targets.predictions(merged), numbers) | {"loss": float(loss)}
+
+    return judge
+
+
+def metric_of(recipe: Recipe, targets: Targets) -> Metric:
+    """The metric that picks the best epoch."""
+    return Metric(*targets.choose_metric(recipe.train.metric))
+
+
+def workers_of(recipe: Recipe) -> int:
+    """Decoding threads: as asked, or one fewer than the cores."""
+    asked = recipe.train.workers
+    return asked if asked is not None else max(1, min(8, (os.cpu_count() or 2) - 1))
+
+
+def environment() -> dict[str, str]:
+    """Versions that a run's numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("plait", "torch", "torchvision", "timm", "transformers", "tokenizers", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def parameter_rows(model: MultimodalModel) -> list[tuple[str, int, int]]:
+    """Part of the model, parameters, and how many of them train."""
+    parts = {f"encoder {name}": encoder for name, encoder in model.encoders.items()}
+    if len(model.absent):
+        parts["absent tokens"] = model.absent
+    parts |= {"fusion": model.fusion, "head": model.head}
+    rows = []
+    for name, module in parts.items():
+        parameters = list(module.parameters())
+        rows.append((name, sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad)))
+    return [*rows, ("all", sum(row[1] for row in rows), sum(row[2] for row in rows))]
+
+
+class Stopwatch:
+    """Seconds of each stage, for the report."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
+        self._since = now

@@ -1,0 +1,5 @@
+"""`Fused` → predictions."""
+
+from plait.heads.predict import PredictHead
+
+__all__ = ["PredictHead"]

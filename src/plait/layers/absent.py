@@ -1,0 +1,29 @@
+"""A learned stand-in for a modality that a row lacks."""
+
+import torch
+from torch import Tensor, nn
+
+from plait.types import Tokens
+
+
+class AbsentToken(nn.Module):
+    """Put one learned vector where a row lacks the modality, in training and in prediction alike.
+
+    Args:
+        dim: D of the tokens.
+
+    >>> tokens = AbsentToken(4)(Tokens.absent(rows=2, dim=4))
+    >>> tokens.present.tolist()
+    [True, True]
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(torch.randn(dim) * 0.02)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        absent_B: Tensor = ~tokens.present
+        first_BT = torch.zeros_like(tokens.mask)
+        first_BT[:, 0] = absent_B
+        x = torch.where(first_BT.unsqueeze(-1), self.vector.to(tokens.x.dtype), tokens.x)
+        return Tokens(x, tokens.mask | first_BT, tokens.where)

@@ -1,0 +1,59 @@
+"""Every modality into one width: what most fusions begin with."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from plait.errors import DataError, nearest
+from plait.layers.named import NamedModules
+from plait.layers.pooling import masked_mean
+from plait.types import Tokens
+
+
+class ModalityProjection(nn.Module):
+    """One linear map a modality, from its own width to a shared one.
+
+    Pooling before the linear map equals pooling after it and costs T times less, so `vectors` pools first and
+    `tokens` maps every token only where a decoder asks.
+
+    Args:
+        in_dims: modality → D.
+        out_dim: the shared width H.
+
+    Raises:
+        ValueError: no modality.
+    """
+
+    def __init__(self, in_dims: Mapping[str, int], out_dim: int) -> None:
+        super().__init__()
+        if not in_dims:
+            raise ValueError("a fusion needs at least one modality")
+        self.linears = NamedModules({name: nn.Linear(dim, out_dim) for name, dim in in_dims.items()})
+
+    def check(self, tokens: Mapping[str, Tokens]) -> None:
+        """Raise `DataError` where a modality that the fusion was built for is missing."""
+        for name in self.linears:
+            if name not in tokens:
+                came = ", ".join(tokens) or "nothing"
+                hint = nearest(name, tokens)
+                raise DataError(
+                    f"the fusion expects modality {name!r}, got {came}{hint or '.'} "
+                    "Pass Tokens.absent(...) for a modality that no row has"
+                )
+
+    def vectors(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
+        """`[B, M, H]` one vector a modality, zero where absent, and `[B, M]` bool: it is present."""
+        self.check(tokens)
+        projected, present = [], []
+        for name, linear in self.linears.items():
+            present.append(tokens[name].present)
+            vector_BH = linear(masked_mean(tokens[name]))
+            projected.append(vector_BH.masked_fill(~present[-1].unsqueeze(1), 0))
+        return torch.stack(projected, dim=1), torch.stack(present, dim=1)
+
+    def tokens(self, tokens: Mapping[str, Tokens]) -> Tokens:
+        """All tokens of all modalities in one sequence, `[B, sum of T, H]`."""
+        self.check(tokens)
+        x = torch.cat([linear(tokens[name].x) for name, linear in self.linears.items()], dim=1)
+        return Tokens(x, torch.cat([tokens[name].mask for name in self.linears], dim=1))

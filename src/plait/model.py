@@ -1,0 +1,55 @@
+"""Encoders, a fusion and a head as one model."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from torch import nn
+
+from plait.encoders.tuning import frozen_parts_to_eval
+from plait.layers import AbsentToken, NamedModules
+from plait.types import Batch, Input, Output, Tokens
+
+
+class MultimodalModel(nn.Module):
+    """Each modality through its encoder, all through the fusion, the result through the head.
+
+    Args:
+        encoders: modality → encoder, `forward(features) -> Tokens` with `out_dim`.
+        fusion: `forward({modality: Tokens}) -> Fused`.
+        head: `forward(Fused) -> {target: predictions}`.
+        absent_token: give a modality that a row lacks a learned vector instead of nothing.
+    """
+
+    def __init__(
+        self, encoders: Mapping[str, nn.Module], fusion: nn.Module, head: nn.Module, absent_token: bool = False
+    ) -> None:
+        super().__init__()
+        self.encoders = NamedModules(encoders)
+        self.absent = NamedModules(
+            {name: AbsentToken(encoder.out_dim) for name, encoder in encoders.items()} if absent_token else {}
+        )
+        self.fusion = fusion
+        self.head = head
+
+    def forward(self, batch: Batch) -> Output:
+        tokens = {name: self.encode(name, batch.inputs[name], len(batch)) for name in self.encoders}
+        fused = self.fusion(tokens)
+        return Output(self.head(fused), fused.pooled)
+
+    def encode(self, name: str, values: Input, rows: int) -> Tokens:
+        """One modality's Tokens `[rows, T, D]`; every distinct value goes through the encoder once."""
+        encoder = self.encoders[name]
+        if values.empty:
+            tokens = Tokens.absent(rows, encoder.out_dim, next(self.parameters()).device)
+        else:
+            tokens = encoder(values.features)
+            if values.index is not None:
+                tokens = tokens.take(values.index)
+        return self.absent[name](tokens) if name in self.absent else tokens
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if mode:
+            for _, encoder in self.encoders.items():
+                frozen_parts_to_eval(encoder)
+        return self

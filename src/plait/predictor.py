@@ -1,0 +1,417 @@
+"""Fit a table, predict a table: the library's front door, with scikit-learn's names."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+
+from plait import console, fitting
+from plait.build import build_model
+from plait.data.batches import InputSpec, TableSource
+from plait.data.plan import BatchPlan
+from plait.data.readers import open_table
+from plait.data.schema import Schema
+from plait.data.table import Table
+from plait.errors import DataError, PlaitError, RecipeError, RunError
+from plait.model import MultimodalModel
+from plait.recipe import Recipe
+from plait.report.run_report import write_report
+from plait.run_folder import RunFolder, next_run_folder
+from plait.tasks import Targets
+from plait.training.checkpoint import load_state, load_tensors, save_tensors
+from plait.training.evaluate import outputs_of
+from plait.training.loop import Interrupted, train
+from plait.training.precision import choose_precision
+from plait.training.trackers import listeners
+
+Frame = pd.DataFrame
+TableLike = str | Path | pd.DataFrame | Table
+PREDICTION_BATCH = 256
+
+
+class Predictor:
+    """One model of a table's rows.
+
+    Args:
+        target: the column to predict, or several.
+        output: folder of the run; None for `runs/NAME-1`, `-2`, …
+        types: column → `text image number category date ignore`, over what plait sees.
+        inputs: column → options such as `{"modality": "text", "encoder": "packaged:minilm", "frozen": True}`; None
+            for every column that is not ignored.
+        task, fusion, head, data, train, tabular: sections of the recipe, as dicts.
+        verbose: show progress.
+
+    Attributes that end in an underscore exist once it is fitted: `recipe_`, `schema_`, `metrics_`, `classes_`,
+    `model_`, `run_`.
+
+    >>> import tempfile
+    >>> frame = pd.DataFrame({"size": range(40), "big": ["no"] * 20 + ["yes"] * 20})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     predictor = Predictor("big", output=folder, train={"epochs": 2, "device": "cpu"}, verbose=False)
+    ...     answers = predictor.fit(frame).predict(frame)
+    >>> answers.shape, predictor.classes_
+    ((40,), ['no', 'yes'])
+    """
+
+    recipe_: Recipe
+    schema_: Schema
+    model_: MultimodalModel
+    inputs_: dict[str, InputSpec]
+    targets_: Targets
+    metrics_: dict[str, dict[str, float]]
+    run_: RunFolder | None
+
+    def __init__(
+        self,
+        target: str | Sequence[str] | None = None,
+        *,
+        output: str | Path | None = None,
+        types: Mapping[str, str] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        task: Mapping[str, Any] | None = None,
+        fusion: Mapping[str, Any] | str | None = None,
+        head: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        train: Mapping[str, Any] | None = None,
+        tabular: Mapping[str, Any] | None = None,
+        verbose: bool = True,
+    ) -> None:
+        targets = [target] if isinstance(target, str) else list(target or [])
+        sections = {"inputs": inputs, "head": head, "data": data, "train": train, "tabular": tabular}
+        sections["fusion"] = {"method": fusion} if isinstance(fusion, str) else fusion
+        values: dict[str, Any] = {name: dict(section) for name, section in sections.items() if section}
+        if types:
+            values.setdefault("data", {})["types"] = dict(types)
+        values["task"] = [{**(task or {}), "target": name} for name in targets]
+        self.recipe = Recipe.parse(values, "Predictor")
+        self.output = output
+        self.verbose = verbose
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe | str | Path, output: str | Path | None = None, verbose: bool = True) -> Self:
+        """A predictor of a whole recipe, given or read from YAML."""
+        made = cls(output=output, verbose=verbose)
+        made.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
+        return made
+
+    def fit(
+        self,
+        table: TableLike | None = None,
+        val: TableLike | None = None,
+        test: TableLike | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Train, evaluate, and write the run folder.
+
+        Args:
+            table: the rows; None for the recipe's own.
+            val, test: other tables to validate and test on; else the recipe's, else a tenth validates.
+            resume: go on from the run folder's last checkpoint.
+
+        Raises:
+            PlaitError: something in data or recipe does not fit; nothing is lost.
+            Interrupted: Ctrl-C; the run folder can be resumed.
+        """
+        watch = fitting.Stopwatch()
+        if not self.recipe.task:
+            raise RecipeError("what should be predicted? Name a column: --target COLUMN, or Predictor(target=...)")
+        recipe, tables = self._tables(table, val, test)
+        accelerator = Accelerator(cpu=recipe.train.device == "cpu")
+        folder = self._folder(recipe, tables[0])
+        if resume:
+            recipe = folder.read_recipe()
+        main = accelerator.is_main_process
+        if main:
+            folder.create(resume)
+        prepared = fitting.prepare(recipe, *tables)
+        fitting.check_media(prepared)
+        watch.lap("reading and checking")
+        recipe = self._decide_precision(prepared, accelerator, resume)
+        prepared.recipe = recipe
+        self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
+        if main:
+            self._announce(prepared)
+            configs = {name: getattr(e, "config", None) or {} for name, e in prepared.model.encoders.items()}
+            folder.save_setup(recipe, prepared.schema, prepared.inputs, prepared.targets, configs)
+            self._write_problems(prepared.problems)
+        history = self._train(prepared, accelerator, resume)
+        watch.lap("training")
+        self.metrics_ = {}
+        if main:
+            self._finish(prepared, history, watch)
+        accelerator.wait_for_everyone()
+        return self
+
+    def predict(self, table: TableLike) -> np.ndarray | Frame:
+        """The answer to each row: `[N]`, or a frame with a column a target where there are several."""
+        answers = {n: self.targets_.tasks[n].answers(p) for n, p in self._predictions(table).items()}
+        return np.array(next(iter(answers.values()))) if len(answers) == 1 else pd.DataFrame(answers)
+
+    def predict_proba(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
+        """`[N, C]` probabilities in the order of `classes_`; a dict of them where there are several targets.
+
+        Raises:
+            RecipeError: a target is a number.
+        """
+        for name, task in self.targets_.tasks.items():
+            if task.kind == "regression":
+                raise RecipeError(f"{name!r} is a number and has no probabilities; use predict")
+        found = self._predictions(table)
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    def predict_frames(self, table: TableLike, rows: int = 16_384) -> Iterator[Frame]:
+        """Answers and probabilities as frames of up to so many rows, so that a long table never stands in memory."""
+        source = self._source(table, None)
+        for start in range(0, len(source), rows):
+            chosen = np.arange(start, min(start + rows, len(source)))
+            found = self.targets_.predictions(self._outputs(source, chosen))
+            yield pd.DataFrame({"row": chosen + 1, **self.targets_.columns(found)})
+
+    def evaluate(self, table: TableLike, metrics: Sequence[str] | None = None) -> dict[str, float]:
+        """Metrics over the rows of a table that has the target; all that fit, or the named ones.
+
+        Raises:
+            DataError: the table lacks the target, or has no row to score.
+            RecipeError: a metric is unknown.
+        """
+        for name in metrics or ():
+            self.targets_.choose_metric(name)
+        source = self._source(table, self.targets_)
+        absent = [name for name in self.targets_.names if name not in source.targets]
+        if absent:
+            raise DataError(f"{source.table.source}: there is no column {absent[0]!r} to compare predictions with")
+        truth = {name: values.numpy() for name, values in source.targets.items()}
+        outputs = self._outputs(source, np.arange(len(source)))
+        found = self.targets_.metrics(self.targets_.predictions(outputs), truth)
+        if not found:
+            raise DataError(f"{source.table.source}: no row has a target that training knew; there is nothing to score")
+        return {name: found[name] for name in metrics if name in found} if metrics else found
+
+    def score(self, table: TableLike) -> float:
+        """The metric that picked the best epoch, on a table; for scikit-learn's tools higher is better."""
+        metric = fitting.metric_of(self.recipe_, self.targets_)
+        name = metric.name if metric.name != "loss" else self.targets_.choose_metric(None)[0]
+        higher = self.targets_.choose_metric(name)[1]
+        value = self.evaluate(table, [name])[name]
+        return value if higher else -value
+
+    def embed(self, table: TableLike) -> np.ndarray:
+        """`[N, H]` float32: the fused vector of each row."""
+        source = self._source(table, None)
+        return self._outputs(source, np.arange(len(source)))["pooled"].numpy()
+
+    @property
+    def classes_(self) -> list[str] | dict[str, list[str]]:
+        """The classes, in the order of `predict_proba`; a dict of them where there are several targets."""
+        found = {name: list(getattr(task, "classes", [])) for name, task in self.targets_.tasks.items()}
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a fitted predictor: all that `load` needs, without checkpoints and report.
+
+        Raises:
+            RunError: the folder can't be written or holds a run already.
+        """
+        run = RunFolder(Path(folder).expanduser())
+        run.create()
+        configs = {name: getattr(encoder, "config", None) or {} for name, encoder in self.model_.encoders.items()}
+        run.save_setup(self.recipe_, self.schema_, self.inputs_, self.targets_, configs)
+        save_tensors(self.model_.state_dict(), run.weights)
+        run.write_json("metrics.json", self.metrics_)
+        return run.path
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str = "auto", verbose: bool = False) -> Self:
+        """Read a run folder. Nothing in it is executed.
+
+        Raises:
+            RunError: it is no run, damaged, unfinished, or from a newer plait.
+        """
+        run = RunFolder(Path(folder).expanduser())
+        recipe, schema, inputs, targets, configs = run.read_setup()
+        if not run.weights.exists():
+            raise RunError(f"{run.path}: the run is not finished; continue it with: plait train --resume {run.path}")
+        model = build_model(recipe, inputs, targets, configs)
+        load_state(model, load_tensors(run.weights)[0], run.weights)
+        made = cls(verbose=verbose)
+        made.recipe = recipe
+        made._adopt(recipe, schema, inputs, targets, model.eval(), run)
+        made.model_.to(Accelerator(cpu=device == "cpu").device)
+        metrics = run.path / "metrics.json"
+        made.metrics_ = run.read_json("metrics.json") if metrics.exists() else {}
+        return made
+
+    # The steps of `fit`, in order.
+
+    def _tables(self, table: TableLike | None, val: TableLike | None, test: TableLike | None) -> tuple[Recipe, Any]:
+        data = self.recipe.data
+        given = {"train": table, "val": val, "test": test}
+        named = {key: str(value) for key, value in given.items() if isinstance(value, str | Path)}
+        recipe = self.recipe.updated({"data": named}) if named else self.recipe
+        opened = {
+            key: open_table(value if value is not None else getattr(data, key))
+            for key, value in given.items()
+            if value is not None or isinstance(getattr(data, key), str)
+        }
+        if "train" not in opened:
+            raise DataError("which table? Give one to fit(), or set data.train in the recipe")
+        return recipe, (opened["train"], opened.get("val"), opened.get("test"))
+
+    def _folder(self, recipe: Recipe, table: Table) -> RunFolder:
+        if self.output is not None:
+            return RunFolder(Path(self.output).expanduser())
+        stem = Path(table.source).stem if table.root is not None else "frame"
+        return next_run_folder(Path("runs"), f"{stem}-{'-'.join(recipe.targets)}")
+
+    def _decide_precision(self, prepared: fitting.Prepared, accelerator: Accelerator, resume: bool) -> Recipe:
+        """`auto` becomes what is fastest here; the recipe keeps it, so that a resumed run does the same."""
+        recipe = prepared.recipe
+        if recipe.train.precision == "auto":
+            plan = fitting.plan_for(prepared, "train", shuffle=True)
+            batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
+            prepared.model.to(accelerator.device)
+            chosen, reason = choose_precision(prepared.model, batch, self._loss_of(prepared), accelerator.device)
+            recipe = recipe.updated({"train": {"precision": chosen}})
+            prepared.notes.append(f"precision: {chosen}, {reason}")
+        weights = {n: e.weights for n, e in prepared.model.encoders.items() if getattr(e, "weights", None)}
+        resolved = {"versions": fitting.environment(), **({"weights": weights} if weights else {})}
+        return recipe.model_copy(update={"resolved": resolved, "inputs": prepared.recipe.inputs})
+
+    @staticmethod
+    def _loss_of(prepared: fitting.Prepared) -> Any:
+        targets = prepared.targets
+        return lambda model, batch: targets.loss(model(batch).predictions, batch.targets)
+
+    def _announce(self, prepared: fitting.Prepared) -> None:
+        if not self.verbose:
+            return
+        rows = [(c.name, c.modality, c.reason) for c in prepared.schema.values()]
+        console.show(console.table("", ["column", "type", "because"], rows[:40]))
+        if len(rows) > 40:
+            console.say(f"… and {len(rows) - 40:,} more columns, all in schema.json")
+        for note in prepared.notes:
+            console.say(note)
+        for name, weights in prepared.recipe.resolved.get("weights", {}).items():
+            console.say(f"{name}: {weights['name']} from {weights['source']}, sha256 {weights['sha256'][:16]}…")
+        console.show(
+            console.table(
+                "", ["part", "parameters", "that train"], fitting.parameter_rows(prepared.model), ["parameters", "that train"]
+            )
+        )
+        sizes = ", ".join(f"{len(part.rows):,} {name}" for name, part in prepared.parts.items())
+        console.say(f"rows: {sizes}; run folder: {self.run_.path if self.run_ else '-'}")
+
+    def _write_problems(self, problems: Sequence[Mapping[str, Any]]) -> None:
+        if problems and self.run_ is not None:
+            frame = pd.DataFrame(problems)
+            self.run_.write_text("problems.jsonl", frame.to_json(orient="records", lines=True, force_ascii=False))
+
+    def _train(self, prepared: fitting.Prepared, accelerator: Accelerator, resume: bool) -> Any:
+        assert self.run_ is not None
+        recipe, workers = prepared.recipe, fitting.workers_of(prepared.recipe)
+        ranks = (accelerator.process_index, accelerator.num_processes)
+        judge = None
+        if "val" in prepared.parts:
+            judge = fitting.make_judge(prepared, "val", accelerator, recipe.train.precision, workers)
+        pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
+        try:
+            with listeners(self.run_, recipe.train, self.verbose) as listener:
+                return train(
+                    prepared.model,
+                    prepared.parts["train"].source,
+                    fitting.plan_for(prepared, "train", True, *ranks),
+                    self._loss_of(prepared),
+                    recipe.train,
+                    judge=judge,
+                    metric=fitting.metric_of(recipe, prepared.targets),
+                    pretrained=pretrained,
+                    folder=self.run_.checkpoints,
+                    resume=resume,
+                    listener=listener,
+                    accelerator=accelerator,
+                    workers=workers,
+                )
+        except Interrupted as error:
+            raise Interrupted(f"{error}; continue with: plait train --resume {self.run_.path}") from None
+
+    def _finish(self, prepared: fitting.Prepared, progress: Any, watch: fitting.Stopwatch) -> None:
+        """Score the best weights, and write what a reader of the run folder looks for."""
+        assert self.run_ is not None
+        self.model_.eval()
+        save_tensors(self.model_.state_dict(), self.run_.weights)
+        scored = {}
+        for name in ("val", "test"):
+            if name in prepared.parts:
+                part = prepared.parts[name]
+                outputs = self._outputs(part.source, part.rows, fitting.plan_for(prepared, name, shuffle=False))
+                found = self.targets_.predictions(outputs)
+                self.metrics_[name] = self.targets_.metrics(found, part.truth())
+                scored[name] = (part, outputs, found)
+        watch.lap("evaluation")
+        self.run_.write_json("metrics.json", self.metrics_)
+        self._write_predictions(scored)
+        write_report(self.run_, prepared, progress, self.metrics_, scored, watch.seconds)
+        if self.verbose:
+            for name, values in self.metrics_.items():
+                console.say(f"{name}: " + "  ".join(f"{key} {console.number(value)}" for key, value in values.items()))
+            console.say(f"report: {self.run_.path / 'report.html'}")
+
+    def _write_predictions(self, scored: Mapping[str, Any]) -> None:
+        assert self.run_ is not None
+        frames = []
+        for name, (part, _, found) in scored.items():
+            columns = self.targets_.columns(found)
+            truth = {f"{t}_true": part.source.table.cells(t, part.rows) for t in self.targets_.names}
+            frames.append(pd.DataFrame({"part": name, "row": part.rows + 1, **truth, **columns}))
+        if frames:
+            path = self.run_.path / "predictions.parquet"
+            beside = path.with_name(".predictions.tmp")
+            joined = pd.concat(frames, ignore_index=True)
+            for target in self.targets_.names:
+                if joined[f"{target}_true"].dtype == object:
+                    joined[f"{target}_true"] = joined[f"{target}_true"].map(lambda v: None if v is None else str(v))
+            try:
+                joined.to_parquet(beside)
+                beside.replace(path)
+            except OSError as error:
+                beside.unlink(missing_ok=True)
+                raise RunError(f"{path}: can't be written ({error})") from error
+
+    # What prediction shares.
+
+    def _adopt(
+        self,
+        recipe: Recipe,
+        schema: Schema,
+        inputs: dict[str, InputSpec],
+        targets: Targets,
+        model: MultimodalModel,
+        run: RunFolder | None,
+    ) -> None:
+        self.recipe_, self.schema_, self.inputs_, self.targets_ = recipe, schema, inputs, targets
+        self.model_, self.run_ = model, run
+
+    def _source(self, table: TableLike, targets: Targets | None) -> TableSource:
+        if not hasattr(self, "model_"):
+            raise PlaitError("the predictor is not fitted; call fit() or Predictor.load()")
+        opened = open_table(table)
+        known = {column for spec in self.inputs_.values() for column in spec.columns}
+        if not known & set(opened.columns):
+            raise DataError(f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})")
+        return fitting.make_source(self.recipe_, opened, self.inputs_, targets)
+
+    def _predictions(self, table: TableLike) -> dict[str, np.ndarray]:
+        source = self._source(table, None)
+        return self.targets_.predictions(self._outputs(source, np.arange(len(source))))
+
+    def _outputs(self, source: TableSource, rows: np.ndarray, plan: BatchPlan | None = None) -> dict[str, torch.Tensor]:
+        precision = self.recipe_.train.precision
+        codes = fitting.together(self.recipe_, self.inputs_, source.table) if plan is None else None
+        plan = plan or BatchPlan(rows, PREDICTION_BATCH, None if codes is None else codes[rows], shuffle=False)
+        device = next(self.model_.parameters()).device
+        precision = "float32" if precision == "auto" else precision
+        return outputs_of(self.model_, source, plan, precision, device, fitting.workers_of(self.recipe_))

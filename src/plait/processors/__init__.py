@@ -1,0 +1,68 @@
+"""Raw value → arrays → tensors: decoding, tokenising, scaling. No weights.
+
+A processor is saved with the run and is what serving uses too, so training and prediction prepare alike. It gives
+what it makes as small as it can (uint8 pixels, int32 token ids); the encoder normalises last.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor
+
+from plait.errors import RunError
+from plait.processors.image import ImageProcessor
+from plait.processors.tabular import TabularProcessor
+from plait.processors.text import TextProcessor
+
+Features = dict[str, np.ndarray]
+
+
+@runtime_checkable
+class Processor(Protocol):
+    """One raw value → features, a list of features → a padded batch of tensors."""
+
+    def __call__(self, value: Any) -> Features: ...
+
+    def collate(self, values: list[Features]) -> dict[str, Tensor]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+PROCESSORS: dict[str, type] = {
+    "image": ImageProcessor,
+    "tabular": TabularProcessor,
+    "text": TextProcessor,
+}
+
+
+def save_processor(processor: Processor, path: Path) -> None:
+    """Write a processor as JSON."""
+    kind = next(name for name, cls in PROCESSORS.items() if type(processor) is cls)
+    path.write_text(json.dumps({"kind": kind, **processor.to_json()}, ensure_ascii=False), encoding="utf-8")
+
+
+def load_processor(path: Path) -> Processor:
+    """Read what `save_processor` wrote.
+
+    Raises:
+        RunError: the file is absent, damaged or of another version.
+    """
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return PROCESSORS[state.pop("kind")](**state)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: expected a processor that this version of plait wrote, got {error!r}") from error
+
+
+__all__ = [
+    "PROCESSORS",
+    "Features",
+    "ImageProcessor",
+    "Processor",
+    "TabularProcessor",
+    "TextProcessor",
+    "load_processor",
+    "save_processor",
+]

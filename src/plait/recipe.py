@@ -1,0 +1,230 @@
+"""The recipe: what a run is made of, in YAML, with dotted overrides. No torch here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from annotated_types import Ge, Gt, Lt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from plait.errors import RecipeError, nearest
+from plait.training.settings import TrainSettings
+
+Modality = Literal["text", "image", "number", "category", "date"]
+Part = Annotated[float, Gt(0), Lt(1)]
+
+
+class Strict(BaseModel):
+    """A section whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class Open(BaseModel):
+    """A section that hands its other keys to the class that it names."""
+
+    model_config = ConfigDict(extra="allow", validate_assignment=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The other keys."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DataRecipe(Strict):
+    """Which rows.
+
+    `val` and `test` are a share of the training table's rows or a file. `split` names a column that says train, val or
+    test. `group` names a column whose equal cells never sit on both sides. `types` overrides what a column is.
+    `on_error`: refuse to train where a cell can't be used, or skip its row.
+    """
+
+    train: str | None = None
+    val: Part | str | None = None
+    test: Part | str | None = None
+    split: str | None = None
+    group: str | None = None
+    stratify: bool = True
+    types: dict[str, str] = Field(default_factory=dict)
+    on_error: Literal["refuse", "skip"] = "refuse"
+    allow_outside: bool = False
+
+
+class InputRecipe(Open):
+    """One column: what it is, and what encodes it. Other keys go to the encoder or its processor."""
+
+    modality: Modality
+    encoder: str | None = None
+    frozen: bool = False
+    tune_last: Annotated[int, Ge(0)] | None = None
+
+
+class TabularRecipe(Open):
+    """The one encoder of all number, category and date columns. Other keys go to it."""
+
+    encoder: str = "scratch:tabular"
+    frozen: bool = False
+
+
+class TaskRecipe(Strict):
+    """What is asked: `type` is inferred from the target where it is absent."""
+
+    target: str
+    type: Literal["classification", "multilabel", "regression"] | None = None
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    weight: Annotated[float, Gt(0)] = 1.0
+
+
+class FusionRecipe(Open):
+    """How modalities meet. Other keys go to the method."""
+
+    method: str = "concat"
+    dim: Annotated[int, Ge(1)] = 256
+    absent_token: bool = False
+
+
+class HeadRecipe(Strict):
+    """The predictor on top: width of its hidden layer (0 for none), and dropout."""
+
+    hidden: Annotated[int, Ge(0)] = 128
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
+
+
+class Recipe(Strict):
+    """A whole run. `resolved` is written by plait: versions, hashes, what `auto` became."""
+
+    data: DataRecipe = Field(default_factory=DataRecipe)
+    inputs: dict[str, InputRecipe] = Field(default_factory=dict)
+    tabular: TabularRecipe = Field(default_factory=TabularRecipe)
+    task: list[TaskRecipe] = Field(default_factory=list)
+    fusion: FusionRecipe = Field(default_factory=FusionRecipe)
+    head: HeadRecipe = Field(default_factory=HeadRecipe)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    resolved: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("task", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        """`task: {target: [a, b]}` and `task: {…}` are short for a list."""
+        tasks = [value] if isinstance(value, Mapping) else value
+        if not isinstance(tasks, Sequence) or isinstance(tasks, str):
+            return tasks
+        spread: list[Any] = []
+        for task in tasks:
+            targets = task.get("target") if isinstance(task, Mapping) else None
+            spread += [{**task, "target": t} for t in targets] if isinstance(targets, list) else [task]
+        return spread
+
+    @property
+    def targets(self) -> list[str]:
+        return [task.target for task in self.task]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str = "the recipe") -> Self:
+        """Check values.
+
+        Raises:
+            RecipeError: an unknown key (the nearest is named), a wrong type, a value out of range.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise RecipeError(f"{source}: {_explain(error, values)}") from error
+
+    @classmethod
+    def read(cls, path: Path | str, overrides: Iterable[str] = ()) -> Self:
+        """A YAML file with `key=value` overrides on top.
+
+        Raises:
+            RecipeError: absent, no YAML, or not a recipe.
+        """
+        path = Path(path).expanduser()
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RecipeError(f"{path}: there is no such recipe") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())[:160]})") from error
+        if not isinstance(values, dict):
+            raise RecipeError(f"{path}: expected sections such as data: and task:, got {type(values).__name__}")
+        return cls.parse(apply_overrides(values, overrides), str(path))
+
+    def write(self) -> str:
+        """YAML in the order of the sections, without what was left at its default."""
+        values = self.model_dump(mode="json", exclude_defaults=True)
+        if len(self.task) == 1 and "task" in values:
+            values["task"] = values["task"][0]
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+    def updated(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with some sections changed."""
+        return self.parse(_merged(self.model_dump(mode="json", exclude_defaults=True), changes))
+
+
+def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """`train.epochs=3` on top of nested values; the right side is read as YAML.
+
+    A dot within a name is written with a backslash: `inputs.a\\.b.encoder=scratch:bag`.
+
+    Raises:
+        RecipeError: an override has no `=`.
+
+    >>> apply_overrides({"train": {"seed": 1}}, ["train.epochs=3", "fusion.method=gated"])
+    {'train': {'seed': 1, 'epochs': 3}, 'fusion': {'method': 'gated'}}
+    """
+    merged = _merged({}, values)
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        if not equals or not path:
+            raise RecipeError(f"expected key=value such as train.epochs=3, got {override!r}")
+        try:
+            value: Any = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{override!r}: the value is not YAML") from error
+        for key in reversed([key.replace("\0", ".") for key in path.replace("\\.", "\0").split(".")]):
+            value = {key: value}
+        merged = _merged(merged, _spread_task(value, merged))
+    return merged
+
+
+def _spread_task(change: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """An override such as `task.type=regression` speaks to every task of a list."""
+    tasks = values.get("task")
+    if isinstance(tasks, list) and isinstance(change.get("task"), dict):
+        return {"task": [_merged(task, change["task"]) for task in tasks]}
+    return change
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for key, value in new.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
+    """The first problem in one line."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if part not in ("constrained-float", "str", "float", "int", "function-after")]
+    name = ".".join(part for part in path if not part.isdigit())
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 and first["type"] == "extra_forbidden" else ""
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = _known_keys(path[:-1])
+        return f"unknown key {name!r}{nearest(path[-1], known) or '.'} Known here: {', '.join(known)}{more}"
+    if first["type"] == "missing":
+        return f"{name} is missing"
+    message = first["msg"].removeprefix("Input should be ")
+    return f"{name}: expected {message}, got {first['input']!r}"[:300]
+
+
+def _known_keys(path: Sequence[str]) -> list[str]:
+    sections: dict[str, Any] = {name: field.annotation for name, field in Recipe.model_fields.items()}
+    if not path:
+        return list(sections)
+    of_section: dict[str, type] = {"inputs": InputRecipe, "task": TaskRecipe, "train": TrainSettings}
+    section = of_section.get(path[0], sections.get(path[0], Recipe))
+    fields = getattr(section, "model_fields", None) or getattr(section, "__dataclass_fields__", {})
+    return list(fields)

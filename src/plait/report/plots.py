@@ -1,0 +1,123 @@
+"""Plots as inline SVG that follow the page's colours, light or dark."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#123456"  # stands for the page's text colour until the SVG is in the page
+COLOURS = ["#2f7ed8", "#e8833a", "#3aa76d", "#c0504d", "#8e6bbf", "#7f7f7f"]
+STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": INK,
+    "grid.alpha": 0.15,
+    "svg.hashsalt": "plait",
+}
+
+
+def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
+    """Curves: name → (x, y) points."""
+
+    def draw(axes: Axes) -> None:
+        for colour, (name, points) in zip(COLOURS * 9, series.items(), strict=False):
+            x, y = zip(*points, strict=True) if points else ((), ())
+            axes.plot(x, y, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(True)
+        if len(series) > 1:
+            axes.legend(frameon=False)
+
+    return _svg(draw, 5.2, 3.0)
+
+
+def confusion(counts: np.ndarray, classes: Sequence[str]) -> str:
+    """Rows are the truth, columns the answers; shaded by the share of the truth's row."""
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+    def draw(axes: Axes) -> None:
+        axes.imshow(share, cmap=_transparent_to(COLOURS[0]), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        names = [name if len(name) <= 18 else name[:17] + "…" for name in classes]
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlabel("answered")
+        axes.set_ylabel("true")
+        if len(names) <= 16:
+            for (row, column), count in np.ndenumerate(counts):
+                colour = "white" if share[row, column] > 0.6 else INK
+                axes.text(column, row, f"{int(count):,}" if count else "", ha="center", va="center", color=colour, size=8)
+
+    side = min(9.0, 2.2 + 0.42 * len(classes))
+    return _svg(draw, side * 1.15, side)
+
+
+def scatter(truth: np.ndarray, predicted: np.ndarray, most: int = 2000) -> str:
+    """Predictions against the truth, with the line where they are equal."""
+    chosen = np.linspace(0, len(truth) - 1, min(most, len(truth))).astype(int)
+
+    def draw(axes: Axes) -> None:
+        low, high = float(min(truth.min(), predicted.min())), float(max(truth.max(), predicted.max()))
+        axes.plot([low, high], [low, high], color=INK, linewidth=0.8, alpha=0.5)
+        axes.plot(truth[chosen], predicted[chosen], ".", color=COLOURS[0], alpha=0.5, markersize=4)
+        axes.set_xlabel("true")
+        axes.set_ylabel("predicted")
+        axes.grid(True)
+
+    return _svg(draw, 4.2, 3.6)
+
+
+def histogram(values: np.ndarray, label: str) -> str:
+    """How often."""
+
+    def draw(axes: Axes) -> None:
+        axes.hist(values, bins=min(50, max(10, len(values) // 20)), color=COLOURS[0])
+        axes.set_xlabel(label)
+        axes.set_ylabel("rows")
+        axes.grid(True, axis="y")
+
+    return _svg(draw, 4.2, 3.6)
+
+
+def bars(values: Mapping[str, float], x_label: str, low: float = 0.0) -> str:
+    """Horizontal bars with their numbers."""
+
+    def draw(axes: Axes) -> None:
+        names = list(values)[::-1]
+        drawn = axes.barh(names, [values[name] for name in names], color=COLOURS[0], height=0.62)
+        axes.bar_label(drawn, fmt="%.3f", padding=4, color=INK)
+        axes.set_xlabel(x_label)
+        axes.set_xlim(low, max(values.values()) * 1.15)
+
+    return _svg(draw, 5.6, 0.8 + 0.42 * len(values))
+
+
+def _svg(draw: object, width: float, height: float) -> str:
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        figure.patch.set_alpha(0)
+        axes = figure.subplots()
+        axes.patch.set_alpha(0)
+        draw(axes)  # type: ignore[operator]
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :].replace(INK, "currentColor")
+
+
+def _transparent_to(colour: str) -> mpl.colors.Colormap:
+    red, green, blue = mpl.colors.to_rgb(colour)
+    return mpl.colors.LinearSegmentedColormap.from_list("ink", [(red, green, blue, 0), (red, green, blue, 1)])

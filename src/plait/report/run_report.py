@@ -1,0 +1,212 @@
+"""The page of one run: scores, curves, mistakes, data, cost, recipe."""
+
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from plait.console import number
+from plait.data.paths import resolve_media
+from plait.data.schema import split_cell
+from plait.errors import DataError
+from plait.fitting import Part, Prepared, parameter_rows
+from plait.report import plots
+from plait.report.page import render, thumbnail
+from plait.run_folder import RunFolder
+from plait.tasks import Targets
+from plait.training.checkpoint import Progress
+
+EXAMPLES = 8
+Scored = Mapping[str, tuple[Part, Mapping[str, torch.Tensor], Mapping[str, np.ndarray]]]
+
+
+def write_report(
+    run: RunFolder,
+    prepared: Prepared,
+    progress: Progress,
+    metrics: Mapping[str, Mapping[str, float]],
+    scored: Scored,
+    seconds: Mapping[str, float],
+) -> None:
+    """Write `report.html` of a run.
+
+    Args:
+        run: where to.
+        prepared: data and model.
+        progress: what the loop recorded.
+        metrics: part → metric → value.
+        scored: part → rows, raw outputs, predictions.
+        seconds: of each stage.
+    """
+    recipe, targets = prepared.recipe, prepared.targets
+    shown = "test" if "test" in scored else "val"
+    metric = targets.choose_metric(recipe.train.metric)[0]
+    sections = [s for s in (_target_section(name, shown, scored, targets) for name in targets.names) if s]
+    run.write_text(
+        "report.html",
+        render(
+            "run.html",
+            style=style(),
+            title=f"{', '.join(targets.names)} from {', '.join(prepared.inputs)}",
+            subtitle=f"plait {recipe.resolved.get('versions', {}).get('plait', '')}, run {run.path.name}",
+            tiles=_tiles(metric, metrics, prepared, progress),
+            metrics=metrics,
+            metric_names=list(dict.fromkeys(name for values in metrics.values() for name in values)),
+            curves=_curves(progress, metric),
+            targets=sections,
+            examples=_examples(prepared, shown, scored),
+            columns=list(prepared.schema.values())[:200],
+            notes=prepared.notes,
+            parameters=parameter_rows(prepared.model),
+            costs=_costs(seconds, progress),
+            recipe=recipe.write(),
+        ),
+    )
+
+
+def style() -> str:
+    """The style sheet of every page."""
+    return resources.files("plait.report").joinpath("style.css").read_text(encoding="utf-8")
+
+
+def _tiles(metric: str, metrics: Mapping[str, Any], prepared: Prepared, progress: Progress) -> list[dict[str, str]]:
+    tiles = [{"name": f"{p} {metric}", "value": number(v[metric])} for p, v in metrics.items() if metric in v]
+    tiles += [{"name": f"{name} rows", "value": number(len(part.rows))} for name, part in prepared.parts.items()]
+    if progress.best_epoch >= 0:
+        tiles.append({"name": "best epoch", "value": f"{progress.best_epoch + 1} of {len(progress.history)}"})
+    return tiles
+
+
+def _curves(progress: Progress, metric: str) -> list[str]:
+    losses = {"train": [(r["epoch"], r["loss"]) for r in progress.history]}
+    judged = [r for r in progress.history if r.get("val")]
+    if any("loss" in r["val"] for r in judged):
+        losses["val"] = [(r["epoch"], r["val"]["loss"]) for r in judged if "loss" in r["val"]]
+    curves = [plots.lines(losses, "epoch", "loss")]
+    points = [(r["epoch"], r["val"][metric]) for r in judged if metric in r["val"]]
+    if points and metric != "loss":
+        curves.append(plots.lines({f"val {metric}": points}, "epoch", f"val {metric}"))
+    return curves
+
+
+def _target_section(name: str, shown: str, scored: Scored, targets: Targets) -> dict[str, Any] | None:
+    if shown not in scored:
+        return None
+    part, _, predictions = scored[shown]
+    task, truth = targets.tasks[name], part.truth()[name]
+    usable = ~task.unusable(truth)
+    truth, predicted = truth[usable], predictions[name][usable]
+    if task.kind == "classification":
+        drawn = [_confusion(truth, predicted, getattr(task, "classes", []))]
+    elif task.kind == "regression":
+        drawn = [plots.scatter(truth, predicted), plots.histogram(predicted - truth, "predicted - true")]
+    else:
+        drawn = [plots.bars(_label_f1(truth, predicted, getattr(task, "classes", [])), "F1 of each label")]
+    return {"name": f"Answers: {name}", "part": shown, "plots": drawn}
+
+
+def _confusion(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], most: int = 24) -> str:
+    """The confusion matrix; beyond `most` classes, of the most frequent and all others together."""
+    predicted = probabilities.argmax(axis=1)
+    counts = np.zeros((len(classes), len(classes)))
+    np.add.at(counts, (truth, predicted), 1)
+    if len(classes) <= most:
+        return plots.confusion(counts, classes)
+    order = np.argsort(-counts.sum(axis=1), kind="stable")
+    place = np.full(len(classes), most)
+    place[order[:most]] = np.arange(most)
+    merged = np.zeros((most + 1, most + 1))
+    np.add.at(merged, (place[truth], place[predicted]), 1)
+    return plots.confusion(merged, [classes[i] for i in order[:most]] + ["others"])
+
+
+def _label_f1(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], most: int = 30) -> dict[str, float]:
+    predicted, actual = probabilities >= 0.5, truth > 0.5
+    hits = (predicted & actual).sum(axis=0)
+    f1 = 2 * hits / np.maximum(predicted.sum(axis=0) + actual.sum(axis=0), 1)
+    order = np.argsort(-actual.sum(axis=0), kind="stable")[:most]
+    return {classes[i]: float(f1[i]) for i in order}
+
+
+def _examples(prepared: Prepared, shown: str, scored: Scored) -> list[dict[str, Any]]:
+    if shown not in scored:
+        return []
+    part, outputs, predictions = scored[shown]
+    truth = {name: torch.from_numpy(values) for name, values in part.truth().items()}
+    losses = prepared.targets.row_loss(outputs, truth).numpy()
+    usable = np.any([~t.unusable(truth[n].numpy()) for n, t in prepared.targets.tasks.items()], axis=0)
+    order = np.argsort(losses, kind="stable")
+    order = order[usable[order]]
+    worst, best = order[::-1][:EXAMPLES], order[:EXAMPLES]
+
+    def cards(positions: np.ndarray) -> list[dict[str, Any]]:
+        return [_card(prepared, part, predictions, int(p), float(losses[p])) for p in positions]
+
+    return [
+        {"name": "Worst answers", "about": f"{shown} rows with the largest loss", "cards": cards(worst)},
+        {"name": "Best answers", "about": f"{shown} rows with the smallest loss", "cards": cards(best)},
+    ]
+
+
+def _card(
+    prepared: Prepared, part: Part, predictions: Mapping[str, np.ndarray], position: int, loss: float
+) -> dict[str, Any]:
+    row = int(part.rows[position])
+    table = part.source.table
+    cells, pictures = [], []
+    for spec in prepared.inputs.values():
+        for column in spec.columns:
+            if column not in table.columns:
+                continue
+            value = table.cells(column, [row])[0]
+            if spec.modality == "image":
+                pictures += [_picture(prepared, table.root, item) for item in split_cell(value)[:3]]
+            elif len(cells) < 8:
+                cells.append((column, "–" if value is None else str(value)[:300]))
+    answers = []
+    for name, task in prepared.targets.tasks.items():
+        given = predictions[name][position : position + 1]
+        truth = table.cells(name, [row])[0]
+        answers.append(_answer(name, task, given, truth, part.source.targets[name][row : row + 1].numpy()))
+    return {"row": row + 1, "loss": loss, "cells": cells, "pictures": [p for p in pictures if p], "answers": answers}
+
+
+def _answer(name: str, task: Any, given: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:
+    answer = task.answers(given)[0]
+    if task.kind == "classification":
+        right, share = bool(given.argmax() == encoded[0]), f"{given.max():.2f}"
+    elif task.kind == "multilabel":
+        right, share = bool(((given >= 0.5) == (encoded > 0.5)).all()), ""
+    else:
+        right, share, answer = False, "", number(float(answer))
+    return {"target": name, "given": str(answer)[:200], "true": str(truth)[:200], "right": right, "share": share}
+
+
+def _picture(prepared: Prepared, root: Path | None, item: Any) -> str | None:
+    try:
+        value = item if isinstance(item, bytes) else resolve_media(root, item, prepared.recipe.data.allow_outside)
+    except DataError:
+        return None
+    return thumbnail(value)
+
+
+def _costs(seconds: Mapping[str, float], progress: Progress) -> list[tuple[str, str]]:
+    rows = [(name, f"{value:.1f} s") for name, value in seconds.items()]
+    if progress.history:
+        fastest = min(record["train_seconds"] for record in progress.history)
+        rows.append(("fastest epoch", f"{fastest:.1f} s"))
+    rows.append(("peak memory of the process", f"{peak_memory() / 1e6:,.0f} MB"))
+    if torch.cuda.is_available():
+        rows.append(("peak memory of the GPU", f"{torch.cuda.max_memory_allocated() / 1e6:,.0f} MB"))
+    return rows
+
+
+def peak_memory() -> int:
+    """The largest resident set of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

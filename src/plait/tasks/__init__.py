@@ -1,0 +1,12 @@
+"""What is asked of a row: one file a task.
+
+A task knows how to encode its target, its loss, its metrics, and how an answer is written out. `Targets` holds one or
+several of them, so the loop never asks which kind it trains.
+"""
+
+from plait.tasks.classification import Classification
+from plait.tasks.multilabel import Multilabel
+from plait.tasks.regression import Regression
+from plait.tasks.targets import TASKS, Targets, Task, guess_task
+
+__all__ = ["TASKS", "Classification", "Multilabel", "Regression", "Targets", "Task", "guess_task"]

@@ -1,0 +1,169 @@
+"""One target or several, behind one interface."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from plait.errors import DataError, RecipeError, unknown
+from plait.metrics import METRICS, score
+from plait.processors.tabular import as_number, is_missing
+from plait.tasks.classification import Classification
+from plait.tasks.multilabel import Multilabel
+from plait.tasks.regression import Regression
+
+
+class Task(Protocol):
+    """What `Classification`, `Multilabel` and `Regression` have in common."""
+
+    kind: str
+    default_metric: str
+
+    @property
+    def out_dim(self) -> int: ...
+
+    def encode(self, values: Any) -> np.ndarray: ...
+
+    def unusable(self, encoded: np.ndarray) -> np.ndarray: ...
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor: ...
+
+    def row_loss(self, logits: Tensor, target: Tensor) -> Tensor: ...
+
+    def predictions(self, logits: Tensor) -> np.ndarray: ...
+
+    def answers(self, predictions: np.ndarray) -> list[Any]: ...
+
+    def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+TASKS: dict[str, type] = {
+    "classification": Classification,
+    "multilabel": Multilabel,
+    "regression": Regression,
+}
+
+
+class Targets:
+    """The tasks of a run by target; losses add up.
+
+    Args:
+        tasks: target → task.
+        weights: target → weight of its loss; one where absent.
+
+    >>> targets = Targets({"answer": Classification(["no", "yes"])})
+    >>> logits = {"answer": torch.tensor([[0.0, 9.0]])}
+    >>> targets.metrics(targets.predictions(logits), {"answer": np.array([1])})["accuracy"]
+    1.0
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], weights: Mapping[str, float] | None = None) -> None:
+        self.tasks = dict(tasks)
+        self.weights = {name: (weights or {}).get(name, 1.0) for name in self.tasks}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.tasks)
+
+    @property
+    def out_dims(self) -> dict[str, int]:
+        return {name: task.out_dim for name, task in self.tasks.items()}
+
+    def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of the tasks' losses, a scalar."""
+        losses = [self.weights[name] * task.loss(outputs[name], targets[name]) for name, task in self.tasks.items()]
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def row_loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """`[B]` weighted sum of the tasks' losses of each row: which rows are hard."""
+        return torch.stack([self.weights[n] * t.row_loss(outputs[n], targets[n]) for n, t in self.tasks.items()]).sum(0)
+
+    def predictions(self, outputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+        """Raw outputs → probabilities or numbers."""
+        return {name: task.predictions(outputs[name]) for name, task in self.tasks.items()}
+
+    def metrics(self, predictions: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """All metrics over the rows that have a target; with several targets the names are `target.metric`."""
+        found = {}
+        for name, task in self.tasks.items():
+            usable = ~task.unusable(truth[name])
+            values = score(task.kind, truth[name][usable], predictions[name][usable])
+            found.update({self.metric_name(name, metric): value for metric, value in values.items()})
+        return found
+
+    def columns(self, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """The columns of a predictions file."""
+        return {k: v for name, task in self.tasks.items() for k, v in task.columns(name, predictions[name]).items()}
+
+    def metric_name(self, target: str, metric: str) -> str:
+        return metric if len(self.tasks) == 1 else f"{target}.{metric}"
+
+    def choose_metric(self, name: str | None) -> tuple[str, bool]:
+        """The metric that picks the best epoch, and whether higher is better.
+
+        Raises:
+            RecipeError: the name is unknown or fits no target.
+        """
+        fitting = {
+            self.metric_name(target, metric): METRICS[metric].higher_is_better
+            for target, task in self.tasks.items()
+            for metric in METRICS
+            if task.kind in METRICS[metric].kinds
+        }
+        if name is None:
+            target, task = next(iter(self.tasks.items()))
+            name = self.metric_name(target, task.default_metric)
+        if name not in fitting and name != "loss":
+            raise RecipeError(unknown("metric", name, ["loss", *fitting]))
+        return name, fitting.get(name, False)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            name: {"kind": task.kind, "weight": self.weights[name], **task.to_json()} for name, task in self.tasks.items()
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Mapping[str, Any]]) -> "Targets":
+        tasks, weights = {}, {}
+        for name, values in state.items():
+            options = dict(values)
+            weights[name] = options.pop("weight")
+            tasks[name] = TASKS[options.pop("kind")](**options)
+        return cls(tasks, weights)
+
+
+def guess_task(name: str, sample: Sequence[Any], distinct: int) -> tuple[str, str]:
+    """The kind of task that a target column asks for, and why.
+
+    Args:
+        name: the column.
+        sample: some of its cells.
+        distinct: distinct cells in all.
+
+    Raises:
+        DataError: it has no value, or only one.
+    """
+    present = [value for value in sample if not is_missing(value)]
+    if not present:
+        raise DataError(f"target {name!r} has no values; name another column with --target")
+    if isinstance(present[0], list):
+        return "multilabel", "its cells are lists"
+    if distinct < 2:
+        raise DataError(f"target {name!r} is constant (always {str(present[0])[:40]!r}); there is nothing to learn")
+    if isinstance(present[0], bool):
+        return "classification", "it is true or false"
+    try:
+        numbers = [as_number(name, value) for value in present]
+    except DataError:
+        marked = sum(";" in str(value) or "|" in str(value) for value in present)
+        if marked > 0.1 * len(present):
+            return "multilabel", "its cells hold labels with ; or | between them"
+        return "classification", f"{distinct:,} distinct texts"
+    whole = all(number.is_integer() for number in numbers if np.isfinite(number))
+    if whole and distinct <= max(2, min(20, len(present) // 5)):
+        return "classification", f"{distinct} distinct whole numbers"
+    return "regression", f"its cells are numbers, {distinct:,} distinct"

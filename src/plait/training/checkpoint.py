@@ -1,0 +1,165 @@
+"""One file a checkpoint, replaced in one step: safetensors, its numbers in the header. No pickle."""
+
+import json
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from plait.errors import RunError
+
+VERSION = 1
+
+
+@dataclass
+class Progress:
+    """How far a run has come: all that the loop knows beyond weights.
+
+    Args:
+        epoch: the epoch that is running, from 0.
+        step: batches of it that are done.
+        best: the best value of the metric so far.
+        best_loss: the validation loss then.
+        best_epoch: when that was.
+        history: one dict an epoch that is done.
+        loss_sum, loss_count: of the running epoch.
+        seconds: trained so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_loss: float = 0.0
+    best_epoch: int = -1
+    history: list[dict[str, Any]] = field(default_factory=list)
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    seconds: float = 0.0
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: Mapping[str, Any] | None = None) -> None:
+    """Write tensors so that a kill at any moment leaves either the old file or the new one.
+
+    Raises:
+        RunError: the disk is full or the folder not writable; the old file is untouched.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(plain, beside, {"plait": json.dumps({"version": VERSION, **(header or {})})})
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except (OSError, SafetensorError) as error:
+        beside.unlink(missing_ok=True)
+        raise RunError(f"{path}: can't be written ({error}); free some space or choose another folder with -o") from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote: tensors and header.
+
+    Raises:
+        RunError: absent, truncated, or from a newer version.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("plait", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: there is no such file") from error
+    except (OSError, SafetensorError, ValueError) as error:
+        raise RunError(f"{path}: the weight file is damaged or truncated ({error})") from error
+    if header.get("version", VERSION) > VERSION:
+        raise RunError(f"{path}: written by a newer plait (format {header['version']}, this one reads {VERSION}); upgrade")
+    return tensors, header
+
+
+def save_checkpoint(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    ema: Mapping[str, Tensor] | None,
+    progress: Progress,
+) -> None:
+    """Everything that an uninterrupted run would have: weights, optimizer, average, random state, progress."""
+    tensors = {f"model.{name}": tensor for name, tensor in trained_state(model).items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()})
+    tensors.update({f"ema.{name}": tensor for name, tensor in (ema or {}).items()})
+    tensors["random.torch"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    save_tensors(tensors, path, {"progress": asdict(progress)})
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: dict[str, Tensor] | None
+) -> Progress:
+    """Restore what `save_checkpoint` wrote, in place.
+
+    Raises:
+        RunError: absent, damaged, or of another model.
+    """
+    tensors, header = load_tensors(path)
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "ema": {}, "random": {}}
+    for name, tensor in tensors.items():
+        part, rest = name.split(".", 1)
+        parts[part][rest] = tensor
+    if set(parts["model"]) != set(trained_state(model)):
+        raise RunError(f"{path}: the checkpoint is of another model; start a new run with -o")
+    load_state(model, parts["model"], path, complete=False)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in parts["optimizer"].items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    if ema is not None:
+        ema.update(parts["ema"])
+    torch.set_rng_state(parts["random"]["torch"])
+    if "cuda" in parts["random"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state(parts["random"]["cuda"])
+    return Progress(**header["progress"])
+
+
+def load_state(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, complete: bool = True) -> None:
+    """Copy tensors into a model.
+
+    Raises:
+        RunError: names or shapes differ.
+    """
+    try:
+        missing, extra = model.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise RunError(f"{path}: the weights do not fit the recipe ({str(error).splitlines()[-1].strip()})") from error
+    if extra or (complete and missing):
+        raise RunError(f"{path}: the weights do not fit the recipe (first difference: {(extra or missing)[0]})")
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """The state that training can change: parameters that train, and buffers of parts that have some."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    still = [
+        f"{name}."
+        for name, module in model.named_modules()
+        if name and (parameters := list(module.parameters())) and not any(p.requires_grad for p in parameters)
+    ]
+    return {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if name not in frozen and not name.startswith(tuple(still))
+    }
+
+
+def seed_everything(seed: int) -> None:
+    """Seed what the loop draws from."""
+    random.seed(seed)
+    torch.manual_seed(seed)

@@ -1,0 +1,45 @@
+"""A model over rows, without gradients."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from plait.data.batches import Source
+from plait.data.loader import load
+from plait.data.plan import BatchPlan
+from plait.training.precision import autocast
+from plait.types import Output
+
+
+def run_batches(
+    model: nn.Module, source: Source, plan: BatchPlan, precision: str, device: torch.device, workers: int
+) -> Iterator[tuple[Output, dict[str, Tensor], np.ndarray]]:
+    """Outputs, targets and row numbers of each batch of a plan; the model is in evaluation mode meanwhile."""
+    training = model.training
+    model.eval()
+    try:
+        for batch in load(source, plan.epoch(0), workers):
+            with torch.inference_mode(), autocast(precision, device):
+                output = model(batch.to(device))
+            yield output, batch.targets, batch.rows.numpy()
+    finally:
+        model.train(training)
+
+
+def outputs_of(
+    model: nn.Module, source: Source, plan: BatchPlan, precision: str, device: torch.device, workers: int = 0
+) -> dict[str, Tensor]:
+    """Raw float32 outputs of a plan's rows, target → `[N, …]`, in the order of `plan.rows`; `pooled` among them."""
+    held: dict[str, list[Tensor]] = {}
+    seen: list[np.ndarray] = []
+    for output, _, rows in run_batches(model, source, plan, precision, device, workers):
+        for name, values in [*output.predictions.items(), ("pooled", output.pooled)]:
+            held.setdefault(name, []).append(values.float().cpu())
+        seen.append(rows)
+    place = np.empty(len(plan.rows), dtype=np.int64)
+    order = np.argsort(plan.rows, kind="stable")
+    came = np.concatenate(seen)
+    place[order] = np.argsort(came, kind="stable")[: len(order)]
+    return {name: torch.cat(parts)[torch.from_numpy(place)] for name, parts in held.items()}

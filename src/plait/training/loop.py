@@ -1,0 +1,225 @@
+"""The training loop: all of it on this page.
+
+Data comes in, weights go out. What is trained and how it is judged are the caller's (`loss_of`, `judge`); devices and
+processes are Accelerate's, so `accelerate launch` and `torchrun` run the same code.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from plait.data.batches import Source
+from plait.data.loader import load
+from plait.data.plan import BatchPlan
+from plait.errors import PlaitError
+from plait.training.checkpoint import (
+    Progress,
+    load_checkpoint,
+    load_state,
+    load_tensors,
+    save_checkpoint,
+    save_tensors,
+    trained_state,
+)
+from plait.training.interrupt import StopRequest
+from plait.training.optimizer import make_optimizer, rate_factor, set_rate
+from plait.training.precision import autocast
+from plait.training.settings import TrainSettings
+from plait.types import Batch
+
+LossOf = Callable[[nn.Module, Batch], Tensor]
+Judge = Callable[[nn.Module], dict[str, float]]
+
+
+class Listener(Protocol):
+    """Told what happens, to show or record it."""
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None: ...
+
+    def epoch(self, record: dict[str, Any], best: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The number that picks the best epoch."""
+
+    name: str
+    higher_is_better: bool
+
+    def better(self, value: float, than: float | None) -> bool:
+        return than is None or (value > than if self.higher_is_better else value < than)
+
+
+class Interrupted(PlaitError):
+    """The user stopped the run; the last checkpoint holds everything."""
+
+
+def train(
+    model: nn.Module,
+    source: Source,
+    plan: BatchPlan,
+    loss_of: LossOf,
+    settings: TrainSettings,
+    *,
+    judge: Judge | None = None,
+    metric: Metric = Metric("loss", False),
+    pretrained: Iterable[nn.Module] = (),
+    folder: Path | None = None,
+    resume: bool = False,
+    listener: Listener | None = None,
+    accelerator: Accelerator | None = None,
+    workers: int = 0,
+) -> Progress:
+    """Train a model in place; afterwards it holds the weights of the best epoch.
+
+    Args:
+        model: what trains; parameters without `requires_grad` stay as they are.
+        source, plan: the rows, and which form a batch.
+        loss_of: `(model, batch) -> scalar`.
+        settings: `precision` must be decided (`float32` or `bfloat16`); `auto` counts as float32.
+        judge: model → metrics of the validation rows; None to keep the last epoch.
+        metric: which of them picks the best epoch.
+        pretrained: modules that learn at `encoder_learning_rate`.
+        folder: for `last.safetensors` and `best.safetensors`; None to write nothing.
+        resume: go on from `last.safetensors`; on a CPU the weights end as an uninterrupted run's, bit by bit.
+        listener: told of steps and epochs.
+        accelerator: by default one for `settings.device`.
+        workers: threads that prepare batches.
+
+    Raises:
+        Interrupted: Ctrl-C; the state was saved.
+        PlaitError: the loss is no longer a number.
+    """
+    accelerator = accelerator or Accelerator(cpu=settings.device == "cpu")
+    device, main = accelerator.device, accelerator.is_main_process
+    model.to(device)
+    slow_rate = settings.encoder_learning_rate or settings.learning_rate / 10
+    optimizer = make_optimizer(model, settings.learning_rate, slow_rate, settings.weight_decay, pretrained)
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    live = trained_state(model)  # views: they follow the model
+    ema = {name: tensor.clone() for name, tensor in live.items()} if settings.ema else None
+    last, best = (folder / "last.safetensors", folder / "best.safetensors") if folder else (None, None)
+    progress = Progress()
+    if resume and last is not None and last.exists():
+        progress = load_checkpoint(last, model, optimizer, ema)
+    wrapped = accelerator.prepare(model) if accelerator.num_processes > 1 else model
+    accumulate, total = settings.gradient_accumulation_steps, plan.steps * settings.epochs
+    saved_at, session, base_seconds = time.monotonic(), time.monotonic(), progress.seconds
+
+    def save() -> None:
+        nonlocal saved_at
+        progress.seconds = base_seconds + time.monotonic() - session
+        if main and last is not None:
+            save_checkpoint(last, model, optimizer, ema, progress)
+        saved_at = time.monotonic()
+
+    def judged() -> dict[str, float]:
+        if judge is None:
+            return {}
+        if ema is None:
+            return judge(model)
+        kept = {name: tensor.clone() for name, tensor in live.items()}
+        model.load_state_dict(ema, strict=False)
+        try:
+            return judge(model)
+        finally:
+            model.load_state_dict(kept, strict=False)
+
+    with StopRequest() as stop:
+        while progress.epoch < settings.epochs:
+            epoch = progress.epoch
+            wrapped.train()
+            epoch_start = time.monotonic()
+            for batch in load(source, plan.epoch(epoch, skip=progress.step), workers):
+                done = epoch * plan.steps + progress.step
+                boundary = (progress.step + 1) % accumulate == 0 or progress.step + 1 == plan.steps
+                with autocast(settings.precision, device):
+                    loss = loss_of(wrapped, batch.to(device))
+                accelerator.backward(loss if accumulate == 1 else loss / accumulate)
+                rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
+                if boundary:
+                    if settings.clip:
+                        accelerator.clip_grad_norm_(weights, settings.clip)
+                    set_rate(optimizer, rate)
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
+                    if ema is not None:
+                        _average(ema, live, settings.ema)
+                progress.step += 1
+                progress.loss_sum += float(loss.detach())
+                progress.loss_count += 1
+                if progress.step % 20 == 1 or progress.step == plan.steps:
+                    _check(progress, epoch)
+                    if listener is not None and main:
+                        mean = progress.loss_sum / progress.loss_count
+                        listener.step(epoch, progress.step, plan.steps, mean, rate * settings.learning_rate)
+                if stop.asked and boundary:
+                    save()
+                    raise Interrupted(f"stopped in epoch {epoch + 1} at step {progress.step} of {plan.steps}")
+                if boundary and time.monotonic() - saved_at > 60 * settings.checkpoint_minutes:
+                    save()
+            _check(progress, epoch)
+            record: dict[str, Any] = {
+                "epoch": epoch + 1,
+                "loss": progress.loss_sum / max(1, progress.loss_count),
+                "learning_rate": rate_factor((epoch + 1) * plan.steps - 1, total, settings.schedule, settings.warmup_ratio)
+                * settings.learning_rate,
+                "train_seconds": time.monotonic() - epoch_start,
+            }
+            if (epoch + 1) % settings.evaluate_every == 0 or epoch + 1 == settings.epochs:
+                record["val"] = judged()
+            is_best = _is_best(record, metric, progress)
+            progress.history.append(record)
+            progress.epoch, progress.step, progress.loss_sum, progress.loss_count = epoch + 1, 0, 0.0, 0
+            if is_best and main and best is not None:
+                save_tensors(ema if ema is not None else live, best, {"epoch": epoch + 1})
+            if settings.patience and epoch - progress.best_epoch >= settings.patience:
+                progress.epoch = settings.epochs
+            save()
+            if listener is not None and main:
+                listener.epoch(record, is_best)
+            if stop.asked and progress.epoch < settings.epochs:
+                raise Interrupted(f"stopped after epoch {epoch + 1}")
+    accelerator.wait_for_everyone()
+    if best is not None and best.exists():
+        load_state(model, load_tensors(best)[0], best, complete=False)
+    elif ema is not None:
+        model.load_state_dict(ema, strict=False)
+    return progress
+
+
+def _is_best(record: dict[str, Any], metric: Metric, progress: Progress) -> bool:
+    value = record.get("val", {}).get(metric.name)
+    if value is None:
+        if "val" in record and progress.best is None:  # nothing to judge by: the latest is the best there is
+            progress.best_epoch = record["epoch"] - 1
+            return True
+        return False
+    loss = record["val"].get("loss", 0.0)
+    tied = value == progress.best and loss < progress.best_loss  # equal answers, surer ones
+    if tied or metric.better(value, progress.best):
+        progress.best_loss = loss
+        progress.best, progress.best_epoch = value, record["epoch"] - 1
+        return True
+    return False
+
+
+def _average(ema: dict[str, Tensor], live: dict[str, Tensor], decay: float) -> None:
+    moving = [name for name in ema if ema[name].is_floating_point()]
+    torch._foreach_lerp_([ema[name] for name in moving], [live[name] for name in moving], 1 - decay)
+    for name in ema.keys() - set(moving):
+        ema[name].copy_(live[name])
+
+
+def _check(progress: Progress, epoch: int) -> None:
+    if progress.loss_count and progress.loss_sum != progress.loss_sum or abs(progress.loss_sum) == float("inf"):
+        raise PlaitError(
+            f"the loss became {progress.loss_sum} in epoch {epoch + 1} by step {progress.step}; lower "
+            "train.learning_rate, set train.precision=float32, or look for extreme values with plait check"
+        )

@@ -1,0 +1,66 @@
+"""What a user can set about training. No torch here: the command line reads it before anything heavy loads."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import ConfigDict
+
+Share = Annotated[float, Ge(0), Le(1)]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of the loop.
+
+    Args:
+        epochs: passes over the training rows.
+        batch_size: rows a step. Where rows that share a picture stay together, a step takes whole groups until it
+            has so many.
+        learning_rate: the highest of the schedule.
+        encoder_learning_rate: of pretrained encoders; None for a tenth of `learning_rate`.
+        schedule: `cosine` (warm-up, then a half cosine to zero), `onecycle` (rise over the first 30 % from a 25th,
+            then fall to zero), `linear` (warm-up, then to zero), or `constant` (after warm-up).
+        warmup_ratio: share of the steps that the rate rises over (not in `onecycle`).
+        weight_decay: of AdamW, on matrices only.
+        gradient_accumulation_steps: batches a step of the optimizer.
+        clip: largest norm of the gradient; 0 for no clipping.
+        ema: decay of the weights' moving average, which is evaluated and saved; 0 for none.
+        precision: `auto` times float32 and bfloat16 on the first batch and keeps the faster where the results agree;
+            what it took stands in the run's recipe.
+        metric: picks the best epoch; None for the task's own, `loss` for the validation loss.
+        patience: stop after so many epochs without a better metric; 0 to go on to the end.
+        evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
+        together: column whose equal cells stay in one batch, so that a shared picture is encoded once; `auto` takes
+            the picture column that repeats most, `none` shuffles freely.
+        seed: of weights, order and dropout.
+        workers: threads that decode; None for one fewer than the cores.
+        cache_mb: decoded values kept in memory, in MB.
+        checkpoint_minutes: time between two saves within an epoch; every epoch's end is saved too.
+        trackers: of Accelerate, such as `tensorboard`.
+        device: `auto` takes what there is.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    epochs: Annotated[int, Ge(1)] = 10
+    batch_size: Annotated[int, Ge(1)] = 64
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    encoder_learning_rate: Annotated[float, Gt(0)] | None = None
+    schedule: Literal["cosine", "onecycle", "linear", "constant"] = "cosine"
+    warmup_ratio: Share = 0.05
+    weight_decay: Annotated[float, Ge(0)] = 0.01
+    gradient_accumulation_steps: Annotated[int, Ge(1)] = 1
+    clip: Annotated[float, Ge(0)] = 1.0
+    ema: Annotated[float, Ge(0), Le(0.99999)] = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    metric: str | None = None
+    patience: Annotated[int, Ge(0)] = 0
+    evaluate_every: Annotated[int, Ge(1)] = 1
+    together: str = "auto"
+    seed: Annotated[int, Ge(0)] = 0
+    workers: Annotated[int, Ge(0)] | None = None
+    cache_mb: Annotated[float, Ge(0)] = 1024
+    checkpoint_minutes: Annotated[float, Gt(0)] = 10
+    trackers: tuple[str, ...] = ()
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

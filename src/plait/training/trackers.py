@@ -1,0 +1,87 @@
+"""Who is told how training goes: the terminal, `log.jsonl`, TensorBoard and other trackers."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
+
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+from plait.console import ProgressListener
+from plait.errors import RecipeError, import_extra, unknown
+from plait.training.loop import Listener
+from plait.training.settings import TrainSettings
+
+
+class Log(Protocol):
+    """Somewhere that keeps records."""
+
+    @property
+    def path(self) -> Any: ...
+
+    def append_log(self, record: Mapping[str, Any]) -> None: ...
+
+
+class Several:
+    """One listener that tells several."""
+
+    def __init__(self, listeners: list[Listener]) -> None:
+        self.listeners = listeners
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None:
+        for listener in self.listeners:
+            listener.step(epoch, step, steps, loss, rate)
+
+    def epoch(self, record: dict[str, Any], best: bool) -> None:
+        for listener in self.listeners:
+            listener.epoch(record, best)
+
+
+class LogListener:
+    """Writes steps and epochs to a run's log."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None:
+        self.log.append_log({"epoch": epoch + 1, "step": step, "loss": loss, "learning_rate": rate})
+
+    def epoch(self, record: dict[str, Any], best: bool) -> None:
+        self.log.append_log({**record, "best": best})
+
+
+class TrackerListener:
+    """Passes numbers on to a tracker of Accelerate."""
+
+    def __init__(self, tracker: Any) -> None:
+        self.tracker = tracker
+
+    def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None:
+        self.tracker.log({"train/loss": loss, "train/learning_rate": rate}, step=epoch * steps + step)
+
+    def epoch(self, record: dict[str, Any], best: bool) -> None:
+        values = {f"val/{name}": value for name, value in record.get("val", {}).items()}
+        self.tracker.log(values | {"epoch/loss": record["loss"]}, step=record["epoch"])
+
+
+@contextmanager
+def listeners(log: Log, settings: TrainSettings, verbose: bool) -> Iterator[Several]:
+    """Everyone who is told, opened and closed.
+
+    Raises:
+        RecipeError: a tracker is unknown.
+        MissingExtra: its package is not installed.
+    """
+    known = {str(getattr(name, "value", name)): cls for name, cls in LOGGER_TYPE_TO_CLASS.items()}
+    with ExitStack() as stack:
+        told: list[Listener] = [LogListener(log), stack.enter_context(ProgressListener(settings.epochs, quiet=not verbose))]
+        for name in settings.trackers:
+            if name not in known:
+                raise RecipeError(unknown("tracker", name, known))
+            if name == "tensorboard":
+                import_extra("tensorboard", "tensorboard")
+            options = {"logging_dir": str(log.path)} if known[name].requires_logging_directory else {}
+            tracker = known[name]("tensorboard" if name == "tensorboard" else "plait", **options)
+            tracker.start() if hasattr(tracker, "start") else None
+            stack.callback(tracker.finish)
+            told.append(TrackerListener(tracker))
+        yield Several(told)

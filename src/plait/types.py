@@ -1,0 +1,147 @@
+"""What passes between the rooms: `Tokens`, `Fused`, `Batch` and `Output`.
+
+Shapes: B rows, U distinct values, K values in one cell, T tokens, D an encoder's width, H the fused width.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Tokens:
+    """A modality of a batch as a padded sequence of vectors.
+
+    A value that a row lacks is a mask row that is all False.
+
+    Args:
+        x: `[B, T, D]` vectors, padded to T.
+        mask: `[B, T]` bool, True where a token is real.
+        where: `[B, T, 2]` start and end in seconds, `[B, T, 4]` a box x0, y0, x1, y1 in 0..1, or None.
+
+    >>> tokens = Tokens(torch.ones(2, 3, 4), torch.tensor([[True, True, False], [False, False, False]]))
+    >>> tokens.present.tolist()
+    [True, False]
+    """
+
+    x: Tensor
+    mask: Tensor
+    where: Tensor | None = None
+
+    @property
+    def present(self) -> Tensor:
+        """`[B]` bool: the row has at least one real token."""
+        return self.mask.any(dim=1)
+
+    @classmethod
+    def single(cls, x_BD: Tensor, present_B: Tensor | None = None) -> "Tokens":
+        """One token a row, from `[B, D]`."""
+        if present_B is None:
+            present_B = torch.ones(len(x_BD), dtype=torch.bool, device=x_BD.device)
+        return cls(x_BD.unsqueeze(1), present_B.unsqueeze(1))
+
+    @classmethod
+    def absent(cls, rows: int, dim: int, device: torch.device | str = "cpu") -> "Tokens":
+        """A batch in which no row has this modality."""
+        return cls(torch.zeros(rows, 1, dim, device=device), torch.zeros(rows, 1, dtype=torch.bool, device=device))
+
+    def take(self, index_BK: Tensor) -> "Tokens":
+        """Tokens of U distinct values → tokens of B rows, each of up to K values.
+
+        Args:
+            index_BK: `[B, K]` the values of each row; -1 where there is none.
+
+        Returns:
+            Tokens of shape `[B, K * T, D]`.
+        """
+        rows, many = index_BK.shape
+        flat = index_BK.clamp(min=0).flatten()
+        real = (index_BK >= 0).unsqueeze(-1)  # [B, K, 1]
+        length = self.x.shape[1]
+        x = self.x.index_select(0, flat).view(rows, many * length, -1)
+        mask = (self.mask.index_select(0, flat).view(rows, many, length) & real).view(rows, many * length)
+        where = None
+        if self.where is not None:
+            where = self.where.index_select(0, flat).view(rows, many * length, -1)
+        return Tokens(x, mask, where)
+
+
+@dataclass
+class Fused:
+    """The modalities of a batch as one.
+
+    `tokens` is computed on first use, so that a head which reads `pooled` alone does not pay for it.
+
+    Args:
+        pooled: `[B, H]`.
+        make_tokens: gives Tokens `[B, T', H]` of all modalities, for decoders.
+    """
+
+    pooled: Tensor
+    make_tokens: Callable[[], Tokens]
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return self.make_tokens()
+
+
+@dataclass
+class Input:
+    """One modality of a batch: its distinct values, and which row uses which.
+
+    Rows that share a picture hold it once; the encoder sees U values instead of B.
+
+    Args:
+        features: what the encoder reads; every tensor has U as its first dimension.
+        index: `[B, K]` int64, the values of each row, -1 for none; None where row i has value i alone.
+    """
+
+    features: dict[str, Tensor]
+    index: Tensor | None = None
+
+    @property
+    def empty(self) -> bool:
+        """No row of the batch has a value."""
+        return not self.features
+
+    def to(self, device: torch.device | str) -> "Input":
+        features = {name: tensor.to(device, non_blocking=True) for name, tensor in self.features.items()}
+        return Input(features, None if self.index is None else self.index.to(device, non_blocking=True))
+
+
+@dataclass
+class Batch:
+    """Rows on their way through a model.
+
+    Args:
+        inputs: modality → its values.
+        targets: target → `[B, …]`; NaN or -1 where the row has no target.
+        rows: row numbers in the table, on the CPU.
+    """
+
+    inputs: dict[str, Input]
+    targets: dict[str, Tensor]
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        if torch.device(device).type == "cpu":
+            return self
+        return Batch(
+            {name: value.to(device) for name, value in self.inputs.items()},
+            {name: target.to(device, non_blocking=True) for name, target in self.targets.items()},
+            self.rows,
+        )
+
+
+@dataclass
+class Output:
+    """What a model says of a batch: raw predictions a target, and the fused vector `[B, H]` beneath them."""
+
+    predictions: dict[str, Tensor]
+    pooled: Tensor
