@@ -14,19 +14,19 @@ from plait.encoders.packaged import package_folder
 from plait.errors import DataError, MissingExtra, RunError
 from plait.predictor import Predictor
 from plait.report import plots
-from plait.report.page import render
+from plait.report.page import render, thumbnail
 from plait.report.run_report import style
 from plait.run_folder import RunFolder
 
 # Three models of the same table, through the public API: the same rows, seed, epochs and head.
-QUESTION = {"modality": "text", "encoder": "scratch:transformer", "layers": 1}
+QUESTION = {"modality": "text", "encoder": "scratch:transformer", "layers": 1, "dropout": 0.0}
 IMAGE = {"modality": "image", "encoder": "scratch:cnn", "shift": 2}
 MODELS: dict[str, dict[str, Any]] = {
     "question": {"question": QUESTION},
     "image": {"image": IMAGE},
     "both": {"image": IMAGE, "question": QUESTION},
 }
-TRAIN = {"learning_rate": 3e-3, "schedule": "onecycle", "batch_size": 77}  # 8 pictures and all their questions
+TRAIN = {"learning_rate": 3e-3, "schedule": "onecycle", "batch_size": 77}  # about 8 pictures and all their questions
 
 
 def write_tables(folder: Path) -> tuple[Path, Path]:
@@ -54,7 +54,7 @@ def write_tables(folder: Path) -> tuple[Path, Path]:
     return folder / "train.csv", folder / "test.csv"
 
 
-def run_demo(folder: Path, epochs: int = 8, seed: int = 0, verbose: bool = True) -> dict[str, float]:
+def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True) -> dict[str, float]:
     """Train the three models, write `demo.json` and `report.html`, and give their test accuracies.
 
     Raises:
@@ -114,8 +114,6 @@ def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
         name: pd.read_parquet(run.path / name / "predictions.parquet").query("part == 'test'").set_index("row")["answer"]
         for name in MODELS
     }
-    from plait.report.page import thumbnail
-
     for position, row in enumerate(questions.itertuples(), 1):
         given = [(LABELS[name], answers[name].loc[position], answers[name].loc[position] == row.answer) for name in MODELS]
         cards.append({"picture": thumbnail(run.path / "data" / str(row.image)), "row": row, "given": given})

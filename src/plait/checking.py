@@ -1,0 +1,61 @@
+"""`plait check`: a recipe's tables, split as training would split them, looked at and shown."""
+
+import numpy as np
+
+from plait import console, fitting
+from plait.data.check import Health, check
+from plait.data.schema import infer_schema
+from plait.data.table import Table
+from plait.errors import DataError, nearest
+from plait.recipe import Recipe
+
+
+def check_recipe(recipe: Recipe) -> Health:
+    """Check the tables of a recipe.
+
+    Raises:
+        DataError: a table can't be read at all, or a column that was named does not exist.
+    """
+    table, val, test = fitting.open_parts(recipe)
+    roles = {name: "the target" for name in recipe.targets}
+    for column, role in ((recipe.data.group, "the group"), (recipe.data.split, "the split")):
+        if column is not None:
+            table.column(column)
+            roles[column] = role
+    for target in recipe.targets:
+        if target not in table.columns:
+            raise DataError(f"{table.source}: there is no column {target!r}{nearest(target, table.columns)}")
+    schema = infer_schema(table, recipe.data.types, roles)
+    parts = _parts(recipe, table, val, test)
+    return check(
+        parts, schema, recipe.targets, recipe.data.group, recipe.data.allow_outside, fitting.workers_of(recipe) + 1
+    )
+
+
+def _parts(recipe: Recipe, table: Table, val: Table | None, test: Table | None) -> dict[str, tuple[Table, np.ndarray]]:
+    ungrouped = recipe.updated({"data": {"group": None}}) if recipe.data.split is not None else recipe
+    rows = fitting.split_rows(ungrouped, table, val is not None, test is not None)  # a straddling group is a finding
+    parts = {name: (table, chosen) for name, chosen in rows.items()}
+    for name, other in (("val", val), ("test", test)):
+        if other is not None:
+            parts[name] = (other, np.arange(len(other)))
+    return parts
+
+
+def show_health(health: Health) -> None:
+    """Print what was found."""
+    rows = [(c["name"], c["modality"], c["reason"], c["missing"], c["distinct"]) for c in health.columns]
+    console.say("rows: " + ", ".join(f"{count:,} {name}" for name, count in health.rows.items()))
+    columns = ["column", "type", "because", "missing", "distinct"]
+    console.show(console.table("", columns, rows[:60], columns[3:]))
+    if len(rows) > 60:
+        console.say(f"… and {len(rows) - 60:,} more columns; --json lists all")
+    for target, counts in health.balance.items():
+        shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:12])
+        console.say(f"{target}: {shown}{', …' if len(counts) > 12 else ''}")
+    for finding in health.findings:
+        console.say(f"{finding.level}: {finding.message}")
+        for example in finding.examples:
+            console.say(f"    {example}")
+    if not health.findings:
+        console.say("nothing found that would go wrong")

@@ -1,0 +1,242 @@
+"""The commands. Each is a thin call of one function; heavy imports wait until a command runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from plait.errors import PlaitError
+
+app = typer.Typer(
+    name="plait",
+    help="Train, evaluate and use one model of many modalities: text, pictures, numbers and categories.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run.")]
+TargetNames = Annotated[list[str] | None, typer.Option("--target", "-t", help="Column to predict; may be repeated.")]
+Types = Annotated[list[str] | None, typer.Option("--type", help="COLUMN=TYPE, over what plait sees; may be repeated.")]
+Val = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to validate on.")]
+Test = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to test on.")]
+Split = Annotated[str | None, typer.Option(help="Column that says train, val or test.")]
+Group = Annotated[str | None, typer.Option(help="Column whose equal cells never sit on both sides.")]
+OnError = Annotated[str | None, typer.Option(help="refuse or skip rows with cells that can't be used.")]
+
+
+@app.command()
+def train(
+    source: Annotated[Path, typer.Argument(help="A table, a recipe.yaml, or with --resume a run folder.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values, such as train.epochs=3.")] = None,
+    target: TargetNames = None,
+    types: Types = None,
+    val: Val = None,
+    test: Test = None,
+    split: Split = None,
+    group: Group = None,
+    on_error: OnError = None,
+    output: Output = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run folder.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model of a table: plait train products.csv --target category"""
+    from plait.errors import RecipeError
+    from plait.recipe import Recipe
+    from plait.run_folder import RunFolder
+
+    if resume:
+        if overrides or target:
+            raise RecipeError("--resume goes on with the run's own recipe; it takes no overrides or targets")
+        recipe, output = RunFolder(source).read_recipe(), source
+    else:
+        recipe = _recipe(source, overrides, target, types, val, test, split, group, on_error)
+    from plait.predictor import Predictor
+
+    predictor = Predictor.from_recipe(recipe, output, verbose=not quiet).fit(resume=resume)
+    if as_json and predictor.run_ is not None:
+        _print_json({"run": str(predictor.run_.path), **predictor.metrics_})
+
+
+@app.command()
+def check(
+    source: Annotated[Path, typer.Argument(help="A table or a recipe.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values.")] = None,
+    target: TargetNames = None,
+    types: Types = None,
+    val: Val = None,
+    test: Test = None,
+    split: Split = None,
+    group: Group = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what would go wrong in training; exit code 1 where something would."""
+    from plait.checking import check_recipe, show_health
+
+    health = check_recipe(_recipe(source, overrides, target, types, val, test, split, group, None))
+    if as_json:
+        _print_json(health.to_json())
+    else:
+        show_health(health)
+    if not health.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    table: Annotated[Path, typer.Argument(help="A table with the target.")],
+    metric: Annotated[list[str] | None, typer.Option(help="Only this metric; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a trained model on a table."""
+    from plait import console
+    from plait.predictor import Predictor
+
+    scores = Predictor.load(run).evaluate(table, metric)
+    if as_json:
+        _print_json(scores)
+    else:
+        console.show(console.table("", ["metric", "value"], scores.items(), ["value"]))
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    given: Annotated[list[str] | None, typer.Argument(help="A table; with --set COLUMN=VALUE pairs.")] = None,
+    as_row: Annotated[bool, typer.Option("--set", help="Predict one row, given as COLUMN=VALUE pairs.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .parquet, .csv or .jsonl file; else CSV on stdout.")
+    ] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="Column to copy beside the answers; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer each row of a table, or one row: plait predict RUN --set title="a red bird" photo=bird.jpg"""
+    from plait.errors import DataError
+    from plait.predicting import predict_row, predict_table
+
+    if as_row:
+        answer = predict_row(run, given or [])
+        if as_json:
+            _print_json(answer)
+        else:
+            for name, value in answer.items():
+                typer.echo(f"{name}\t{value}")
+        return
+    if not given or len(given) > 1:
+        raise DataError("which rows? Name one table, or one row with --set COLUMN=VALUE")
+    count = predict_table(run, Path(given[0]), output, keep or [], as_json)
+    if output is not None:
+        typer.echo(f"{count:,} rows: {output}", err=True)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Versions, devices, number formats, extras, network."""
+    from plait import console
+    from plait.doctor import examine
+
+    found = examine()
+    if as_json:
+        _print_json(found)
+        return
+    rows = [(key, _flat(value)) for key, value in found.items()]
+    console.show(console.table("", ["", "here"], rows))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, runs and report.")] = Path("demo"),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the questions.")] = 6,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer questions about pictures: from the question, from the picture, from both."""
+    from plait.demo import run_demo
+
+    accuracy = run_demo(output, epochs, seed, verbose=not quiet)
+    if as_json:
+        _print_json(accuracy)
+
+
+def _recipe(
+    source: Path,
+    overrides: list[str] | None,
+    targets: list[str] | None,
+    types: list[str] | None,
+    val: str | None,
+    test: str | None,
+    split: str | None,
+    group: str | None,
+    on_error: str | None,
+) -> Any:
+    """A recipe from a file or a table, with what the command line says on top."""
+    from plait.recipe import Recipe, apply_overrides
+
+    values: dict[str, Any] = {}
+    is_recipe = source.suffix.lower() in (".yaml", ".yml")
+    said = {"val": _share(val), "test": _share(test), "split": split, "group": group, "on_error": on_error}
+    data: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
+    if types:
+        data["types"] = dict(_pair(text, "--type") for text in types)
+    if not is_recipe:
+        data["train"] = str(source)
+    if targets:
+        values["task"] = [{"target": name} for name in targets]
+    if data:
+        values["data"] = data
+    if is_recipe:
+        base = Recipe.read(source).model_dump(mode="json", exclude_defaults=True)
+        base.pop("resolved", None)
+        values = {**base, **values, "data": {**base.get("data", {}), **data}}
+    return Recipe.parse(apply_overrides(values, overrides or []), str(source))
+
+
+def _share(text: str | None) -> float | str | None:
+    """`0.1` is a share, anything else a file."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    from plait.errors import RecipeError
+
+    name, equals, value = text.rpartition("=")
+    if not equals or not name:
+        raise RecipeError(f"{option} {text}: expected COLUMN=VALUE")
+    return name, value
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {'yes' if item is True else 'no' if item is False else item}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=float))
+
+
+def main() -> NoReturn:
+    """Run a command; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        app()
+    except PlaitError as error:
+        kind = type(error).__name__
+        sys.stderr.write(f"plait: {' '.join(str(error).split())}\n")
+        sys.exit(130 if kind == "Interrupted" else 2)
+    except KeyboardInterrupt:
+        sys.stderr.write("plait: interrupted\n")
+        sys.exit(130)
+    sys.exit(0)

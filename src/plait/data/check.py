@@ -1,0 +1,262 @@
+"""What is wrong with a table, before an hour is spent on it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from plait.data.duplicates import near_matches, picture_fingerprint, text_fingerprint
+from plait.data.paths import resolve_media
+from plait.data.schema import Schema, split_cell
+from plait.data.table import Table
+from plait.errors import DataError
+from plait.processors.image import decode_picture, picture_size
+from plait.processors.tabular import as_date, as_number, is_missing
+
+HUGE_SIDE = 5_000  # pixels: larger pictures cost more to decode than they tell
+RARE = 5  # rows a class
+LONG_TEXT = 5  # words: shorter ones recur by nature
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know before training.
+
+    Args:
+        level: `error` where training would go wrong or its scores would lie, `warning` where they might.
+        kind: a word for machines, such as `unreadable_picture`.
+        message: a sentence for people, with what to do.
+        count: how many rows or values.
+        examples: some of them.
+    """
+
+    level: Literal["error", "warning"]
+    kind: str
+    message: str
+    count: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass
+class Health:
+    """What a check found."""
+
+    rows: dict[str, int]
+    columns: list[dict[str, Any]]
+    balance: dict[str, dict[str, int]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """No finding is an error."""
+        return not any(finding.level == "error" for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "ok": self.ok}
+
+
+Rows = Mapping[str, tuple[Table, np.ndarray]]
+
+
+def check(
+    parts: Rows,
+    schema: Schema,
+    targets: Sequence[str] = (),
+    group: str | None = None,
+    allow_outside: bool = False,
+    workers: int = 4,
+) -> Health:
+    """Look at every row.
+
+    Args:
+        parts: `train`, `val`, `test` → table and row numbers.
+        schema: types of the training table's columns.
+        targets: columns to predict.
+        group: column whose cells must not straddle parts.
+        allow_outside: media paths may leave the table's folder.
+        workers: threads that decode pictures.
+    """
+    health = Health({name: len(rows) for name, (_, rows) in parts.items()}, [asdict(c) for c in schema.values()])
+    inputs = {name: column.modality for name, column in schema.items() if column.modality != "ignore"}
+    if not inputs:
+        health.findings.append(Finding("error", "no_inputs", "no column is left to learn from; say --type COLUMN=text", 1))
+    for target in targets:
+        _check_target(health, parts, target)
+    for name, modality in inputs.items():
+        if modality in ("number", "date"):
+            _check_cells(health, parts, name, modality)
+        elif modality == "image":
+            _check_pictures(health, parts, name, allow_outside, workers)
+        elif modality == "text":
+            _check_texts(health, parts, name)
+        _check_absent(health, parts, name)
+    _check_rows(health, parts, list(inputs))
+    if group is not None:
+        _check_groups(health, parts, group)
+    order = {"error": 0, "warning": 1}
+    health.findings.sort(key=lambda finding: order[finding.level])
+    return health
+
+
+def _check_target(health: Health, parts: Rows, target: str) -> None:
+    table, rows = parts["train"]
+    if target not in table.columns:
+        health.findings.append(Finding("error", "no_target", f"there is no column {target!r} to predict", 1))
+        return
+    values = table.cells(target, rows)
+    missing = [f"row {row + 1}" for row, value in zip(rows, values, strict=True) if is_missing(value)]
+    if missing:
+        text = f"{target}: {len(missing)} training rows have no target; fill them, or train with --on-error skip"
+        health.findings.append(Finding("error", "missing_target", text, len(missing), tuple(missing[:5])))
+    present = [str(value) for value in values if not is_missing(value)]
+    names, counts = np.unique(present, return_counts=True) if present else (np.array([]), np.array([]))
+    if len(names) < 2:
+        text = f"{target}: the target is constant or empty; there is nothing to learn"
+        health.findings.append(Finding("error", "constant_target", text, len(present)))
+        return
+    if len(names) > max(20, len(present) // 5):
+        return  # a number, or texts: no classes to count
+    order = np.argsort(-counts, kind="stable")
+    health.balance[target] = {str(names[i]): int(counts[i]) for i in order}
+    rare = [f"{names[i]} ({counts[i]})" for i in order[::-1] if counts[i] < RARE]
+    if rare:
+        text = f"{target}: {len(rare)} classes have fewer than {RARE} training rows; merge or collect more"
+        health.findings.append(Finding("warning", "rare_class", text, len(rare), tuple(rare[:5])))
+    if counts.max() >= 10 * np.median(counts) and counts.max() > 0.5 * len(present):
+        text = f"{target}: {names[order[0]]!r} makes up {counts.max() / len(present):.0%}; consider task.class_weights=balanced"
+        health.findings.append(Finding("warning", "unbalanced", text, int(counts.max())))
+    for part, (other, chosen) in parts.items():
+        if part != "train" and other is not table and target in other.columns:
+            unseen = {str(v) for v in other.cells(target, chosen) if not is_missing(v)} - set(names.tolist())
+            if unseen:
+                text = f"{target}: {part} holds {len(unseen)} classes that train lacks; such rows are not scored"
+                health.findings.append(Finding("warning", "unseen_class", text, len(unseen), tuple(sorted(unseen)[:5])))
+
+
+def _check_cells(health: Health, parts: Rows, name: str, modality: str) -> None:
+    parse = as_number if modality == "number" else as_date
+    bad = []
+    for part, (table, rows) in parts.items():
+        if name in table.columns:
+            for row, value in zip(rows, table.iterate(name, rows), strict=False):
+                try:
+                    parse(name, value)
+                except DataError:
+                    bad.append(f"{part} row {row + 1}: {str(value)[:40]!r}")
+    if bad:
+        text = f"{name}: {len(bad)} cells are no {modality}; fix or empty them, or say --type {name}=category"
+        health.findings.append(Finding("error", f"not_a_{modality}", text, len(bad), tuple(bad[:5])))
+
+
+def _check_absent(health: Health, parts: Rows, name: str) -> None:
+    for part, (table, rows) in parts.items():
+        if name not in table.columns:
+            text = f"{name}: the {part} table lacks the column; all its rows count as missing"
+            health.findings.append(Finding("warning", "absent_column", text, len(rows)))
+
+
+def _check_texts(health: Health, parts: Rows, name: str) -> None:
+    texts = {p: [str(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t.columns}
+    train = texts.get("train", [])
+    if not train or len(set(train)) < 0.5 * len(train) or np.mean([len(text.split()) for text in train]) < LONG_TEXT:
+        return
+    known = list(dict.fromkeys(train))
+    fingerprints = [text_fingerprint(text) for text in known]
+    for part, values in texts.items():
+        if part != "train":
+            queries = list(dict.fromkeys(values))
+            matches = near_matches([text_fingerprint(text) for text in queries], fingerprints)
+            pairs = [(queries[a], known[b]) for a, b in matches]
+            _report_duplicates(health, name, part, pairs, "texts")
+
+
+def _report_duplicates(
+    health: Health, name: str, part: str, pairs: Sequence[tuple[str, str]], what: str, exact: int | None = None
+) -> None:
+    exact = sum(a == b for a, b in pairs) if exact is None else exact
+    advice = f"keep them on one side with --group {name}, or drop them"
+    for kind, count in (("duplicate", exact), ("near_duplicate", len(pairs) - exact)):
+        if count:
+            chosen = [f"{a[:60]!r} ~ {b[:60]!r}" for a, b in pairs if (a == b) == (kind == "duplicate")]
+            like = "also in" if kind == "duplicate" else "nearly the same as some of"
+            text = f"{name}: {count} {what} of {part} are {like} train; {advice}"
+            health.findings.append(Finding("warning", kind, text, count, tuple(chosen[:3])))
+
+
+def _check_pictures(health: Health, parts: Rows, name: str, allow_outside: bool, workers: int) -> None:
+    found: dict[str, dict[str, int]] = {}
+    for part, (table, rows) in parts.items():
+        if name not in table.columns:
+            continue
+        first_row: dict[Any, int] = {}
+        for row, cell in zip(rows, table.iterate(name, rows), strict=False):
+            for value in split_cell(cell):
+                first_row.setdefault(value, int(row))
+
+        def look(value: Any, root: Path | None = table.root) -> tuple[int, int] | DataError:
+            try:
+                path = value if isinstance(value, bytes) else resolve_media(root, value, allow_outside)
+                side = max(picture_size(path))
+                return picture_fingerprint(decode_picture(path, shortest=64)), side
+            except DataError as error:
+                return error
+
+        with ThreadPoolExecutor(workers) as pool:
+            results = dict(zip(first_row, pool.map(look, first_row), strict=True))
+        bad = [f"row {first_row[v] + 1}: {e}" for v, e in results.items() if isinstance(e, DataError)]
+        if bad:
+            text = f"{name}: {len(bad)} pictures of {part} can't be used; fix them, or train with --on-error skip"
+            health.findings.append(Finding("error", "unusable_picture", text, len(bad), tuple(bad[:5])))
+        good = {value: seen for value, seen in results.items() if not isinstance(seen, DataError)}
+        huge = [f"row {first_row[v] + 1}: {side} px" for v, (_, side) in good.items() if side > HUGE_SIDE]
+        if huge:
+            text = f"{name}: {len(huge)} pictures of {part} are longer than {HUGE_SIDE} px; shrink them, decoding will rule"
+            health.findings.append(Finding("warning", "huge_picture", text, len(huge), tuple(huge[:5])))
+        found[part] = {str(value)[:200]: print_ for value, (print_, _) in good.items()}
+    train = found.get("train", {})
+    for part, prints in found.items():
+        if part != "train":
+            known = {value: fingerprint for value, fingerprint in train.items() if fingerprint}
+            names, queries = list(known), {value: f for value, f in prints.items() if f}
+            matches = near_matches(list(queries.values()), list(known.values()))
+            shared = [(value, value) for value in prints if value in train]
+            near = [(list(queries)[a], names[b]) for a, b in matches if list(queries)[a] not in train]
+            _report_duplicates(health, name, part, shared + near, "pictures")
+
+
+def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:
+    """Rows whose inputs are all the same: within train they only cost time, across parts the score lies."""
+    table, rows = parts["train"]
+    seen = {key: int(row) for row, key in zip(rows, _keys(table, rows, inputs), strict=True)}
+    for part, (other, chosen) in parts.items():
+        if part == "train":
+            continue
+        both = [
+            f"{part} row {row + 1} = train row {seen[key] + 1}"
+            for row, key in zip(chosen, _keys(other, chosen, inputs), strict=True)
+            if key in seen
+        ]
+        if both:
+            text = (
+                f"{len(both)} rows of {part} have the same inputs as a row of train: their score says nothing; "
+                "drop them, or keep them together with --group"
+            )
+            health.findings.append(Finding("error", "leak", text, len(both), tuple(both[:5])))
+
+
+def _keys(table: Table, rows: np.ndarray, inputs: Sequence[str]) -> Iterable[tuple[str, ...]]:
+    columns = [table.cells(name, rows) if name in table.columns else [None] * len(rows) for name in inputs]
+    return (tuple(str(value) for value in row) for row in zip(*columns, strict=True))
+
+
+def _check_groups(health: Health, parts: Rows, group: str) -> None:
+    members = {p: {str(v) for v in t.cells(group, r) if not is_missing(v)} for p, (t, r) in parts.items() if group in t.columns}
+    train = members.get("train", set())
+    for part, values in members.items():
+        both = sorted(values & train) if part != "train" else []
+        if both:
+            text = f"{group}: {len(both)} groups are in both train and {part}; correct the split"
+            health.findings.append(Finding("error", "group_straddles", text, len(both), tuple(both[:5])))

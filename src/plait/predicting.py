@@ -1,0 +1,146 @@
+"""`plait predict`: a table or one row through a run, to a file or the terminal."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plait.data.readers import open_table
+from plait.data.table import Table
+from plait.errors import DataError, RunError, unknown
+from plait.predictor import Predictor
+
+
+class Writer(Protocol):
+    """Takes frames until it is closed."""
+
+    def write(self, frame: pd.DataFrame) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def predict_table(run: Path, table: Path, output: Path | None, keep: Sequence[str], as_json: bool = False) -> int:
+    """Answer every row, a part at a time; the file appears whole or not at all. Gives the number of rows.
+
+    Raises:
+        DataError: the table can't be used, or the output's ending is unknown.
+        RunError: the run can't be read, or the output can't be written.
+    """
+    suffix = output.suffix.lower() if output is not None else (".jsonl" if as_json else ".csv")
+    if suffix not in WRITERS:
+        raise DataError(f"-o {output}: {unknown('ending', suffix, WRITERS)}")
+    opened = open_table(table)
+    for name in keep:
+        opened.column(name)
+    predictor = Predictor.load(run)
+    count = 0
+    with _target(output) as path:
+        writer = WRITERS[suffix](path)
+        try:
+            for frame in predictor.predict_frames(opened):
+                rows = frame["row"].to_numpy() - 1
+                for position, name in enumerate(keep):
+                    frame.insert(1 + position, name, opened.cells(name, rows), allow_duplicates=True)
+                writer.write(frame)
+                count += len(frame)
+        finally:
+            writer.close()
+    return count
+
+
+def predict_row(run: Path, pairs: Sequence[str]) -> dict[str, Any]:
+    """Answer one row, given as `COLUMN=VALUE`; picture paths start from the working directory.
+
+    Raises:
+        DataError: a pair has no `=`, names a column that the model does not read, or none is given.
+        RunError: the run can't be read.
+    """
+    predictor = Predictor.load(run)
+    known = [column for spec in predictor.inputs_.values() for column in spec.columns]
+    values: dict[str, list[str]] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise DataError(f"--set {pair}: expected COLUMN=VALUE")
+        if name not in known:
+            raise DataError(f"--set {pair}: {unknown('column', name, known)}")
+        values[name] = [value]
+    if not values:
+        raise DataError(f"--set: no values given; the model reads {', '.join(known)}")
+    table = Table(pa.table(values), None, "--set")
+    frame = next(predictor.predict_frames(table))
+    return {name: value for name, value in frame.iloc[0].to_dict().items() if name != "row"}
+
+
+@contextlib.contextmanager
+def _target(output: Path | None) -> Iterator[Path | None]:
+    """A name beside the output, which becomes the output if all goes well."""
+    if output is None:
+        yield None
+        return
+    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        os.replace(beside, output)
+    except OSError as error:
+        raise RunError(f"{output}: can't be written ({error.strerror or error})") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class TextWriter:
+    """CSV or JSON lines, to a file or stdout."""
+
+    def __init__(self, path: Path | None, lines: bool) -> None:
+        self.file = sys.stdout if path is None else path.open("w", encoding="utf-8", newline="")
+        self.owned = path is not None
+        self.lines = lines
+        self.begun = False
+
+    def write(self, frame: pd.DataFrame) -> None:
+        if self.lines:
+            frame.to_json(self.file, orient="records", lines=True, force_ascii=False)
+        else:
+            frame.to_csv(self.file, index=False, header=not self.begun)
+        self.begun = True
+
+    def close(self) -> None:
+        if self.owned:
+            self.file.close()
+
+
+class ParquetWriter:
+    """Parquet, a row group a frame."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.writer: pq.ParquetWriter | None = None
+
+    def write(self, frame: pd.DataFrame) -> None:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.path, table.schema)
+        self.writer.write_table(table.cast(self.writer.schema))
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _csv(path: Path | None) -> Writer:
+    return TextWriter(path, lines=False)
+
+
+def _jsonl(path: Path | None) -> Writer:
+    return TextWriter(path, lines=True)
+
+
+WRITERS: dict[str, Any] = {".parquet": ParquetWriter, ".csv": _csv, ".jsonl": _jsonl}
+
