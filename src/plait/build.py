@@ -1,13 +1,11 @@
 """Recipe → objects: the one place where a name becomes a class."""
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from plait.data.batches import InputSpec
 from plait.data.paths import resolve_media
@@ -37,7 +35,7 @@ def default_inputs(schema: Schema) -> dict[str, InputRecipe]:
     Raises:
         DataError: none is left.
     """
-    inputs = {name: InputRecipe(modality=c.modality) for name, c in schema.items() if c.modality != "ignore"}  # type: ignore[arg-type]
+    inputs = {name: InputRecipe(modality=c.modality) for name, c in schema.items() if c.modality != "ignore"}
     if not inputs:
         reasons = "; ".join(f"{column.name}: {column.reason}" for column in list(schema.values())[:5])
         raise DataError(f"no column is left to learn from ({reasons}); say what one is with --type COLUMN=text")
@@ -171,7 +169,12 @@ def build_model(
 
 def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, Any] | None) -> Any:
     if spec.modality == "tabular":
-        frozen, tune_last, options, full_name = recipe.tabular.frozen, None, recipe.tabular.options, recipe.tabular.encoder
+        frozen, tune_last, options, full_name = (
+            recipe.tabular.frozen,
+            None,
+            recipe.tabular.options,
+            recipe.tabular.encoder,
+        )
         used = _processor_options("scratch", "tabular")
         if full_name != "scratch:tabular":
             raise RecipeError(unknown("tabular encoder", full_name, ["scratch:tabular"]))
@@ -226,12 +229,13 @@ def encoder_name(spec: InputRecipe) -> tuple[str, str]:
     elif family in ("timm", "hf") and variant:
         modality = "image" if family == "timm" else "text"
     elif name in ENCODERS and ":" in name:
-        made = ENCODERS[name]
-        modality = (made.func if isinstance(made, functools.partial) else made).modality  # type: ignore[attr-defined]
+        made: Any = ENCODERS[name]
+        modality = getattr(made, "func", made).modality  # some are partials of a class
+
     else:
         raise RecipeError(unknown("encoder", name, known_encoders()))
     if modality != spec.modality:
-        fitting = [n for n in known_encoders(spec.modality)]
+        fitting = known_encoders(spec.modality)
         raise RecipeError(f"encoder {name!r} reads {modality}, not {spec.modality}; known for it: {', '.join(fitting)}")
     return family, variant
 
@@ -289,7 +293,9 @@ def _construct(
     for key in options:
         if key not in takes and key not in used:
             known = [*takes, *used]
-            raise RecipeError(f"{where}: {name} has no option {key!r}{nearest(key, known) or '.'} Known: {', '.join(known)}")
+            raise RecipeError(
+                f"{where}: {name} has no option {key!r}{nearest(key, known) or '.'} Known: {', '.join(known)}"
+            )
     try:
         return make(*arguments, **{key: value for key, value in options.items() if key in takes}, **more)
     except (TypeError, ValueError, KeyError) as error:

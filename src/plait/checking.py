@@ -4,7 +4,6 @@ import numpy as np
 
 from plait import console, fitting
 from plait.data.check import Health, check
-from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, nearest
 from plait.recipe import Recipe
@@ -17,15 +16,10 @@ def check_recipe(recipe: Recipe) -> Health:
         DataError: a table can't be read at all, or a column that was named does not exist.
     """
     table, val, test = fitting.open_parts(recipe)
-    roles = {name: "the target" for name in recipe.targets}
-    for column, role in ((recipe.data.group, "the group"), (recipe.data.split, "the split")):
-        if column is not None:
-            table.column(column)
-            roles[column] = role
     for target in recipe.targets:
         if target not in table.columns:
             raise DataError(f"{table.source}: there is no column {target!r}{nearest(target, table.columns)}")
-    schema = infer_schema(table, recipe.data.types, roles)
+    schema = fitting.type_columns(recipe, table)
     parts = _parts(recipe, table, val, test)
     return check(
         parts, schema, recipe.targets, recipe.data.group, recipe.data.allow_outside, fitting.workers_of(recipe) + 1

@@ -48,7 +48,6 @@ def train(
 ) -> None:
     """Train a model of a table: plait train products.csv --target category"""
     from plait.errors import RecipeError
-    from plait.recipe import Recipe
     from plait.run_folder import RunFolder
 
     if resume:
@@ -218,7 +217,9 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 def _flat(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {'yes' if item is True else 'no' if item is False else item}" for key, item in value.items())
+        return ", ".join(
+            f"{key} {'yes' if item is True else 'no' if item is False else item}" for key, item in value.items()
+        )
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -66,7 +66,9 @@ def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True)
     try:
         train, test = write_tables(folder / "data")
     except OSError as error:
-        raise RunError(f"{folder}: the demo's tables can't be written ({error.strerror}); choose another with -o") from error
+        raise RunError(
+            f"{folder}: the demo's tables can't be written ({error.strerror}); choose another with -o"
+        ) from error
     accuracy: dict[str, float] = {}
     rows = []
     for name, inputs in MODELS.items():
@@ -83,7 +85,9 @@ def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True)
         ).fit(train, test=test)
         accuracy[name] = predictor.metrics_["test"]["accuracy"]
         parameters = sum(parameter.numel() for parameter in predictor.model_.parameters())
-        rows.append({"name": name, "accuracy": accuracy[name], "parameters": parameters, "seconds": time.monotonic() - began})
+        rows.append(
+            {"name": name, "accuracy": accuracy[name], "parameters": parameters, "seconds": time.monotonic() - began}
+        )
     seconds = time.monotonic() - start
     run.write_json("demo.json", accuracy)
     run.write_text("report.html", _page(rows, seconds, run))
@@ -107,15 +111,20 @@ VERDICT = "Neither the question nor the picture can answer alone; together they 
 def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
     cards = []
     try:
-        questions = pd.read_csv(run.path / "data" / "test.csv").head(9)
+        questions = pd.read_csv(run.path / "data" / "test.csv").iloc[::1210]
     except OSError as error:
         raise DataError(f"{run.path}: the demo's table is gone ({error.strerror})") from error
     answers: Mapping[str, Any] = {
-        name: pd.read_parquet(run.path / name / "predictions.parquet").query("part == 'test'").set_index("row")["answer"]
+        name: pd.read_parquet(run.path / name / "predictions.parquet")
+        .query("part == 'test'")
+        .set_index("row")["answer"]
         for name in MODELS
     }
-    for position, row in enumerate(questions.itertuples(), 1):
-        given = [(LABELS[name], answers[name].loc[position], answers[name].loc[position] == row.answer) for name in MODELS]
+    for row in questions.itertuples():
+        said = {name: answers[name].loc[row.Index + 1] for name in MODELS}
+        given = [(LABELS[name], answer, answer == row.answer) for name, answer in said.items()]
         cards.append({"picture": thumbnail(run.path / "data" / str(row.image)), "row": row, "given": given})
     bars = plots.bars({LABELS[row["name"]]: row["accuracy"] for row in rows}, "accuracy on 9,673 test questions")
-    return render("demo.html", style=style(), rows=rows, labels=LABELS, verdict=VERDICT, bars=bars, cards=cards, seconds=seconds)
+    return render(
+        "demo.html", style=style(), rows=rows, labels=LABELS, verdict=VERDICT, bars=bars, cards=cards, seconds=seconds
+    )

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import platform
 import shutil
+from pathlib import Path
 from typing import Any
 
 EXTRAS = {
@@ -38,7 +39,7 @@ def examine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "devices": devices,
         "bfloat16_units": has_bfloat16(best),
-        "disk_free_gb": round(shutil.disk_usage(os.getcwd()).free / 1e9, 1),
+        "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
         "extras": {name: all(_present(module) for module in modules) for name, modules in EXTRAS.items()},
         "model_hub": "reachable" if online() else "offline",
     }

@@ -64,12 +64,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
         DataError, RecipeError: something does not fit; nothing has been trained yet.
     """
     notes: list[str] = []
-    roles = {target: "the target" for target in recipe.targets}
-    for column, role in ((recipe.data.group, "the group"), (recipe.data.split, "the split")):
-        if column is not None:
-            table.column(column)
-            roles[column] = role
-    schema = infer_schema(table, recipe.data.types, roles)
+    schema = type_columns(recipe, table)
     if not recipe.inputs:
         recipe = recipe.model_copy(update={"inputs": default_inputs(schema)})
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
@@ -89,6 +84,22 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     torch.manual_seed(recipe.train.seed)
     model = build_model(recipe, inputs, targets)
     return Prepared(recipe, schema, inputs, targets, parts, model, notes, problems)
+
+
+def type_columns(recipe: Recipe, table: Table) -> Schema:
+    """The schema of a recipe's table; what the recipe says of a column wins over what its values look like.
+
+    Raises:
+        DataError: the recipe names a column that does not exist.
+    """
+    roles = dict.fromkeys(recipe.targets, "the target")
+    for column, role in ((recipe.data.group, "the group"), (recipe.data.split, "the split")):
+        if column is not None:
+            table.column(column)
+            roles[column] = role
+    said = {name: str(spec.modality) for name, spec in recipe.inputs.items()}
+    roles = {name: role for name, role in roles.items() if name not in said}
+    return infer_schema(table, {**recipe.data.types, **said}, roles)
 
 
 def make_source(
@@ -157,14 +168,12 @@ def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, na
             if seen.setdefault(code, part) != part and code >= 0:
                 row = int(rows[groups[rows] == code][0]) + 1
                 raise DataError(
-                    f"{table.source}: row {row}: group {table.cells(str(name), [row - 1])[0]!r} of column {name!r} is in "
-                    f"both {seen[code]} and {part}; correct the split column, or drop data.group"
+                    f"{table.source}: row {row}: group {table.cells(str(name), [row - 1])[0]!r} of column {name!r} is "
+                    f"in both {seen[code]} and {part}; correct the split column, or drop data.group"
                 )
 
 
-def _drop_unusable(
-    recipe: Recipe, name: str, part: Part, targets: Targets, notes: list[str]
-) -> list[dict[str, Any]]:
+def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, notes: list[str]) -> list[dict[str, Any]]:
     """Leave out rows that no target can be learned from or judged by; refuse or skip, as `on_error` says."""
     if not part.source.targets:
         raise DataError(f"{part.source.table.source}: the {name} table has no column {targets.names[0]!r} (the target)")
@@ -176,8 +185,8 @@ def _drop_unusable(
     problems = [{"row": int(row) + 1, "part": name, "problem": "no usable target"} for row in part.rows[lost]]
     if name == "train" and recipe.data.on_error == "refuse" and problems:
         raise DataError(
-            f"{part.source.table.source}: row {problems[0]['row']}: the target {', '.join(targets.names)} is empty (and in "
-            f"{len(problems) - 1} other rows); fill it, or leave such rows out with --on-error skip"
+            f"{part.source.table.source}: row {problems[0]['row']}: the target {', '.join(targets.names)} is empty "
+            f"(and in {len(problems) - 1} other rows); fill it, or leave such rows out with --on-error skip"
         )
     part.rows = part.rows[~lost]
     if not len(part.rows):

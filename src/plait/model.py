@@ -1,7 +1,7 @@
 """Encoders, a fusion and a head as one model."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
 
@@ -21,7 +21,7 @@ class MultimodalModel(nn.Module):
     """
 
     def __init__(
-        self, encoders: Mapping[str, nn.Module], fusion: nn.Module, head: nn.Module, absent_token: bool = False
+        self, encoders: Mapping[str, Any], fusion: nn.Module, head: nn.Module, absent_token: bool = False
     ) -> None:
         super().__init__()
         self.encoders = NamedModules(encoders)

@@ -88,7 +88,7 @@ def _target(output: Path | None) -> Iterator[Path | None]:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         yield beside
-        os.replace(beside, output)
+        beside.replace(output)
     except OSError as error:
         raise RunError(f"{output}: can't be written ({error.strerror or error})") from error
     finally:
@@ -143,4 +143,3 @@ def _jsonl(path: Path | None) -> Writer:
 
 
 WRITERS: dict[str, Any] = {".parquet": ParquetWriter, ".csv": _csv, ".jsonl": _jsonl}
-

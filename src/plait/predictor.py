@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from plait.data.schema import Schema
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.model import MultimodalModel
+from plait.outcome import announce, write_predictions, write_problems
 from plait.recipe import Recipe
 from plait.report.run_report import write_report
 from plait.run_folder import RunFolder, next_run_folder
@@ -28,8 +29,8 @@ from plait.training.loop import Interrupted, train
 from plait.training.precision import choose_precision
 from plait.training.trackers import listeners
 
-Frame = pd.DataFrame
-TableLike = str | Path | pd.DataFrame | Table
+Frame: TypeAlias = pd.DataFrame
+TableLike: TypeAlias = str | Path | pd.DataFrame | Table
 PREDICTION_BATCH = 256
 
 
@@ -49,7 +50,7 @@ class Predictor:
     `model_`, `run_`.
 
     >>> import tempfile
-    >>> frame = pd.DataFrame({"size": range(40), "big": ["no"] * 20 + ["yes"] * 20})
+    >>> frame = pd.DataFrame({"size": [n / 8 for n in range(40)], "big": ["no"] * 20 + ["yes"] * 20})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     predictor = Predictor("big", output=folder, train={"epochs": 2, "device": "cpu"}, verbose=False)
     ...     answers = predictor.fit(frame).predict(frame)
@@ -134,10 +135,11 @@ class Predictor:
         prepared.recipe = recipe
         self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
         if main:
-            self._announce(prepared)
+            if self.verbose:
+                announce(prepared, folder)
             configs = {name: getattr(e, "config", None) or {} for name, e in prepared.model.encoders.items()}
             folder.save_setup(recipe, prepared.schema, prepared.inputs, prepared.targets, configs)
-            self._write_problems(prepared.problems)
+            write_problems(folder, prepared.problems)
         history = self._train(prepared, accelerator, resume)
         watch.lap("training")
         self.metrics_ = {}
@@ -286,30 +288,6 @@ class Predictor:
         targets = prepared.targets
         return lambda model, batch: targets.loss(model(batch).predictions, batch.targets)
 
-    def _announce(self, prepared: fitting.Prepared) -> None:
-        if not self.verbose:
-            return
-        rows = [(c.name, c.modality, c.reason) for c in prepared.schema.values()]
-        console.show(console.table("", ["column", "type", "because"], rows[:40]))
-        if len(rows) > 40:
-            console.say(f"… and {len(rows) - 40:,} more columns, all in schema.json")
-        for note in prepared.notes:
-            console.say(note)
-        for name, weights in prepared.recipe.resolved.get("weights", {}).items():
-            console.say(f"{name}: {weights['name']} from {weights['source']}, sha256 {weights['sha256'][:16]}…")
-        console.show(
-            console.table(
-                "", ["part", "parameters", "that train"], fitting.parameter_rows(prepared.model), ["parameters", "that train"]
-            )
-        )
-        sizes = ", ".join(f"{len(part.rows):,} {name}" for name, part in prepared.parts.items())
-        console.say(f"rows: {sizes}; run folder: {self.run_.path if self.run_ else '-'}")
-
-    def _write_problems(self, problems: Sequence[Mapping[str, Any]]) -> None:
-        if problems and self.run_ is not None:
-            frame = pd.DataFrame(problems)
-            self.run_.write_text("problems.jsonl", frame.to_json(orient="records", lines=True, force_ascii=False))
-
     def _train(self, prepared: fitting.Prepared, accelerator: Accelerator, resume: bool) -> Any:
         assert self.run_ is not None
         recipe, workers = prepared.recipe, fitting.workers_of(prepared.recipe)
@@ -343,7 +321,7 @@ class Predictor:
         assert self.run_ is not None
         self.model_.eval()
         save_tensors(self.model_.state_dict(), self.run_.weights)
-        scored = {}
+        scored: dict[str, Any] = {}
         for name in ("val", "test"):
             if name in prepared.parts:
                 part = prepared.parts[name]
@@ -353,33 +331,12 @@ class Predictor:
                 scored[name] = (part, outputs, found)
         watch.lap("evaluation")
         self.run_.write_json("metrics.json", self.metrics_)
-        self._write_predictions(scored)
+        write_predictions(self.run_, self.targets_, scored)
         write_report(self.run_, prepared, progress, self.metrics_, scored, watch.seconds)
         if self.verbose:
             for name, values in self.metrics_.items():
                 console.say(f"{name}: " + "  ".join(f"{key} {console.number(value)}" for key, value in values.items()))
             console.say(f"report: {self.run_.path / 'report.html'}")
-
-    def _write_predictions(self, scored: Mapping[str, Any]) -> None:
-        assert self.run_ is not None
-        frames = []
-        for name, (part, _, found) in scored.items():
-            columns = self.targets_.columns(found)
-            truth = {f"{t}_true": part.source.table.cells(t, part.rows) for t in self.targets_.names}
-            frames.append(pd.DataFrame({"part": name, "row": part.rows + 1, **truth, **columns}))
-        if frames:
-            path = self.run_.path / "predictions.parquet"
-            beside = path.with_name(".predictions.tmp")
-            joined = pd.concat(frames, ignore_index=True)
-            for target in self.targets_.names:
-                if joined[f"{target}_true"].dtype == object:
-                    joined[f"{target}_true"] = joined[f"{target}_true"].map(lambda v: None if v is None else str(v))
-            try:
-                joined.to_parquet(beside)
-                beside.replace(path)
-            except OSError as error:
-                beside.unlink(missing_ok=True)
-                raise RunError(f"{path}: can't be written ({error})") from error
 
     # What prediction shares.
 
@@ -401,7 +358,9 @@ class Predictor:
         opened = open_table(table)
         known = {column for spec in self.inputs_.values() for column in spec.columns}
         if not known & set(opened.columns):
-            raise DataError(f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})")
+            raise DataError(
+                f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})"
+            )
         return fitting.make_source(self.recipe_, opened, self.inputs_, targets)
 
     def _predictions(self, table: TableLike) -> dict[str, np.ndarray]:

@@ -208,9 +208,15 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     """The first problem in one line."""
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"] if part not in ("constrained-float", "str", "float", "int", "function-after")]
+    path = [
+        str(part) for part in first["loc"] if part not in ("constrained-float", "str", "float", "int", "function-after")
+    ]
     name = ".".join(part for part in path if not part.isdigit())
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 and first["type"] == "extra_forbidden" else ""
+    more = (
+        f" (and {error.error_count() - 1} more)"
+        if error.error_count() > 1 and first["type"] == "extra_forbidden"
+        else ""
+    )
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _known_keys(path[:-1])
         return f"unknown key {name!r}{nearest(path[-1], known) or '.'} Known here: {', '.join(known)}{more}"

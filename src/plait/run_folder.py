@@ -1,4 +1,4 @@
-"""A run on disk: recipe, schema, weights, processors, metrics. Written in one step a file, read without running code."""
+"""A run on disk: recipe, schema, weights, processors, metrics. Written file by file in one step each."""
 
 import json
 import os
@@ -51,7 +51,9 @@ class RunFolder:
             probe.write_text("plait", encoding="utf-8")
             probe.unlink()
         except OSError as error:
-            raise RunError(f"{self.path}: the folder can't be written ({error.strerror}); choose another with -o") from error
+            raise RunError(
+                f"{self.path}: the folder can't be written ({error.strerror}); choose another with -o"
+            ) from error
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a file in one step.
@@ -64,7 +66,7 @@ class RunFolder:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             beside.write_text(text, encoding="utf-8")
-            os.replace(beside, path)
+            beside.replace(path)
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise RunError(f"{path}: can't be written ({error.strerror or error})") from error
@@ -102,7 +104,12 @@ class RunFolder:
         for position, name in enumerate(names):
             save_processor(inputs[name].processor, self.path / "processors" / f"{position}.json")
         listing = [
-            {"name": name, "columns": inputs[name].columns, "modality": inputs[name].modality, "config": configs.get(name)}
+            {
+                "name": name,
+                "columns": inputs[name].columns,
+                "modality": inputs[name].modality,
+                "config": configs.get(name),
+            }
             for name in names
         ]
         self.write_json("processors/inputs.json", listing)
@@ -131,7 +138,9 @@ class RunFolder:
             raise RunError(f"{path}: expected a recipe, got {type(values).__name__}")
         written = values.pop("plait_format", 0)
         if not isinstance(written, int) or written > FORMAT:
-            raise RunError(f"{path}: written by a newer plait (format {written}, this one reads {FORMAT}); upgrade plait")
+            raise RunError(
+                f"{path}: written by a newer plait (format {written}, this one reads {FORMAT}); upgrade plait"
+            )
         return Recipe.parse(values, str(path))
 
     def read_setup(self) -> tuple[Recipe, Schema, dict[str, InputSpec], Targets, dict[str, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -130,7 +131,7 @@ class TableSource:
         features = []
         for position, row in enumerate(rows):
             values = {name: cells[name][position] for name in columns}
-            features.append(self._prepared(spec, int(row), int(row), lambda values=values: values))
+            features.append(self._prepared(spec, int(row), int(row), partial(dict, values)))
         return Input(spec.processor.collate(features))
 
     def _distinct(self, spec: InputSpec, column: str, rows: np.ndarray) -> Input:
@@ -144,7 +145,7 @@ class TableSource:
             for value in values:
                 key = value if isinstance(value, str | bytes) else str(value)
                 if key not in order:
-                    features.append(self._prepared(spec, key, int(row), lambda key=key: self._raw(spec, key)))
+                    features.append(self._prepared(spec, key, int(row), partial(self._raw, spec, key)))
                     order[key] = len(order)
                 positions.append(order[key])
             index.append(positions)
@@ -196,5 +197,3 @@ def _padded(index: Sequence[Sequence[int]]) -> Tensor:
     most = max(1, max((len(positions) for positions in index), default=1))
     padded = [list(positions) + [-1] * (most - len(positions)) for positions in index]
     return torch.tensor(padded, dtype=torch.int64).view(len(index), most)
-
-

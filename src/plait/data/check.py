@@ -82,7 +82,9 @@ def check(
     health = Health({name: len(rows) for name, (_, rows) in parts.items()}, [asdict(c) for c in schema.values()])
     inputs = {name: column.modality for name, column in schema.items() if column.modality != "ignore"}
     if not inputs:
-        health.findings.append(Finding("error", "no_inputs", "no column is left to learn from; say --type COLUMN=text", 1))
+        health.findings.append(
+            Finding("error", "no_inputs", "no column is left to learn from; say --type COLUMN=text", 1)
+        )
     for target in targets:
         _check_target(health, parts, target)
     for name, modality in inputs.items():
@@ -125,8 +127,9 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
     if rare:
         text = f"{target}: {len(rare)} classes have fewer than {RARE} training rows; merge or collect more"
         health.findings.append(Finding("warning", "rare_class", text, len(rare), tuple(rare[:5])))
-    if counts.max() >= 10 * np.median(counts) and counts.max() > 0.5 * len(present):
-        text = f"{target}: {names[order[0]]!r} makes up {counts.max() / len(present):.0%}; consider task.class_weights=balanced"
+    if counts.max() >= 10 * counts.min():
+        share = counts.max() / len(present)
+        text = f"{target}: {names[order[0]]!r} makes up {share:.0%}; consider task.class_weights=balanced"
         health.findings.append(Finding("warning", "unbalanced", text, int(counts.max())))
     for part, (other, chosen) in parts.items():
         if part != "train" and other is not table and target in other.columns:
@@ -159,7 +162,9 @@ def _check_absent(health: Health, parts: Rows, name: str) -> None:
 
 
 def _check_texts(health: Health, parts: Rows, name: str) -> None:
-    texts = {p: [str(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t.columns}
+    texts = {
+        p: [str(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t.columns
+    }
     train = texts.get("train", [])
     if not train or len(set(train)) < 0.5 * len(train) or np.mean([len(text.split()) for text in train]) < LONG_TEXT:
         return
@@ -213,7 +218,7 @@ def _check_pictures(health: Health, parts: Rows, name: str, allow_outside: bool,
         good = {value: seen for value, seen in results.items() if not isinstance(seen, DataError)}
         huge = [f"row {first_row[v] + 1}: {side} px" for v, (_, side) in good.items() if side > HUGE_SIDE]
         if huge:
-            text = f"{name}: {len(huge)} pictures of {part} are longer than {HUGE_SIDE} px; shrink them, decoding will rule"
+            text = f"{name}: {len(huge)} pictures of {part} are longer than {HUGE_SIDE} px; shrink them"
             health.findings.append(Finding("warning", "huge_picture", text, len(huge), tuple(huge[:5])))
         found[part] = {str(value)[:200]: print_ for value, (print_, _) in good.items()}
     train = found.get("train", {})
@@ -253,7 +258,9 @@ def _keys(table: Table, rows: np.ndarray, inputs: Sequence[str]) -> Iterable[tup
 
 
 def _check_groups(health: Health, parts: Rows, group: str) -> None:
-    members = {p: {str(v) for v in t.cells(group, r) if not is_missing(v)} for p, (t, r) in parts.items() if group in t.columns}
+    members = {
+        p: {str(v) for v in t.cells(group, r) if not is_missing(v)} for p, (t, r) in parts.items() if group in t.columns
+    }
     train = members.get("train", set())
     for part, values in members.items():
         both = sorted(values & train) if part != "train" else []

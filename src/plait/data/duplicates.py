@@ -1,6 +1,7 @@
 """Near duplicates by 64-bit fingerprints: a picture's gradients, a text's word pairs."""
 
 import hashlib
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def text_fingerprint(text: str) -> int:
     """Simhash (Charikar, STOC 2002) over words and pairs of neighbouring words, case and punctuation folded."""
     words = re.findall(r"\w+", text.casefold())
     counts = np.zeros(64, dtype=np.int64)
-    for token in words + [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]:
+    for token in words + [f"{a} {b}" for a, b in itertools.pairwise(words)]:
         digest = int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8).digest(), "little")
         counts += np.where((digest >> np.arange(64, dtype=np.uint64)) & np.uint64(1), 1, -1)
     return sum(1 << position for position in np.flatnonzero(counts > 0).tolist())

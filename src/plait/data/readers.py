@@ -38,7 +38,8 @@ def open_table(source: str | Path | pd.DataFrame | Table) -> Table:
         reader = read_image_folder if path.is_dir() else READERS.get(path.suffix.lower())
         if reader is None:
             raise DataError(
-                f"{path}: expected a table ({', '.join(READERS)}) or a folder of pictures, got a {path.suffix or 'file'}"
+                f"{path}: expected a table ({', '.join(READERS)}) or a folder of pictures, "
+                f"got a {path.suffix or 'file without an ending'}"
             )
         try:
             table = reader(path)
@@ -182,7 +183,8 @@ def read_image_folder(path: Path) -> Table:
     """
     splits = {p: SPLIT_FOLDERS[p.name.lower()] for p in sorted(path.iterdir()) if p.name.lower() in SPLIT_FOLDERS}
     parts = []
-    for folder, split in (splits or {path: None}).items():
+    folders: dict[Path, str | None] = {**splits} or {path: None}
+    for folder, split in folders.items():
         part = _folder_rows(folder, path)
         if split is not None:
             part["split"] = split

@@ -66,7 +66,8 @@ def infer_schema(
         table.column(name)
         if modality not in MODALITIES:
             raise DataError(f"--type {name}={modality}: {unknown('type', modality, MODALITIES)}")
-    return {name: _typed(table, name, overrides.get(name), (roles or {}).get(name)) for name in table.columns}
+    roles = roles or {}
+    return {name: _typed(table, name, overrides.get(name), roles.get(name)) for name in table.columns}
 
 
 def _typed(table: Table, name: str, override: str | None, role: str | None) -> Column:
@@ -75,7 +76,9 @@ def _typed(table: Table, name: str, override: str | None, role: str | None) -> C
     rows = len(column)
     sample = sampled(table, name)
     present = [value for value in sample if not is_missing(value)]
-    distinct = len({str(value) for value in present}) if nested else pc.count_distinct(column, mode="only_valid").as_py()
+    distinct = (
+        len({str(value) for value in present}) if nested else pc.count_distinct(column, mode="only_valid").as_py()
+    )
     missing = rows - len(present) if rows <= SAMPLE else column.null_count
     many = any(isinstance(value, list) for value in present[:100])
     if role is not None:
@@ -164,7 +167,9 @@ def _counts_up(present: list[Any]) -> bool:
 def _codes(present: list[Any]) -> bool:
     """Strings such as `A-00017` or a hash: one word, of one length, with digits in most."""
     texts = [str(value) for value in present]
-    return len({len(text) for text in texts}) <= 3 and sum(any(c.isdigit() for c in t) for t in texts) > 0.7 * len(texts)
+    return len({len(text) for text in texts}) <= 3 and sum(any(c.isdigit() for c in t) for t in texts) > 0.7 * len(
+        texts
+    )
 
 
 def _odd_number(present: list[Any]) -> str | None:

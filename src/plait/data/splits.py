@@ -59,7 +59,9 @@ def _grouped(share: float, labels: np.ndarray | None, groups: np.ndarray, seed: 
         if counts[counts > 0].min() >= folds:
             splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
             return next(splitter.split(labels, labels, groups))[1]
-    splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
+    count = len(np.unique(groups))
+    size = min(max(1, round(share * count)), count - 1)
+    splitter = GroupShuffleSplit(1, test_size=size, random_state=seed)
     return next(splitter.split(groups, groups=groups))[1]
 
 
@@ -71,9 +73,7 @@ def _stratified(count: int, share: float, labels: np.ndarray | None, seed: int) 
         common = counts[inverse] > 1
         classes = int((counts > 1).sum())
         if classes <= min(size, common.sum() - size):  # else there are more classes than places
-            return train_test_split(
-                positions[common], test_size=size, stratify=inverse[common], random_state=seed
-            )[1]
+            return train_test_split(positions[common], test_size=size, stratify=inverse[common], random_state=seed)[1]
     return train_test_split(positions, test_size=size, random_state=seed)[1]
 
 

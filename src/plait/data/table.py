@@ -60,7 +60,7 @@ class Table:
                         writer.write(batch)
                 data = pa.ipc.open_file(pa.memory_map(name)).read_all()
             finally:
-                os.unlink(name)  # the mapping keeps the bytes until the table goes
+                Path(name).unlink()  # the mapping keeps the bytes until the table goes
         except pa.ArrowInvalid:
             raise
         except OSError as error:

@@ -43,9 +43,7 @@ class Augment(nn.Module):
         padded = F.pad(pictures, [self.shift] * 4, mode="replicate")
         height, width = pictures.shape[-2:]
         corners = torch.randint(0, 2 * self.shift + 1, (len(pictures), 2)).tolist()
-        return torch.stack(
-            [one[:, y : y + height, x : x + width] for one, (y, x) in zip(padded, corners, strict=True)]
-        )
+        return torch.stack([one[:, y : y + height, x : x + width] for one, (y, x) in zip(padded, corners, strict=True)])
 
     def _zoomed(self, pictures: Tensor) -> Tensor:
         count, device = len(pictures), pictures.device

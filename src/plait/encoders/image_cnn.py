@@ -71,9 +71,7 @@ class ResidualCNN(nn.Module):
         self.processor = processor
         self.out_dim = dim
         self.pixels = Pixels(augment=Augment(shift, zoom, flip, light))
-        self.stages = nn.Sequential(
-            *[ResidualStage(a, b) for a, b in zip([3, *widths[:-1]], widths, strict=True)]
-        )
+        self.stages = nn.Sequential(*[ResidualStage(a, b) for a, b in zip([3, *widths[:-1]], widths, strict=True)])
         self.project = nn.Conv2d(widths[-1], dim, 1)
         self.dropout = nn.Dropout(dropout)
         self.to(memory_format=torch.channels_last)

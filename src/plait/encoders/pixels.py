@@ -17,8 +17,8 @@ class Pixels(nn.Module):
 
     Shapes: `[U, 3, H, W]` uint8 → the same in float32, channels last.
 
-    >>> Pixels()(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)).unique().tolist()
-    [1.0]
+    >>> Pixels()(torch.zeros(1, 3, 2, 2, dtype=torch.uint8)).unique().tolist()
+    [-1.0]
     """
 
     scale: Tensor

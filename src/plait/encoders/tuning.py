@@ -1,11 +1,13 @@
 """Which parameters of an encoder train."""
 
+from typing import Any
+
 from torch import nn
 
 from plait.errors import RecipeError
 
 
-def set_trainable(encoder: nn.Module, frozen: bool = False, tune_last: int | None = None) -> None:
+def set_trainable(encoder: Any, frozen: bool = False, tune_last: int | None = None) -> None:
     """Train all of an encoder, none of it, or its last n blocks.
 
     Args:

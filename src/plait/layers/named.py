@@ -1,6 +1,7 @@
 """A ModuleDict that takes any name."""
 
 from collections.abc import ItemsView, Iterator, Mapping
+from typing import Any
 
 from torch import nn
 
@@ -19,11 +20,9 @@ class NamedModules(nn.Module):
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self._positions = {name: str(position) for position, name in enumerate(modules)}
-        self._by_position = nn.ModuleDict(
-            {position: modules[name] for name, position in self._positions.items()}
-        )
+        self._by_position = nn.ModuleDict({position: modules[name] for name, position in self._positions.items()})
 
-    def __getitem__(self, name: str) -> nn.Module:
+    def __getitem__(self, name: str) -> Any:
         return self._by_position[self._positions[name]]
 
     def __iter__(self) -> Iterator[str]:
@@ -35,5 +34,5 @@ class NamedModules(nn.Module):
     def __contains__(self, name: object) -> bool:
         return name in self._positions
 
-    def items(self) -> ItemsView[str, nn.Module]:
+    def items(self) -> ItemsView[str, Any]:
         return {name: self[name] for name in self}.items()

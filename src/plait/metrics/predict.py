@@ -22,7 +22,8 @@ class Metric:
 
     Args:
         function: `(truth, prediction) -> float`. Classification: truth `[N]` codes, prediction `[N, C]`
-            probabilities. Multi-label: truth `[N, L]` 0 or 1, prediction `[N, L]` probabilities. Regression: both `[N]`.
+            probabilities. Multi-label: truth `[N, L]` 0 or 1, prediction `[N, L]` probabilities.
+            Regression: both `[N]`.
         kinds: task types that it fits.
         higher_is_better: which way is better.
     """

@@ -125,6 +125,8 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
                 return torch.from_numpy(np.array(_as_rgb(picture))).permute(2, 0, 1)
     except DataError:
         raise
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: the picture has more than the allowed {max_pixels:,} pixels ({error})") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: expected a picture, got a file of another kind") from error
     except Exception as error:  # decoders raise anything from OSError to struct.error on damaged files
@@ -144,14 +146,16 @@ def picture_size(value: Path | str | bytes) -> tuple[int, int]:
             with Image.open(data_or_path) as picture:
                 return picture.size
     except FileNotFoundError as error:
-        raise DataError(f"{value}: there is no such file") from error
+        raise DataError(f"{_name(value)}: there is no such file") from error
     except Exception as error:
         raise DataError(f"{_name(value)}: expected a picture, got {_first_line(error)}") from error
 
 
 def picture_suffixes() -> frozenset[str]:
     """File endings that hold pictures: `.jpg`, `.png`, …"""
-    return frozenset((".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"))
+    return frozenset(
+        (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
+    )
 
 
 def _read(value: Path | str | bytes) -> tuple[bytes, str]:

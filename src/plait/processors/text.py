@@ -20,7 +20,7 @@ class TextProcessor:
         max_length: longer texts are cut at this many tokens (special tokens stay).
         pad_id: the id that fills shorter ones.
 
-    >>> processor = TextProcessor.train(["a red bird", "a blue bird"], vocab_size=300)
+    >>> processor = TextProcessor.train(["a red bird", "a blue bird"] * 2, vocab_size=300)
     >>> batch = processor.collate([processor("a bird"), processor("a red red bird")])
     >>> batch["mask"].sum(dim=1).tolist()
     [2, 4]

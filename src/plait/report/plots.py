@@ -1,16 +1,18 @@
 """Plots as inline SVG that follow the page's colours, light or dark."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 INK = "#123456"  # stands for the page's text colour until the SVG is in the page
 COLOURS = ["#2f7ed8", "#e8833a", "#3aa76d", "#c0504d", "#8e6bbf", "#7f7f7f"]
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
@@ -37,7 +39,7 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
             axes.plot(x, y, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(True)
         if len(series) > 1:
             axes.legend(frameon=False)
@@ -59,7 +61,9 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> str:
         if len(names) <= 16:
             for (row, column), count in np.ndenumerate(counts):
                 colour = "white" if share[row, column] > 0.6 else INK
-                axes.text(column, row, f"{int(count):,}" if count else "", ha="center", va="center", color=colour, size=8)
+                axes.text(
+                    column, row, f"{int(count):,}" if count else "", ha="center", va="center", color=colour, size=8
+                )
 
     side = min(9.0, 2.2 + 0.42 * len(classes))
     return _svg(draw, side * 1.15, side)
@@ -105,13 +109,13 @@ def bars(values: Mapping[str, float], x_label: str, low: float = 0.0) -> str:
     return _svg(draw, 5.6, 0.8 + 0.42 * len(values))
 
 
-def _svg(draw: object, width: float, height: float) -> str:
+def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         figure.patch.set_alpha(0)
         axes = figure.subplots()
         axes.patch.set_alpha(0)
-        draw(axes)  # type: ignore[operator]
+        draw(axes)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()

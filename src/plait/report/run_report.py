@@ -158,7 +158,8 @@ def _card(
 ) -> dict[str, Any]:
     row = int(part.rows[position])
     table = part.source.table
-    cells, pictures = [], []
+    cells: list[tuple[str, str]] = []
+    pictures: list[str | None] = []
     for spec in prepared.inputs.values():
         for column in spec.columns:
             if column not in table.columns:

@@ -36,7 +36,9 @@ class Classification:
         self, classes: Sequence[str], class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0
     ) -> None:
         if len(classes) < 2:
-            raise DataError(f"classification needs at least 2 classes, the target holds {len(classes)}: {list(classes)}")
+            raise DataError(
+                f"classification needs at least 2 classes, the target holds {len(classes)}: {list(classes)}"
+            )
         self.classes = list(classes)
         self.class_weights = None if class_weights is None else list(class_weights)
         self.label_smoothing = label_smoothing

@@ -86,9 +86,7 @@ class Multilabel:
     def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         weight = None if self.class_weights is None else torch.tensor(self.class_weights, device=logits.device)
         known = target.isfinite()
-        each = F.binary_cross_entropy_with_logits(
-            logits, target.nan_to_num(), pos_weight=weight, reduction="none"
-        )
+        each = F.binary_cross_entropy_with_logits(logits, target.nan_to_num(), pos_weight=weight, reduction="none")
         return each.masked_fill(~known, 0)
 
     def predictions(self, logits: Tensor) -> np.ndarray:

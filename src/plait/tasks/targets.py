@@ -123,7 +123,8 @@ class Targets:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            name: {"kind": task.kind, "weight": self.weights[name], **task.to_json()} for name, task in self.tasks.items()
+            name: {"kind": task.kind, "weight": self.weights[name], **task.to_json()}
+            for name, task in self.tasks.items()
         }
 
     @classmethod

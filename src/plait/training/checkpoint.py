@@ -57,10 +57,12 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: Mapping[str,
         save_file(plain, beside, {"plait": json.dumps({"version": VERSION, **(header or {})})})
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        beside.replace(path)
     except (OSError, SafetensorError) as error:
         beside.unlink(missing_ok=True)
-        raise RunError(f"{path}: can't be written ({error}); free some space or choose another folder with -o") from error
+        raise RunError(
+            f"{path}: can't be written ({error}); free some space or choose another folder with -o"
+        ) from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -78,7 +80,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (OSError, SafetensorError, ValueError) as error:
         raise RunError(f"{path}: the weight file is damaged or truncated ({error})") from error
     if header.get("version", VERSION) > VERSION:
-        raise RunError(f"{path}: written by a newer plait (format {header['version']}, this one reads {VERSION}); upgrade")
+        raise RunError(
+            f"{path}: written by a newer plait (format {header['version']}, this one reads {VERSION}); upgrade"
+        )
     return tensors, header
 
 

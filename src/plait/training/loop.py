@@ -168,7 +168,9 @@ def train(
             record: dict[str, Any] = {
                 "epoch": epoch + 1,
                 "loss": progress.loss_sum / max(1, progress.loss_count),
-                "learning_rate": rate_factor((epoch + 1) * plan.steps - 1, total, settings.schedule, settings.warmup_ratio)
+                "learning_rate": rate_factor(
+                    (epoch + 1) * plan.steps - 1, total, settings.schedule, settings.warmup_ratio
+                )
                 * settings.learning_rate,
                 "train_seconds": time.monotonic() - epoch_start,
             }
@@ -218,7 +220,7 @@ def _average(ema: dict[str, Tensor], live: dict[str, Tensor], decay: float) -> N
 
 
 def _check(progress: Progress, epoch: int) -> None:
-    if progress.loss_count and progress.loss_sum != progress.loss_sum or abs(progress.loss_sum) == float("inf"):
+    if (progress.loss_count and progress.loss_sum != progress.loss_sum) or abs(progress.loss_sum) == float("inf"):
         raise PlaitError(
             f"the loss became {progress.loss_sum} in epoch {epoch + 1} by step {progress.step}; lower "
             "train.learning_rate, set train.precision=float32, or look for extreme values with plait check"

@@ -73,7 +73,10 @@ def listeners(log: Log, settings: TrainSettings, verbose: bool) -> Iterator[Seve
     """
     known = {str(getattr(name, "value", name)): cls for name, cls in LOGGER_TYPE_TO_CLASS.items()}
     with ExitStack() as stack:
-        told: list[Listener] = [LogListener(log), stack.enter_context(ProgressListener(settings.epochs, quiet=not verbose))]
+        told: list[Listener] = [
+            LogListener(log),
+            stack.enter_context(ProgressListener(settings.epochs, quiet=not verbose)),
+        ]
         for name in settings.trackers:
             if name not in known:
                 raise RecipeError(unknown("tracker", name, known))

@@ -1,0 +1,64 @@
+"""What a run says before it trains and what it leaves beside its weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from plait import console
+from plait.errors import RunError
+from plait.fitting import Prepared, parameter_rows
+from plait.run_folder import RunFolder
+from plait.tasks import Targets
+
+MOST_COLUMNS = 40  # that are listed in the terminal
+
+
+def announce(prepared: Prepared, run: RunFolder) -> None:
+    """Print how columns were typed, what loads from where, and which parameters train."""
+    rows = [(column.name, column.modality, column.reason) for column in prepared.schema.values()]
+    console.show(console.table("", ["column", "type", "because"], rows[:MOST_COLUMNS]))
+    if len(rows) > MOST_COLUMNS:
+        console.say(f"… and {len(rows) - MOST_COLUMNS:,} more columns, all in schema.json")
+    for note in prepared.notes:
+        console.say(note)
+    for name, weights in prepared.recipe.resolved.get("weights", {}).items():
+        console.say(f"{name}: {weights['name']} from {weights['source']}, sha256 {weights['sha256'][:16]}…")
+    columns = ["part", "parameters", "that train"]
+    console.show(console.table("", columns, parameter_rows(prepared.model), columns[1:]))
+    sizes = ", ".join(f"{len(part.rows):,} {name}" for name, part in prepared.parts.items())
+    console.say(f"rows: {sizes}; run folder: {run.path}")
+
+
+def write_problems(run: RunFolder, problems: Sequence[Mapping[str, Any]]) -> None:
+    """`problems.jsonl`: every row that was left out, and why; absent where none was."""
+    if problems:
+        lines = pd.DataFrame(problems).to_json(orient="records", lines=True, force_ascii=False)
+        run.write_text("problems.jsonl", lines)
+
+
+def write_predictions(run: RunFolder, targets: Targets, scored: Mapping[str, Any]) -> None:
+    """`predictions.parquet`: part, row (from 1), the truth as it stands in the table, answers and probabilities.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    frames = []
+    for name, (part, _, found) in scored.items():
+        truth = {f"{target}_true": part.source.table.cells(target, part.rows) for target in targets.names}
+        frames.append(pd.DataFrame({"part": name, "row": part.rows + 1, **truth, **targets.columns(found)}))
+    if not frames:
+        return
+    joined = pd.concat(frames, ignore_index=True)
+    for target in targets.names:  # val and test may come from files that type the target differently
+        column = f"{target}_true"
+        if joined[column].dtype == object:
+            joined[column] = joined[column].map(lambda value: None if value is None else str(value))
+    path = run.path / "predictions.parquet"
+    beside = path.with_name(".predictions.tmp")
+    try:
+        joined.to_parquet(beside)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise RunError(f"{path}: can't be written ({error})") from error

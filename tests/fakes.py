@@ -1,0 +1,83 @@
+"""Tiny stand-ins: 8-dim modules, ten-row tables, pictures of a few pixels. Seeded, offline, quick."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from plait.types import Batch, Input, Tokens
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 230)}
+
+
+def picture(path: Path, colour: str, size: tuple[int, int] = (32, 32), seed: int = 0) -> Path:
+    """A picture of one colour with some noise, so that no two are the same."""
+    noise = np.random.default_rng(seed).integers(0, 25, (size[1], size[0], 3))
+    pixels = np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def colour_table(folder: Path, rows: int = 60, seed: int = 0) -> Path:
+    """`photo,title,price,shade,answer`: the answer is `yes` where photo and title name one colour."""
+    random = np.random.default_rng(seed)
+    names = list(COLOURS)
+    records = []
+    for row in range(rows):
+        shown, said = names[random.integers(3)], names[random.integers(3)]
+        photo = picture(folder / "photos" / f"{row}.png", shown, seed=row)
+        records.append(
+            {
+                "photo": str(photo.relative_to(folder)),
+                "title": f"this is a picture of a {said} thing number {row % 7}",
+                "price": round(float(random.normal(10, 3)), 2),
+                "shade": ["dark", "light"][row % 2],
+                "answer": "yes" if shown == said else "no",
+            }
+        )
+    path = folder / "table.csv"
+    pd.DataFrame(records).to_csv(path, index=False)
+    return path
+
+
+class FakeEncoder(nn.Module):
+    """`{"x": [U, T, in], "mask": [U, T]}` → Tokens of width `dim`."""
+
+    modality = "text"
+
+    def __init__(self, in_dim: int = 4, dim: int = 8) -> None:
+        super().__init__()
+        self.out_dim = dim
+        self.linear = nn.Linear(in_dim, dim)
+
+    def forward(self, features: dict[str, Tensor]) -> Tokens:
+        return Tokens(self.linear(features["x"]), features["mask"])
+
+
+def fake_batch(rows: int = 6, seed: int = 0) -> Batch:
+    """Two modalities `a` and `b`; row 0 lacks `b`; targets `y` in 0..2."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def values(length: int) -> dict[str, Tensor]:
+        return {
+            "x": torch.randn(rows, length, 4, generator=generator),
+            "mask": torch.ones(rows, length, dtype=torch.bool),
+        }
+
+    index = torch.arange(rows).view(rows, 1).clone()
+    index[0] = -1
+    targets = {"y": torch.randint(0, 3, (rows,), generator=generator)}
+    return Batch({"a": Input(values(3)), "b": Input(values(2), index)}, targets, torch.arange(rows))
+
+
+def fake_tokens(rows: int, length: int, dim: int, seed: int = 0, absent: tuple[int, ...] = ()) -> Tokens:
+    """Random tokens with random padding, at least one real token a row but for the absent ones."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, length + 1, (rows,), generator=generator)
+    mask = torch.arange(length) < lengths.unsqueeze(1)
+    mask[list(absent)] = False
+    return Tokens(torch.randn(rows, length, dim, generator=generator), mask)

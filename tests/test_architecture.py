@@ -1,0 +1,99 @@
+"""The shape of the house, checked on its source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "plait"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+# Who imports whom, downwards only; rooms of one row do not import each other.
+ROWS = [
+    {"types", "errors"},
+    {"layers", "metrics", "processors", "console"},
+    {"encoders", "fusion", "heads"},
+    {"model", "data"},
+    {"tasks", "training"},
+    {"recipe"},
+    {"build", "run_folder"},
+    {"fitting"},
+    {"report", "outcome"},
+    {"predictor"},
+    {"checking", "predicting", "demo", "doctor"},
+    {"cli"},
+]
+LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}
+EVERYWHERE = {"__init__", "__main__"}
+
+
+def room_of(path: Path) -> str:
+    part = path.relative_to(SOURCE).parts[0]
+    return part.removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"plait.{alias.name}" for alias in node.names] if node.module == "plait" else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("plait.")}
+    return rooms
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_down(path: Path) -> None:
+    room = room_of(path)
+    if room in EVERYWHERE:
+        return
+    assert room in LEVEL, f"{room} has no row; add it to ROWS"
+    for other in imports_of(path) - {room}:
+        assert LEVEL[other] < LEVEL[room], f"{path.name}: {room} must not import {other} (a row above or beside it)"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_files_are_short_and_safe(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    tree = ast.parse(text)
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not imported & {"pickle", "dill", "cloudpickle", "joblib"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in {"eval", "exec", "yaml.load", "pickle.load"}
+            if ast.unparse(node.func) == "torch.load":
+                assert any(k.arg == "weights_only" and ast.literal_eval(k.value) for k in node.keywords)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_public_things_are_documented(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "the file does not say what it is for"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+@pytest.mark.parametrize("statement", ["import plait", "import plait.cli", "from plait.recipe import Recipe"])
+def test_light_imports_leave_torch_alone(statement: str) -> None:
+    code = f"import sys; {statement}; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_leaves_torch_alone() -> None:
+    code = (
+        "import sys; sys.argv = ['plait', '--help']\n"
+        "from plait.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as stop: code = stop.code\n"
+        "sys.exit(code or 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("train", "check", "evaluate", "predict", "doctor", "demo"):
+        assert command in done.stdout
