@@ -42,6 +42,12 @@ def default_inputs(schema: Schema) -> dict[str, InputRecipe]:
     return inputs
 
 
+def name_folders(recipe: Recipe) -> Recipe:
+    """Spell an encoder that is a local folder as `hf:FOLDER`, so that a run can be read where the folder is gone."""
+    folders = {n: s.encoder for n, s in recipe.inputs.items() if s.encoder is not None and is_model_folder(s.encoder)}
+    return recipe.updated({"inputs": {name: {"encoder": f"hf:{folder}"} for name, folder in folders.items()}})
+
+
 def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray) -> dict[str, InputSpec]:
     """Fit the processors on training rows. Number, category and date columns become one input, `tabular`.
 
@@ -119,7 +125,7 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
     tasks: dict[str, Task] = {}
     reasons: dict[str, str] = {}
     for spec in recipe.task:
-        if spec.target not in table.columns:
+        if spec.target not in table:
             raise DataError(f"{table.source}: there is no column {spec.target!r}{nearest(spec.target, table.columns)}")
         tasks[spec.target], reasons[spec.target] = _fitted_task(spec, table, rows)
     return Targets(tasks, {spec.target: spec.weight for spec in recipe.task}), reasons

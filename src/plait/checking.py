@@ -17,7 +17,7 @@ def check_recipe(recipe: Recipe) -> Health:
     """
     table, val, test = fitting.open_parts(recipe)
     for target in recipe.targets:
-        if target not in table.columns:
+        if target not in table:
             raise DataError(f"{table.source}: there is no column {target!r}{nearest(target, table.columns)}")
     schema = fitting.type_columns(recipe, table)
     parts = _parts(recipe, table, val, test)

@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from plait.build import build_inputs, build_model, build_targets, default_inputs
+from plait.build import build_inputs, build_model, build_targets, default_inputs, name_folders
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan
 from plait.data.readers import open_table
@@ -67,6 +67,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     schema = type_columns(recipe, table)
     if not recipe.inputs:
         recipe = recipe.model_copy(update={"inputs": default_inputs(schema)})
+    recipe = name_folders(recipe)
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
     targets, reasons = build_targets(recipe, table, rows["train"])
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
@@ -107,7 +108,7 @@ def make_source(
 ) -> TableSource:
     """A table as a source of batches; with targets where the table has them."""
     tasks = {} if targets is None else targets.tasks
-    encoded = {n: task.encode(table.iterate(n)) for n, task in tasks.items() if n in table.columns}
+    encoded = {n: task.encode(table.iterate(n)) for n, task in tasks.items() if n in table}
     return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache)
 
 
@@ -153,7 +154,7 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
 def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
     """Codes of the first target, where it is a category to stratify by."""
     task = recipe.task[0]
-    if not recipe.data.stratify or task.type in ("regression", "multilabel") or task.target not in table.columns:
+    if not recipe.data.stratify or task.type in ("regression", "multilabel") or task.target not in table:
         return None
     codes, values = table.codes(task.target)
     return codes if len(values) <= max(20, len(table) // 10) else None
@@ -244,7 +245,7 @@ def together(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> n
         return table.codes(choice)[0]
     best, best_repeats = None, REPEATS
     for spec in inputs.values():
-        if spec.modality == "image" and spec.columns[0] in table.columns:
+        if spec.modality == "image" and spec.columns[0] in table:
             codes, values = table.codes(spec.columns[0])
             repeats = (codes >= 0).sum() / max(1, len(values))
             if repeats > best_repeats:

@@ -149,6 +149,7 @@ class Recipe(Strict):
             raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())[:160]})") from error
         if not isinstance(values, dict):
             raise RecipeError(f"{path}: expected sections such as data: and task:, got {type(values).__name__}")
+        values.pop("plait_format", None)  # a run's own recipe.yaml says which format its folder has
         return cls.parse(apply_overrides(values, overrides), str(path))
 
     def write(self) -> str:

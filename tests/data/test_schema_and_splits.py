@@ -91,7 +91,7 @@ def test_holdout_covers_and_never_tears_a_group(rows, share, groups, classes, se
 
 def test_holdout_is_stratified_and_repeatable() -> None:
     labels = np.repeat([0, 1], [900, 100])
-    first, second = holdout(np.arange(1000), 0.2, labels, seed=3)
+    _first, second = holdout(np.arange(1000), 0.2, labels, seed=3)
     assert len(second) == 200 and labels[second].sum() == 20
     assert np.array_equal(second, holdout(np.arange(1000), 0.2, labels, seed=3)[1])
     assert not np.array_equal(second, holdout(np.arange(1000), 0.2, labels, seed=4)[1])

@@ -119,7 +119,7 @@ class TableSource:
         return found
 
     def _input(self, spec: InputSpec, rows: np.ndarray) -> Input:
-        columns = [name for name in spec.columns if name in self.table.columns]
+        columns = [name for name in spec.columns if name in self.table]
         if spec.modality == "tabular":
             return self._tabular(spec, columns, rows)
         if not columns:

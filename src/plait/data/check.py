@@ -105,7 +105,7 @@ def check(
 
 def _check_target(health: Health, parts: Rows, target: str) -> None:
     table, rows = parts["train"]
-    if target not in table.columns:
+    if target not in table:
         health.findings.append(Finding("error", "no_target", f"there is no column {target!r} to predict", 1))
         return
     values = table.cells(target, rows)
@@ -132,7 +132,7 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
         text = f"{target}: {names[order[0]]!r} makes up {share:.0%}; consider task.class_weights=balanced"
         health.findings.append(Finding("warning", "unbalanced", text, int(counts.max())))
     for part, (other, chosen) in parts.items():
-        if part != "train" and other is not table and target in other.columns:
+        if part != "train" and other is not table and target in other:
             unseen = {str(v) for v in other.cells(target, chosen) if not is_missing(v)} - set(names.tolist())
             if unseen:
                 text = f"{target}: {part} holds {len(unseen)} classes that train lacks; such rows are not scored"
@@ -143,7 +143,7 @@ def _check_cells(health: Health, parts: Rows, name: str, modality: str) -> None:
     parse = as_number if modality == "number" else as_date
     bad = []
     for part, (table, rows) in parts.items():
-        if name in table.columns:
+        if name in table:
             for row, value in zip(rows, table.iterate(name, rows), strict=False):
                 try:
                     parse(name, value)
@@ -156,15 +156,13 @@ def _check_cells(health: Health, parts: Rows, name: str, modality: str) -> None:
 
 def _check_absent(health: Health, parts: Rows, name: str) -> None:
     for part, (table, rows) in parts.items():
-        if name not in table.columns:
+        if name not in table:
             text = f"{name}: the {part} table lacks the column; all its rows count as missing"
             health.findings.append(Finding("warning", "absent_column", text, len(rows)))
 
 
 def _check_texts(health: Health, parts: Rows, name: str) -> None:
-    texts = {
-        p: [str(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t.columns
-    }
+    texts = {p: [str(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t}
     train = texts.get("train", [])
     if not train or len(set(train)) < 0.5 * len(train) or np.mean([len(text.split()) for text in train]) < LONG_TEXT:
         return
@@ -194,7 +192,7 @@ def _report_duplicates(
 def _check_pictures(health: Health, parts: Rows, name: str, allow_outside: bool, workers: int) -> None:
     found: dict[str, dict[str, int]] = {}
     for part, (table, rows) in parts.items():
-        if name not in table.columns:
+        if name not in table:
             continue
         first_row: dict[Any, int] = {}
         for row, cell in zip(rows, table.iterate(name, rows), strict=False):
@@ -253,14 +251,12 @@ def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:
 
 
 def _keys(table: Table, rows: np.ndarray, inputs: Sequence[str]) -> Iterable[tuple[str, ...]]:
-    columns = [table.cells(name, rows) if name in table.columns else [None] * len(rows) for name in inputs]
+    columns = [table.cells(name, rows) if name in table else [None] * len(rows) for name in inputs]
     return (tuple(str(value) for value in row) for row in zip(*columns, strict=True))
 
 
 def _check_groups(health: Health, parts: Rows, group: str) -> None:
-    members = {
-        p: {str(v) for v in t.cells(group, r) if not is_missing(v)} for p, (t, r) in parts.items() if group in t.columns
-    }
+    members = {p: {str(v) for v in t.cells(group, r) if not is_missing(v)} for p, (t, r) in parts.items() if group in t}
     train = members.get("train", set())
     for part, values in members.items():
         both = sorted(values & train) if part != "train" else []

@@ -30,6 +30,7 @@ class Table:
         self.data = data
         self.root = root
         self.source = source
+        self._positions = {name: position for position, name in enumerate(data.column_names)}
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, root: Path | str | None = None) -> "Table":
@@ -73,9 +74,12 @@ class Table:
     def __len__(self) -> int:
         return self.data.num_rows
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._positions
+
     @property
     def columns(self) -> list[str]:
-        return self.data.column_names
+        return list(self._positions)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column.
@@ -83,9 +87,9 @@ class Table:
         Raises:
             DataError: there is none of that name.
         """
-        if name not in self.data.column_names:
-            raise DataError(f"{self.source}: {unknown('column', name, self.data.column_names)}")
-        return self.data.column(name)
+        if name not in self._positions:
+            raise DataError(f"{self.source}: {unknown('column', name, self._positions)}")
+        return self.data.column(self._positions[name])
 
     def cells(self, name: str, rows: Sequence[int] | np.ndarray) -> list[Any]:
         """Cells of one column as Python values, in the order of `rows`."""

@@ -1,6 +1,7 @@
 """Plots as inline SVG that follow the page's colours, light or dark."""
 
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -118,7 +119,7 @@ def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:
         draw(axes)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", text.getvalue(), flags=re.DOTALL)  # links to vocabularies
     return svg[svg.index("<svg") :].replace(INK, "currentColor")
 
 

@@ -162,7 +162,7 @@ def _card(
     pictures: list[str | None] = []
     for spec in prepared.inputs.values():
         for column in spec.columns:
-            if column not in table.columns:
+            if column not in table:
                 continue
             value = table.cells(column, [row])[0]
             if spec.modality == "image":

@@ -1,0 +1,335 @@
+"""The commands, as a user types them: what they write, and what they say when something is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from fakes import colour_table, picture
+from plait import cli
+
+FAST = ["train.epochs=1", "train.device=cpu", "train.precision=float32"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def plait(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process: exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["plait", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, error = capfd.readouterr()
+        return int(stopped.value.code or 0), out, error
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A table and a run folder."""
+    folder = tmp_path_factory.mktemp("colours")
+    table = colour_table(folder, rows=90)
+    done = subprocess.run(
+        [sys.executable, "-m", "plait", "train", table, "-t", "answer", "-o", folder / "run", "--test", "0.2", *FAST],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return table, folder / "run"
+
+
+def refused(result: tuple[int, str, str], *parts: str) -> None:
+    code, _, error = result
+    assert code == 2, error
+    last = error.strip().splitlines()[-1]
+    assert last.startswith("plait: ") and "Traceback" not in error
+    for part in parts:
+        assert part in last, last
+
+
+def test_a_run_folder_holds_what_it_should(trained: tuple[Path, Path]) -> None:
+    _, run = trained
+    names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert names >= {
+        "recipe.yaml", "schema.json", "model.safetensors", "metrics.json", "log.jsonl", "predictions.parquet",
+        "report.html", "checkpoints/last.safetensors", "checkpoints/best.safetensors", "processors/inputs.json",
+    }  # fmt: skip
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics) == {"val", "test"} and 0 <= metrics["test"]["accuracy"] <= 1
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    assert recipe["train"]["precision"] == "float32" and "torch" in recipe["resolved"]["versions"]
+    predictions = pd.read_parquet(run / "predictions.parquet")
+    test = predictions[predictions.part == "test"]
+    assert (test.answer == test.answer_true).mean() == pytest.approx(metrics["test"]["accuracy"])
+    assert not [name for name in names if name.endswith(".tmp")]
+
+
+def test_the_report_is_one_file_without_outside_links(trained: tuple[Path, Path]) -> None:
+    page = (trained[1] / "report.html").read_text()
+    for part in ("Scores", "Training", "Worst answers", "Best answers", "Recipe", "data:image/", "<svg", "peak memory"):
+        assert part in page, part
+    for outside in ("http://", "https://", "<script", "<link"):
+        assert outside not in page.replace("http://www.w3.org", ""), outside
+
+
+def test_the_resolved_recipe_trains_the_same_model_again(
+    trained: tuple[Path, Path], tmp_path: Path, plait: Run
+) -> None:
+    _, run = trained
+    code, _, error = plait("train", run / "recipe.yaml", "-o", tmp_path / "again", "-q")
+    assert code == 0, error
+    again = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert again == json.loads((run / "metrics.json").read_text())
+
+
+def test_evaluate(trained: tuple[Path, Path], plait: Run) -> None:
+    table, run = trained
+    code, out, error = plait("evaluate", run, table, "--json")
+    assert code == 0 and "accuracy" in json.loads(out), error
+    assert plait("evaluate", run, table, "--metric", "roc_auc", "--json")[1].count(":") == 1
+    assert "accuracy" in plait("evaluate", run, table)[2]
+    refused(plait("evaluate", run, table, "--metric", "acuracy"), "did you mean 'accuracy'")
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.jsonl"])
+def test_predict_writes_every_format(trained: tuple[Path, Path], tmp_path: Path, plait: Run, name: str) -> None:
+    table, run = trained
+    code, _, error = plait("predict", run, table, "-o", tmp_path / name, "--keep", "photo")
+    assert code == 0, error
+    read = {"parquet": pd.read_parquet, "csv": pd.read_csv, "jsonl": lambda p: pd.read_json(p, lines=True)}
+    frame = read[name.split(".")[1]](tmp_path / name)
+    assert list(frame.columns) == ["row", "photo", "answer", "answer_probability", "answer_p_no", "answer_p_yes"]
+    assert len(frame) == 90 and frame.row.tolist() == list(range(1, 91)) and frame.photo[0] == "photos/0.png"
+    np.testing.assert_allclose(frame.answer_p_no + frame.answer_p_yes, 1, atol=1e-5)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_predict_without_a_file_prints_csv(trained: tuple[Path, Path], plait: Run) -> None:
+    table, run = trained
+    code, out, _ = plait("predict", run, table)
+    assert code == 0 and len(out.strip().splitlines()) == 91
+    code, out, _ = plait("predict", run, table, "--json")
+    assert code == 0 and json.loads(out.splitlines()[0])["row"] == 1
+
+
+def test_predict_one_row(trained: tuple[Path, Path], plait: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, run = trained
+    monkeypatch.chdir(table.parent)
+    code, out, error = plait("predict", run, "--set", "title=a red thing", "photo=photos/0.png", "price=3", "--json")
+    assert code == 0 and json.loads(out)["answer"] in ("yes", "no"), error
+    code, out, _ = plait("predict", run, "--set", "title=only a title")  # all else is missing
+    assert code == 0 and out.startswith("answer\t")
+    refused(plait("predict", run, "--set", "titel=x"), "unknown column 'titel'; did you mean 'title'")
+    refused(plait("predict", run, "--set", "photo=none.png"), "none.png: there is no such file")
+    refused(plait("predict", run, "--set", "title"), "expected COLUMN=VALUE")
+    refused(plait("predict", run, "--set"), "no values given")
+
+
+def test_predict_refuses_what_it_can_not_write_or_read(trained: tuple[Path, Path], tmp_path: Path, plait: Run) -> None:
+    table, run = trained
+    refused(plait("predict", run, table, "-o", tmp_path / "out.xlsx"), "unknown ending '.xlsx'", ".parquet")
+    refused(plait("predict", run, table, "--keep", "foto"), "did you mean 'photo'")
+    refused(plait("predict", run), "which rows?")
+    refused(plait("predict", tmp_path, table), "expected a run folder")
+    pd.DataFrame({"other": [1, 2]}).to_csv(tmp_path / "other.csv", index=False)
+    refused(plait("predict", run, tmp_path / "other.csv"), "has none of the columns that the model reads")
+
+
+def test_a_column_that_is_absent_when_predicting_is_missing(
+    trained: tuple[Path, Path], tmp_path: Path, plait: Run
+) -> None:
+    table, run = trained
+    frame = pd.read_csv(table).drop(columns=["photo", "answer"])
+    frame.to_csv(tmp_path / "less.csv", index=False)
+    code, out, error = plait("predict", run, tmp_path / "less.csv")
+    assert code == 0 and len(out.splitlines()) == 91, error
+
+
+def test_check_and_its_exit_code(trained: tuple[Path, Path], tmp_path: Path, plait: Run) -> None:
+    table, _ = trained
+    code, out, _ = plait("check", table, "-t", "answer", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["ok"] and found["balance"]["answer"]["no"] > 0
+    assert {c["name"]: c["modality"] for c in found["columns"]}["photo"] == "image"
+    frame = pd.read_csv(table)
+    frame.loc[4, "photo"] = "gone.png"
+    frame.to_csv(table.parent / "broken.csv", index=False)
+    code, _, error = plait("check", table.parent / "broken.csv", "-t", "answer")
+    assert code == 1 and "row 5: " in error and "gone.png: there is no such file" in error
+
+
+def test_doctor(plait: Run) -> None:
+    code, out, _ = plait("doctor", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["versions"]["torch"] != "absent" and found["model_hub"] in ("offline", "reachable")
+    assert "devices" in plait("doctor")[2]
+
+
+def make_table(folder: Path, **columns: object) -> Path:
+    frame = pd.DataFrame({"title": [f"the {w} one" for w in ("red", "blue") * 10], "y": ["a", "b"] * 10, **columns})
+    frame.to_csv(folder / "t.csv", index=False)
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["-t", "z"], ["there is no column 'z'"]),
+        (["-t", "titel"], ["did you mean 'title'"]),
+        ([], ["what should be predicted?"]),
+        (["-t", "y", "trian.epochs=1"], ["unknown key 'trian'; did you mean 'train'"]),
+        (["-t", "y", "train.epochs=x"], ["train.epochs: expected a valid integer"]),
+        (["-t", "y", "fusion.method=gatd"], ["unknown fusion 'gatd'; did you mean 'gated'"]),
+        (["-t", "y", "fusion.depth=3"], ["fusion: concat has no option 'depth'"]),
+        (["-t", "y", "train.metric=acuracy"], ["unknown metric 'acuracy'; did you mean 'accuracy'"]),
+        (["-t", "y", "train.trackers=[wandbb]"], ["unknown tracker 'wandbb'; did you mean 'wandb'"]),
+        (["-t", "y", "inputs.title.modality=text", "inputs.title.encoder=scratch:gruu"], ["did you mean 'scratch:gru'"]),
+        (["-t", "y", "inputs.title.modality=text", "inputs.title.encoder=scratch:cnn"], ["reads image, not text"]),
+        (["-t", "y", "inputs.title.modality=text", "inputs.title.dims=8"], ["inputs.title", "no option 'dims'"]),
+        (["-t", "y", "inputs.titel.modality=text"], ["unknown column 'titel'; did you mean 'title'"]),
+        (["-t", "y", "--type", "title=txt"], ["unknown type 'txt'; did you mean 'text'"]),
+        (["-t", "y", "--type", "title"], ["expected COLUMN=VALUE"]),
+        (["-t", "y", "--group", "g"], ["unknown column 'g'"]),
+        (["-t", "y", "--val", "none.csv"], ["none.csv: there is no such file"]),
+        (["-t", "y", "--val", "1.5"], ["data.val"]),
+        (["-t", "y", "--type", "title=number"], ["column 'title': expected a number, got 'the red one'"]),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_call_get_one_line(tmp_path: Path, plait: Run, arguments: list, parts: list) -> None:
+    table = make_table(tmp_path)
+    refused(plait("train", table, *arguments, "-o", tmp_path / "run"), *parts)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("columns", "parts"),
+    [
+        ({"y": ["a"] * 20}, ["target 'y' is constant (always 'a')"]),
+        ({"y": [None] * 20}, ["target 'y' has no values"]),
+        ({"y": ["a", "b"] * 9 + [None, "a"]}, ["row 19: the target y is empty (and in 0 other rows)", "--on-error skip"]),
+        ({"photo": [f"none{i}.png" for i in range(20)]}, ["t.csv: row ", "column 'photo'", "there is no such file", "--on-error skip"]),
+        ({"photo": [f"../x{i}.png" for i in range(20)]}, ["leaves the table's folder", "data.allow_outside=true"]),
+        ({"split": ["train"] * 19 + ["other"]}, ["row 20, column 'split': expected train, val or test, got 'other'"]),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_table_get_one_line(tmp_path: Path, plait: Run, columns: dict, parts: list) -> None:
+    table = make_table(tmp_path, **columns)
+    more = ["--split", "split"] if "split" in columns else []
+    refused(plait("train", table, "-t", "y", "-o", tmp_path / "run", *more), *parts)
+
+
+def test_one_row_and_absent_tables(tmp_path: Path, plait: Run) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,a\n")
+    refused(plait("train", tmp_path / "t.csv", "-t", "y"), "at least 2 rows, got 1")
+    refused(plait("train", tmp_path / "none.csv", "-t", "y"), "no such file or folder")
+    refused(plait("train", tmp_path / "none.yaml"), "no such recipe")
+    refused(plait("check", tmp_path / "none.csv"), "no such file or folder")
+
+
+def test_skipped_rows_are_counted_and_named(tmp_path: Path, plait: Run) -> None:
+    table = colour_table(tmp_path, rows=40)
+    frame = pd.read_csv(table)
+    frame.loc[3, "photo"] = "gone.png"
+    frame.loc[5, "answer"] = None
+    (tmp_path / "photos" / "7.png").write_bytes(b"")
+    frame.to_csv(table, index=False)
+    run = tmp_path / "run"
+    code, _, error = plait("train", table, "-t", "answer", "-o", run, "--on-error", "skip", *FAST)
+    assert code == 0, error
+    problems = [json.loads(line) for line in (run / "problems.jsonl").read_text().splitlines()]
+    assert {problem["row"] for problem in problems} == {4, 6, 8}
+    assert "rows with unusable cells are left out" in error
+
+
+def test_labels_that_training_never_saw_are_said_and_not_scored(tmp_path: Path, plait: Run) -> None:
+    table = make_table(tmp_path)
+    pd.DataFrame({"title": ["the red one"] * 3, "y": ["a", "b", "new"]}).to_csv(tmp_path / "test.csv", index=False)
+    run = tmp_path / "run"
+    code, _, error = plait("train", table, "-t", "y", "--test", tmp_path / "test.csv", "-o", run, *FAST)
+    assert code == 0 and "1 rows have a y that training never saw, such as 'new'" in error
+    assert len(pd.read_parquet(run / "predictions.parquet").query("part == 'test'")) == 2
+
+
+def test_a_group_on_both_sides_of_a_given_split_is_refused(tmp_path: Path, plait: Run) -> None:
+    table = make_table(tmp_path, patient=[i % 7 for i in range(20)], split=["train"] * 14 + ["val"] * 6)
+    result = plait("train", table, "-t", "y", "--split", "split", "--group", "patient", "-o", tmp_path / "run")
+    refused(result, "of column 'patient' is in both train and val")
+
+
+def test_a_folder_that_holds_a_run_or_can_not_be_written(
+    trained: tuple[Path, Path], tmp_path: Path, plait: Run
+) -> None:
+    table, run = trained
+    before = (run / "model.safetensors").read_bytes()
+    refused(plait("train", table, "-t", "answer", "-o", run), "holds a run already", "--resume")
+    assert (run / "model.safetensors").read_bytes() == before
+    (tmp_path / "file").write_text("x")
+    refused(plait("train", table, "-t", "answer", "-o", tmp_path / "file" / "run"), "can't be written")
+
+
+def test_a_newer_or_damaged_run_is_refused(trained: tuple[Path, Path], tmp_path: Path, plait: Run) -> None:
+    import shutil
+
+    table, run = trained
+    newer, cut, torn = (tmp_path / name for name in ("newer", "cut", "torn"))
+    for copy in (newer, cut, torn):
+        shutil.copytree(run, copy)
+    recipe = newer / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("plait_format: 1", "plait_format: 99"))
+    refused(plait("predict", newer, table), "written by a newer plait (format 99, this one reads 1); upgrade")
+    weights = cut / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    refused(plait("predict", cut, table), "model.safetensors: the weight file is damaged or truncated")
+    (torn / "processors" / "targets.json").write_text('{"answer": ')
+    refused(plait("predict", torn, table), "targets.json: can't be read")
+
+
+def test_a_killed_run_resumes_and_an_interrupted_one_says_how(tmp_path: Path, plait: Run) -> None:
+    table = colour_table(tmp_path, rows=60)
+    run = tmp_path / "run"
+    more = ["train.epochs=400", "train.device=cpu", "train.precision=float32"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plait", "train", table, "-t", "answer", "-o", run, *more],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    checkpoint, deadline = run / "checkpoints" / "last.safetensors", time.monotonic() + 90
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and f"continue with: plait train --resume {run}" in error.strip().splitlines()[-1]
+    refused(plait("evaluate", run, table), "the run is not finished", "--resume")
+    recipe = run / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("epochs: 400", "epochs: 30"))
+    code, _, error = plait("train", "--resume", run)
+    assert code == 0, error
+    assert plait("evaluate", run, table)[0] == 0
+    refused(plait("train", "--resume", run, "train.epochs=3"), "takes no overrides")
+
+
+def test_image_folder_trains(tmp_path: Path, plait: Run) -> None:
+    for split, count in (("train", 8), ("test", 3)):
+        for colour in ("red", "blue"):
+            for i in range(count):
+                picture(tmp_path / "pictures" / split / colour / f"{i}.png", colour, seed=i)
+    arguments = ["-t", "label", "--split", "split", "-o", tmp_path / "run", "train.epochs=6", "train.device=cpu"]
+    code, _, error = plait("train", tmp_path / "pictures", *arguments)
+    assert code == 0, error
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test"]["accuracy"] == 1.0
+
+
+def test_json_on_stdout_is_all_that_stands_there(tmp_path: Path, plait: Run) -> None:
+    code, out, _ = plait("train", make_table(tmp_path), "-t", "y", "-o", tmp_path / "run", "--json", *FAST)
+    assert code == 0 and set(json.loads(out)) == {"run", "val"}
