@@ -153,7 +153,8 @@ def test_packaged_encoders_by_name(table: Path, tmp_path: Path) -> None:
 def test_regression_multilabel_and_several_targets(table: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(table).drop(columns=["photo"])
     frame["tags"] = [
-        f"{shade};{'cheap' if price < 10 else 'dear'}" for shade, price in zip(frame["shade"], frame["price"], strict=False)
+        f"{shade};{'cheap' if price < 10 else 'dear'}"
+        for shade, price in zip(frame["shade"], frame["price"], strict=False)
     ]
     frame["double"] = frame["price"] * 2
     frame.loc[3, "double"] = np.nan

@@ -53,7 +53,10 @@ def test_overrides(path: Path) -> None:
         ("task.targett=x", "unknown key 'task.targett'; did you mean 'target'"),
         ("train.epochs=many", "train.epochs: expected a valid integer.*got 'many'"),
         ("train.epochs=0", "train.epochs: expected greater than or equal to 1, got 0"),
-        ("train.precision=double", "train.precision: expected 'auto', 'float32' or 'bfloat16', got 'double'"),
+        (
+            "train.precision=double",
+            "train.precision: expected 'auto', 'float32', 'bfloat16' or 'bfloat16_matmul', got 'double'",
+        ),
         ("inputs.title.modality=txt", "inputs.title.modality: expected 'text', 'image'.*got 'txt'"),
         ("data.on_error=ignore", "data.on_error: expected 'refuse' or 'skip'"),
     ],

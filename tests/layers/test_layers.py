@@ -19,7 +19,10 @@ from plait.types import Tokens
 
 def test_masked_mean_is_numpys() -> None:
     tokens = fake_tokens(5, 4, 3, absent=(2,))
-    expected = [x[m].mean(axis=0) if m.any() else np.zeros(3) for x, m in zip(tokens.x.numpy(), tokens.mask.numpy(), strict=False)]
+    expected = [
+        x[m].mean(axis=0) if m.any() else np.zeros(3)
+        for x, m in zip(tokens.x.numpy(), tokens.mask.numpy(), strict=False)
+    ]
     np.testing.assert_allclose(masked_mean(tokens).numpy(), expected, rtol=1e-5, atol=1e-6)
 
 

@@ -31,12 +31,15 @@ class Pixels(nn.Module):
         augment: Augment | None = None,
     ) -> None:
         super().__init__()
-        mean_C11, std_C11 = torch.tensor(mean).view(-1, 1, 1), torch.tensor(std).view(-1, 1, 1)
-        self.register_buffer("scale", 1 / (255 * std_C11), persistent=False)
-        self.register_buffer("offset", -mean_C11 / std_C11, persistent=False)
+        mean_C, std_C = torch.tensor(mean), torch.tensor(std)
+        self.register_buffer("scale", 1 / (255 * std_C), persistent=False)
+        self.register_buffer("offset", -mean_C / std_C, persistent=False)
         self.augment = augment
 
     def forward(self, pixels: Tensor) -> Tensor:
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        pictures = torch.addcmul(self.offset, pixels.float(), self.scale)
+        count, channels, height, width = pixels.shape
+        # A picture's line is one run of W * C numbers, so that the multiply-add runs at the speed of memory.
+        lines = pixels.permute(0, 2, 3, 1).reshape(count * height, width * channels).float()
+        torch.addcmul(self.offset.repeat(width), lines, self.scale.repeat(width), out=lines)
+        pictures = lines.view(count, height, width, channels).permute(0, 3, 1, 2)
         return pictures if self.augment is None else self.augment(pictures)

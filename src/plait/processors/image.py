@@ -20,7 +20,7 @@ Resize = Literal["squash", "crop", "pad"]
 
 
 class ImageProcessor:
-    """A picture file → `[3, size, size]` uint8.
+    """A picture file → `[size, size, 3]` uint8.
 
     What a file holds becomes what a person sees: EXIF rotation is applied, palettes and CMYK become RGB, transparency
     becomes white, 16 bits become 8, an animation gives its first frame.
@@ -31,14 +31,14 @@ class ImageProcessor:
             centre out, `pad` fits the longer side and fills with black.
         crop_share: share of the resized picture that `crop` keeps (what timm calls crop_pct).
         interpolation: `bilinear` or `bicubic`, antialiased.
-        fast: let the JPEG decoder halve pictures that are more than twice too large; about a third faster, mean
-            difference about 1/255.
+        fast: let the JPEG decoder halve pictures as long as their shorter side stays at `size` or above: many times
+            faster on photographs of many megapixels, at a mean difference of about 1/255.
         max_pixels: refuse larger pictures before decoding them.
 
     >>> buffer = io.BytesIO()
     >>> Image.new("L", (40, 20), 255).save(buffer, "PNG")
     >>> ImageProcessor(size=8)(buffer.getvalue())["pixels"].shape
-    (3, 8, 8)
+    (8, 8, 3)
     """
 
     def __init__(
@@ -66,13 +66,12 @@ class ImageProcessor:
         Raises:
             DataError: the file is absent, empty, truncated, no picture, or larger than `max_pixels`.
         """
-        shortest = round(self.size / self.crop_share) if self.fast else None
-        pixels = decode_picture(value, self.max_pixels, shortest)
-        return {"pixels": self._resized(pixels).numpy()}
+        pixels = decode_picture(value, self.max_pixels, self.size if self.fast else None)
+        return {"pixels": self._resized(pixels).permute(1, 2, 0).contiguous().numpy()}
 
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
-        """U pictures → `{"pixels": [U, 3, size, size]}` uint8."""
-        return {"pixels": torch.from_numpy(np.stack([value["pixels"] for value in values]))}
+        """U pictures → `{"pixels": [U, 3, size, size]}` uint8, channels last in memory."""
+        return {"pixels": torch.from_numpy(np.stack([value["pixels"] for value in values])).permute(0, 3, 1, 2)}
 
     def _resized(self, pixels: Tensor) -> Tensor:
         height, width = pixels.shape[-2:]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from plait.data.batches import Source
 from plait.data.loader import load
 from plait.data.plan import BatchPlan
-from plait.training.precision import autocast
+from plait.training.precision import autocast, products
 from plait.types import Output
 
 
@@ -21,7 +21,7 @@ def run_batches(
     model.eval()
     try:
         for batch in load(source, plan.epoch(0), workers):
-            with torch.inference_mode(), autocast(precision, device):
+            with torch.inference_mode(), products(precision), autocast(precision, device):
                 output = model(batch.to(device))
             yield output, batch.targets, batch.rows.numpy()
     finally:

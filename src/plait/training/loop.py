@@ -28,8 +28,8 @@ from plait.training.checkpoint import (
     trained_state,
 )
 from plait.training.interrupt import StopRequest
-from plait.training.optimizer import make_optimizer, rate_factor, set_rate
-from plait.training.precision import autocast
+from plait.training.optimizer import clip_gradients, make_optimizer, rate_factor, set_rate
+from plait.training.precision import autocast, products
 from plait.training.settings import TrainSettings
 from plait.types import Batch
 
@@ -82,7 +82,7 @@ def train(
         model: what trains; parameters without `requires_grad` stay as they are.
         source, plan: the rows, and which form a batch.
         loss_of: `(model, batch) -> scalar`.
-        settings: `precision` must be decided (`float32` or `bfloat16`); `auto` counts as float32.
+        settings: `precision` must be decided; `auto` counts as float32.
         judge: model → metrics of the validation rows; None to keep the last epoch.
         metric: which of them picks the best epoch.
         pretrained: modules that learn at `encoder_learning_rate`.
@@ -131,7 +131,7 @@ def train(
         finally:
             model.load_state_dict(kept, strict=False)
 
-    with StopRequest() as stop:
+    with StopRequest() as stop, products(settings.precision):
         while progress.epoch < settings.epochs:
             epoch = progress.epoch
             wrapped.train()
@@ -145,7 +145,7 @@ def train(
                 rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
                 if boundary:
                     if settings.clip:
-                        accelerator.clip_grad_norm_(weights, settings.clip)
+                        clip_gradients(accelerator, weights, settings.clip)
                     set_rate(optimizer, rate)
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=True)

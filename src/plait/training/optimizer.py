@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 Schedule = Literal["cosine", "onecycle", "linear", "constant"]
@@ -33,6 +34,20 @@ def make_optimizer(
             groups.setdefault((rate, decay), []).append(parameter)
     options = [{"params": p, "lr": r, "initial_lr": r, "weight_decay": d} for (r, d), p in groups.items()]
     return torch.optim.AdamW(options, fused=True)
+
+
+def clip_gradients(accelerator: Accelerator, weights: list[nn.Parameter], largest: float) -> None:
+    """Scale gradients down to a norm of at most `largest`.
+
+    On one processor the norm is known at once, so gradients within the bound are not touched; elsewhere Accelerate
+    clips, which knows about shards.
+    """
+    if accelerator.num_processes > 1 or accelerator.device.type != "cpu":
+        accelerator.clip_grad_norm_(weights, largest)
+        return
+    norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    if norm > largest:
+        nn.utils.clip_grads_with_norm_(weights, largest, norm)
 
 
 def rate_factor(step: int, steps: int, schedule: Schedule, warmup_ratio: float) -> float:

@@ -26,8 +26,9 @@ class TrainSettings:
         gradient_accumulation_steps: batches a step of the optimizer.
         clip: largest norm of the gradient; 0 for no clipping.
         ema: decay of the weights' moving average, which is evaluated and saved; 0 for none.
-        precision: `auto` times float32 and bfloat16 on the first batch and keeps the faster where the results agree;
-            what it took stands in the run's recipe.
+        precision: `bfloat16` is autocast; `bfloat16_matmul` keeps float32 tensors and multiplies them in bfloat16
+            (processors); `auto` times them on the first batch and keeps the fastest whose loss agrees with
+            float32's; what it took stands in the run's recipe.
         metric: picks the best epoch; None for the task's own, `loss` for the validation loss.
         patience: stop after so many epochs without a better metric; 0 to go on to the end.
         evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
@@ -53,7 +54,7 @@ class TrainSettings:
     gradient_accumulation_steps: Annotated[int, Ge(1)] = 1
     clip: Annotated[float, Ge(0)] = 1.0
     ema: Annotated[float, Ge(0), Le(0.99999)] = 0.0
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "bfloat16_matmul"] = "auto"
     metric: str | None = None
     patience: Annotated[int, Ge(0)] = 0
     evaluate_every: Annotated[int, Ge(1)] = 1

@@ -1,0 +1,34 @@
+"""`python -m benchmarks [NAME …]`: run, print a table, write `results.json`."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from plait.console import table
+
+NAMES = ("loop", "pictures", "startup", "memory")
+RESULTS = Path(__file__).parent / "results.json"
+
+
+def main() -> None:
+    """Run the named benchmarks (all by default); a partial run replaces only its own rows."""
+    chosen = sys.argv[1:] or list(NAMES)
+    for name in chosen:
+        if name not in NAMES:
+            sys.exit(f"unknown benchmark {name!r}; known: {', '.join(NAMES)}")
+    rows = json.loads(RESULTS.read_text()) if sys.argv[1:] and RESULTS.exists() else []
+    for name in chosen:
+        found = importlib.import_module(f"benchmarks.{name}").run()
+        prefixes = {entry["name"].split(":")[0] for entry in found}
+        rows = [entry for entry in rows if entry["name"].split(":")[0] not in prefixes] + found
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    columns = ["name", "value", "unit", "against", "ratio"]
+    cells = [[f"{r['value']:,.6g}" if c == "value" else "" if r[c] is None else r[c] for c in columns] for r in rows]
+    Console(width=140).print(table("", columns, cells, ["value", "ratio"]))
+
+
+if __name__ == "__main__":
+    main()
