@@ -37,6 +37,15 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
 """
 
 
+def make_pictures(folder: Path) -> None:
+    """A few hundred small pictures."""
+    (folder / "pictures").mkdir()
+    random = np.random.default_rng(0)
+    for i in range(PICTURES):
+        pixels = random.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "pictures" / f"a-long-enough-name-{i:06d}.png")
+
+
 def make_table(folder: Path, rows: int) -> Path:
     """A Parquet of `photo,label` that names the same few hundred files again and again."""
     path = folder / f"{rows}.parquet"
@@ -68,11 +77,7 @@ def run() -> list[Row]:
     """Peak memory at each length, and the growth a row."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "pictures").mkdir()
-        random = np.random.default_rng(0)
-        for i in range(PICTURES):
-            pixels = random.integers(0, 255, (32, 32, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / "pictures" / f"a-long-enough-name-{i:06d}.png")
+        make_pictures(folder)
         peaks = [peak(make_table(folder, rows), folder) for rows in LENGTHS]
     small, large = peaks
     growth = (large - small) / (LENGTHS[1] - LENGTHS[0])

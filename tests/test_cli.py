@@ -1,5 +1,6 @@
 """The commands, as a user types them: what they write, and what they say when something is wrong."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -333,3 +334,22 @@ def test_image_folder_trains(tmp_path: Path, plait: Run) -> None:
 def test_json_on_stdout_is_all_that_stands_there(tmp_path: Path, plait: Run) -> None:
     code, out, _ = plait("train", make_table(tmp_path), "-t", "y", "-o", tmp_path / "run", "--json", *FAST)
     assert code == 0 and set(json.loads(out)) == {"run", "val"}
+
+
+def test_a_full_disk_gets_one_line_and_keeps_what_was_there(tmp_path: Path, plait: Run, monkeypatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("plait.training.checkpoint.save_file", full)
+    refused(plait("train", make_table(tmp_path), "-t", "y", "-o", tmp_path / "run", *FAST), "No space left on device")
+    monkeypatch.undo()
+    monkeypatch.setattr("plait.data.table.pa.OSFile", full)
+    refused(plait("check", tmp_path / "t.csv"), "no room to unpack the table", "TMPDIR")
+
+
+def test_a_demo_without_its_package_or_folder(tmp_path: Path, plait: Run, monkeypatch) -> None:
+    (tmp_path / "file").write_text("x")
+    if importlib.util.find_spec("easy_vqa"):
+        refused(plait("demo", "-o", tmp_path / "file"), "can't be written")
+    monkeypatch.setattr("plait.encoders.packaged.importlib.util.find_spec", lambda name: None)
+    refused(plait("demo", "-o", tmp_path / "demo"), "pip install 'plait[demo]'")

@@ -17,7 +17,7 @@ from plait.build import build_inputs, build_model, build_targets, default_inputs
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan
 from plait.data.readers import open_table
-from plait.data.schema import Schema, infer_schema
+from plait.data.schema import GROUP, Schema, infer_schema
 from plait.data.splits import holdout, split_column
 from plait.data.table import Table
 from plait.errors import DataError
@@ -94,7 +94,7 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
         DataError: the recipe names a column that does not exist.
     """
     roles = dict.fromkeys(recipe.targets, "the target")
-    for column, role in ((recipe.data.group, "the group"), (recipe.data.split, "the split")):
+    for column, role in ((recipe.data.group, GROUP), (recipe.data.split, "the split")):
         if column is not None:
             table.column(column)
             roles[column] = role

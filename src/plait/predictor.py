@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
 from plait import console, fitting
 from plait.build import build_model
@@ -24,6 +25,7 @@ from plait.report.run_report import write_report
 from plait.run_folder import RunFolder, next_run_folder
 from plait.tasks import Targets
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
+from plait.training.devices import make_accelerator, pick_device
 from plait.training.evaluate import outputs_of
 from plait.training.loop import Interrupted, train
 from plait.training.precision import choose_precision
@@ -121,7 +123,7 @@ class Predictor:
         if not self.recipe.task:
             raise RecipeError("what should be predicted? Name a column: --target COLUMN, or Predictor(target=...)")
         recipe, tables = self._tables(table, val, test)
-        accelerator = Accelerator(cpu=recipe.train.device == "cpu")
+        accelerator = make_accelerator(recipe.train.device)
         folder = self._folder(recipe, tables[0])
         if resume:
             recipe = folder.read_recipe()
@@ -242,7 +244,7 @@ class Predictor:
         made = cls(verbose=verbose)
         made.recipe = recipe
         made._adopt(recipe, schema, inputs, targets, model.eval(), run)
-        made.model_.to(Accelerator(cpu=device == "cpu").device)
+        made.model_.to(pick_device(device))
         metrics = run.path / "metrics.json"
         made.metrics_ = run.read_json("metrics.json") if metrics.exists() else {}
         return made
@@ -277,6 +279,8 @@ class Predictor:
             batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
             prepared.model.to(accelerator.device)
             chosen, reason = choose_precision(prepared.model, batch, self._loss_of(prepared), accelerator.device)
+            if accelerator.num_processes > 1:  # each timed its own; all do as the first
+                chosen, reason = broadcast_object_list([chosen, reason])
             recipe = recipe.updated({"train": {"precision": chosen}})
             prepared.notes.append(f"precision: {chosen}, {reason}")
         weights = {n: e.weights for n, e in prepared.model.encoders.items() if getattr(e, "weights", None)}

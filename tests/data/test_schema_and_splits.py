@@ -57,6 +57,8 @@ def test_overrides_and_roles_win() -> None:
     schema = infer_schema(TABLE, {"user_id": "category", "photo": "text"}, {"shade": "the target"})
     assert (schema["user_id"].modality, schema["photo"].modality) == ("category", "text")
     assert schema["shade"].modality == "ignore" and schema["shade"].reason == "it is the target"
+    grouped = infer_schema(TABLE, None, {"photo": "the group", "city": "the group"})
+    assert grouped["photo"].modality == "image" and grouped["city"].modality == "ignore"
     with pytest.raises(DataError, match="unknown type 'imag'; did you mean 'image'"):
         infer_schema(TABLE, {"photo": "imag"})
     with pytest.raises(DataError, match="unknown column 'foto'; did you mean 'photo'"):

@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,7 @@ from plait.training.checkpoint import (
     trained_state,
 )
 from plait.training.loop import Interrupted, Metric, train
-from plait.training.optimizer import make_optimizer, rate_factor
+from plait.training.optimizer import clip_gradients, make_optimizer, rate_factor
 from plait.training.precision import choose_precision, has_bfloat16
 from plait.training.settings import TrainSettings
 
@@ -214,6 +217,18 @@ def test_optimizer_groups() -> None:
     assert found == {(0.01, 0.3): 1, (0.01, 0.0): 1, (0.1, 0.3): 1, (0.1, 0.0): 3}
 
 
+def test_clipping_is_torchs() -> None:
+    ours, theirs = make_model(0), make_model(0)
+    for scale, largest in ((100.0, 0.5), (1e-3, 0.5)):
+        for model in (ours, theirs):
+            model.zero_grad()
+            (scale * loss_of(model, SOURCE.batch(np.arange(16)))).backward()
+        clip_gradients(Accelerator(cpu=True), list(ours.parameters()), largest)
+        nn.utils.clip_grad_norm_(theirs.parameters(), largest)
+        for one, two in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(one.grad, two.grad)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "constant", "onecycle"])
 def test_schedules_rise_and_stay_in_bounds(schedule: str) -> None:
     factors = [rate_factor(step, 200, schedule, 0.1) for step in range(200)]
@@ -243,3 +258,22 @@ def test_precision_is_chosen_on_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plait.training.precision.has_bfloat16", lambda device: False)
     assert choose_precision(model, batch, loss_of, cpu)[0] == "float32"
     assert has_bfloat16(torch.device("meta")) is False
+
+
+def test_a_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
+    path = tmp_path / "last.safetensors"
+    code = (
+        "import sys, pathlib, torch; from plait.training.checkpoint import save_tensors; n = 0\n"
+        "while True:\n"
+        "    n += 1; save_tensors({'a': torch.full((300_000,), float(n))}, pathlib.Path(sys.argv[1]), {'n': n})"
+    )
+    for pause in (0.0, 0.013, 0.031, 0.047):
+        process = subprocess.Popen([sys.executable, "-c", code, path])
+        written = path.stat().st_mtime_ns if path.exists() else 0
+        while not path.exists() or path.stat().st_mtime_ns == written:
+            time.sleep(0.005)
+        time.sleep(pause)
+        process.kill()
+        process.wait()
+        tensors, header = load_tensors(path)
+        assert (tensors["a"] == header["n"]).all()

