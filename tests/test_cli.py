@@ -157,6 +157,21 @@ def test_a_column_that_is_absent_when_predicting_is_missing(
     assert code == 0 and len(out.splitlines()) == 91, error
 
 
+def test_cells_that_can_not_be_used_are_refused_or_count_as_missing(trained: tuple[Path, Path], plait: Run) -> None:
+    table, run = trained
+    frame = pd.read_csv(table).head(8).astype({"price": object})
+    frame.loc[2, "photo"], frame.loc[5, "price"] = "gone.png", "many"
+    odd, empty = table.parent / "odd.csv", table.parent / "emptied.csv"
+    frame.to_csv(odd, index=False)
+    refused(plait("predict", run, odd), "row 3, column 'photo'", "there is no such file")
+    code, out, error = plait("predict", run, odd, "--on-error", "missing")
+    assert code == 0 and error.count("counted as missing") == 2 and "got 'many'" in error
+    frame.loc[2, "photo"], frame.loc[5, "price"] = None, None
+    frame.to_csv(empty, index=False)
+    expected = plait("predict", run, empty)[1].splitlines()
+    assert out.splitlines() == expected
+
+
 def test_check_and_its_exit_code(trained: tuple[Path, Path], tmp_path: Path, plait: Run) -> None:
     table, _ = trained
     code, out, _ = plait("check", table, "-t", "answer", "--json")

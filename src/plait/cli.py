@@ -2,6 +2,7 @@
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,6 +18,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+class OnUnusable(StrEnum):
+    """What predicting does with a cell that can't be used."""
+
+    refuse = "refuse"
+    missing = "missing"
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
@@ -114,6 +123,9 @@ def predict(
         Path | None, typer.Option("--output", "-o", help="A .parquet, .csv or .jsonl file; else CSV on stdout.")
     ] = None,
     keep: Annotated[list[str] | None, typer.Option(help="Column to copy beside the answers; may be repeated.")] = None,
+    on_error: Annotated[
+        OnUnusable, typer.Option(help="Refuse cells that can't be used, or count them as missing and name them.")
+    ] = OnUnusable.refuse,
     as_json: Json = False,
 ) -> None:
     """Answer each row of a table, or one row: plait predict RUN --set title="a red bird" photo=bird.jpg"""
@@ -130,7 +142,10 @@ def predict(
         return
     if not given or len(given) > 1:
         raise DataError("which rows? Name one table, or one row with --set COLUMN=VALUE")
-    count = predict_table(run, Path(given[0]), output, keep or [], as_json)
+    problems: list[str] | None = [] if on_error is OnUnusable.missing else None
+    count = predict_table(run, Path(given[0]), output, keep or [], as_json, problems)
+    for problem in problems or ():
+        typer.echo(f"counted as missing: {problem}", err=True)
     if output is not None:
         typer.echo(f"{count:,} rows: {output}", err=True)
 

@@ -104,12 +104,17 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
 
 
 def make_source(
-    recipe: Recipe, table: Table, inputs: Mapping[str, InputSpec], targets: Targets | None, cache: Cache | None = None
+    recipe: Recipe,
+    table: Table,
+    inputs: Mapping[str, InputSpec],
+    targets: Targets | None,
+    cache: Cache | None = None,
+    problems: list[str] | None = None,
 ) -> TableSource:
-    """A table as a source of batches; with targets where the table has them."""
+    """A table as a source of batches; with targets where the table has them. For `problems` see `TableSource`."""
     tasks = {} if targets is None else targets.tasks
     encoded = {n: task.encode(table.iterate(n)) for n, task in tasks.items() if n in table}
-    return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache)
+    return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache, problems)
 
 
 def open_parts(recipe: Recipe) -> tuple[Table, Table | None, Table | None]:
@@ -222,7 +227,7 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
             except DataError as error:
                 if prepared.recipe.data.on_error == "refuse":
                     raise DataError(f"{error}; or leave such rows out with --on-error skip") from error
-                found = [{**problem, "part": name} for problem in part.source.problems(rows)]
+                found = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
                 prepared.problems += found
                 bad_rows |= {problem["row"] - 1 for problem in found}
         if bad_rows:

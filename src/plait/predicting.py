@@ -25,8 +25,17 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-def predict_table(run: Path, table: Path, output: Path | None, keep: Sequence[str], as_json: bool = False) -> int:
+def predict_table(
+    run: Path,
+    table: Path,
+    output: Path | None,
+    keep: Sequence[str],
+    as_json: bool = False,
+    problems: list[str] | None = None,
+) -> int:
     """Answer every row, a part at a time; the file appears whole or not at all. Gives the number of rows.
+
+    Where `problems` is given, cells that can't be used count as missing and are named there.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
@@ -43,7 +52,7 @@ def predict_table(run: Path, table: Path, output: Path | None, keep: Sequence[st
     with _target(output) as path:
         writer = WRITERS[suffix](path)
         try:
-            for frame in predictor.predict_frames(opened):
+            for frame in predictor.predict_frames(opened, problems=problems):
                 rows = frame["row"].to_numpy() - 1
                 for position, name in enumerate(keep):
                     frame.insert(1 + position, name, opened.cells(name, rows), allow_duplicates=True)

@@ -167,9 +167,14 @@ class Predictor:
         found = self._predictions(table)
         return next(iter(found.values())) if len(found) == 1 else found
 
-    def predict_frames(self, table: TableLike, rows: int = 16_384) -> Iterator[Frame]:
-        """Answers and probabilities as frames of up to so many rows, so that a long table never stands in memory."""
-        source = self._source(table, None)
+    def predict_frames(
+        self, table: TableLike, rows: int = 16_384, problems: list[str] | None = None
+    ) -> Iterator[Frame]:
+        """Answers and probabilities as frames of up to so many rows, so that a long table never stands in memory.
+
+        Where `problems` is given, cells that can't be used count as missing and are named there.
+        """
+        source = self._source(table, None, problems)
         for start in range(0, len(source), rows):
             chosen = np.arange(start, min(start + rows, len(source)))
             found = self.targets_.predictions(self._outputs(source, chosen))
@@ -356,7 +361,7 @@ class Predictor:
         self.recipe_, self.schema_, self.inputs_, self.targets_ = recipe, schema, inputs, targets
         self.model_, self.run_ = model, run
 
-    def _source(self, table: TableLike, targets: Targets | None) -> TableSource:
+    def _source(self, table: TableLike, targets: Targets | None, problems: list[str] | None = None) -> TableSource:
         if not hasattr(self, "model_"):
             raise PlaitError("the predictor is not fitted; call fit() or Predictor.load()")
         opened = open_table(table)
@@ -365,7 +370,7 @@ class Predictor:
             raise DataError(
                 f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})"
             )
-        return fitting.make_source(self.recipe_, opened, self.inputs_, targets)
+        return fitting.make_source(self.recipe_, opened, self.inputs_, targets, problems=problems)
 
     def _predictions(self, table: TableLike) -> dict[str, np.ndarray]:
         source = self._source(table, None)

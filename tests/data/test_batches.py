@@ -79,7 +79,7 @@ def test_problems_name_row_and_column(source: TableSource) -> None:
     (source.table.root / "green.png").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"row 4, column 'photo': .*green.png: expected a picture"):
         source.batch(np.array([0, 3]))
-    assert [problem["row"] for problem in source.problems(np.arange(5))] == [4]
+    assert [problem["row"] for problem in source.find_problems(np.arange(5))] == [4]
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])

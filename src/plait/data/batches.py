@@ -76,6 +76,7 @@ class TableSource:
         targets: target → `[rows of the table]` encoded targets.
         allow_outside: media paths may leave the table's folder.
         cache: shared with other sources of the same processors.
+        problems: where given, a cell that can't be used counts as missing and is named here; else it is an error.
     """
 
     def __init__(
@@ -85,12 +86,14 @@ class TableSource:
         targets: Mapping[str, np.ndarray] | None = None,
         allow_outside: bool = False,
         cache: Cache | None = None,
+        problems: list[str] | None = None,
     ) -> None:
         self.table = table
         self.inputs = dict(inputs)
         self.targets = {name: torch.from_numpy(values) for name, values in (targets or {}).items()}
         self.allow_outside = allow_outside
         self.cache = cache or Cache(0)
+        self.problems = problems
         self._own = object()  # marks cache entries that are this table's rows, not values
 
     def __len__(self) -> int:
@@ -107,7 +110,7 @@ class TableSource:
         inputs = {name: self._input(spec, rows) for name, spec in self.inputs.items()}
         return Batch(inputs, targets, numbers)
 
-    def problems(self, rows: np.ndarray) -> list[dict[str, Any]]:
+    def find_problems(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """Cells of some rows that can't be used, each with row (from 1), column and what is wrong."""
         found = []
         for row in rows:
@@ -131,7 +134,12 @@ class TableSource:
         features = []
         for position, row in enumerate(rows):
             values = {name: cells[name][position] for name in columns}
-            features.append(self._prepared(spec, int(row), int(row), partial(dict, values)))
+            try:
+                features.append(self._prepared(spec, int(row), int(row), partial(dict, values)))
+            except DataError:
+                if self.problems is None:
+                    raise
+                features.append(self._without_bad_cells(spec, int(row), values))
         return Input(spec.processor.collate(features))
 
     def _distinct(self, spec: InputSpec, column: str, rows: np.ndarray) -> Input:
@@ -145,11 +153,33 @@ class TableSource:
             for value in values:
                 key = value if isinstance(value, str | bytes) else str(value)
                 if key not in order:
-                    features.append(self._prepared(spec, key, int(row), partial(self._raw, spec, key)))
-                    order[key] = len(order)
+                    made = self._usable(spec, key, int(row), partial(self._raw, spec, key))
+                    order[key] = -1 if made is None else len(features)
+                    features += [] if made is None else [made]
                 positions.append(order[key])
             index.append(positions)
         return Input(spec.processor.collate(features) if features else {}, _padded(index))
+
+    def _without_bad_cells(self, spec: InputSpec, row: int, values: dict[str, Any]) -> Features:
+        good = {}
+        for name, value in values.items():
+            try:
+                spec.processor({name: value})
+                good[name] = value
+            except DataError as error:
+                assert self.problems is not None
+                self.problems.append(f"{self.table.source}: row {row + 1}: {error}")
+        return spec.processor(good)
+
+    def _usable(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features | None:
+        """Prepared features; None where the cell can't be used and that is no error."""
+        try:
+            return self._prepared(spec, key, row, raw)
+        except DataError as error:
+            if self.problems is None:
+                raise
+            self.problems.append(str(error))
+            return None
 
     def _prepared(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features:
         key = (self._own if spec.modality == "tabular" else self.table.root, spec.columns[0], key)
