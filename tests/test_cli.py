@@ -368,3 +368,57 @@ def test_a_demo_without_its_package_or_folder(tmp_path: Path, plait: Run, monkey
         refused(plait("demo", "-o", tmp_path / "file"), "can't be written")
     monkeypatch.setattr("plait.encoders.packaged.importlib.util.find_spec", lambda name: None)
     refused(plait("demo", "-o", tmp_path / "demo"), "pip install 'plait[demo]'")
+
+
+def test_the_truth_can_be_kept_beside_the_answer(trained: tuple[Path, Path], tmp_path: Path, plait: Run) -> None:
+    table, run = trained
+    for name in ("o.parquet", "o.jsonl", "o.csv"):
+        code, _, error = plait("predict", run, table, "-o", tmp_path / name, "--keep", "answer", "--keep", "answer")
+        assert code == 0, error
+    frame = pd.read_parquet(tmp_path / "o.parquet")
+    assert list(frame.columns)[:3] == ["row", "answer_given", "answer"]
+    assert frame.answer_given.tolist() == pd.read_csv(table).answer.tolist()
+
+
+def test_an_inferred_input_is_changed_by_an_override(trained: tuple[Path, Path], tmp_path: Path, plait: Run) -> None:
+    table, _ = trained
+    more = ["inputs.title.encoder=scratch:bag", *FAST]
+    code, _, error = plait("train", table, "-t", "answer", "-o", tmp_path / "run", *more)
+    assert code == 0, error
+    inputs = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["inputs"]
+    assert set(inputs) == {"photo", "title", "price", "shade"}
+    assert inputs["title"] == {"modality": "text", "encoder": "scratch:bag"}
+    wrong = plait("train", table, "-t", "answer", "-o", tmp_path / "no", "inputs.title.encoder=scratch:bagg")
+    refused(wrong, "did you mean 'scratch:bag'")
+    refused(plait("train", table, "-t", "answer", "inputs.answer.encoder=scratch:bag"), "the column is ignored")
+
+
+def test_a_mistake_leaves_no_folder_and_weights_are_readable(
+    trained: tuple[Path, Path], tmp_path: Path, plait: Run
+) -> None:
+    table, run = trained
+    refused(plait("train", table, "-t", "answr", "-o", tmp_path / "none"), "did you mean 'answer'")
+    assert not (tmp_path / "none").exists()
+    modes = {path.stat().st_mode & 0o777 for path in run.rglob("*") if path.is_file()}
+    assert len(modes) == 1  # weights as readable as the recipe
+
+
+def test_a_run_recipe_works_from_anywhere(trained: tuple[Path, Path], tmp_path: Path, plait: Run, monkeypatch) -> None:
+    table, _ = trained
+    monkeypatch.chdir(table.parent)
+    assert plait("train", table.name, "-t", "answer", "-o", tmp_path / "one", *FAST)[0] == 0
+    monkeypatch.chdir(tmp_path)
+    code, _, error = plait("train", "one/recipe.yaml", "-o", "two", "-q")
+    assert code == 0, error
+    assert (tmp_path / "one" / "metrics.json").read_text() == (tmp_path / "two" / "metrics.json").read_text()
+
+
+def test_columns_that_a_table_lacks_are_said(trained: tuple[Path, Path], tmp_path: Path, plait: Run) -> None:
+    table, run = trained
+    pd.read_csv(table)[["price"]].to_csv(tmp_path / "less.csv", index=False)
+    assert "has no column photo, shade, title; it counts as missing" in plait("predict", run, tmp_path / "less.csv")[2]
+
+
+def test_a_training_part_that_is_too_small_is_named(tmp_path: Path, plait: Run) -> None:
+    table = make_table(tmp_path)
+    refused(plait("train", table, "-t", "y", "--val", "0.95"), "keep more of the rows for training")

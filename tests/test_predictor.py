@@ -220,7 +220,7 @@ def test_unfitted_targetless_and_column_less_calls(table: Path, tmp_path: Path) 
     with pytest.raises(DataError, match="which table"):
         make().fit()
     predictor = make(folder=tmp_path / "run").fit(table)
-    with pytest.raises(DataError, match="there is no column 'answer' to compare"):
+    with pytest.raises(DataError, match="the target to compare predictions with: unknown column 'answer'"):
         predictor.evaluate(pd.read_csv(table).drop(columns=["answer", "photo"]))
 
 

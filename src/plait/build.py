@@ -19,7 +19,7 @@ from plait.heads import PredictHead
 from plait.model import MultimodalModel
 from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor
 from plait.processors.image import picture_size
-from plait.processors.tabular import is_missing
+from plait.processors.tabular import as_date, as_number, is_missing
 from plait.recipe import InputRecipe, Recipe, TaskRecipe
 from plait.tasks import Classification, Multilabel, Regression, Targets, Task, guess_task
 
@@ -29,13 +29,22 @@ WIDE = 128  # columns from which attention over columns is left out: its cost gr
 FIT_ROWS = 200_000  # rows that vocabularies and scales are learned from
 
 
-def default_inputs(schema: Schema) -> dict[str, InputRecipe]:
-    """An input for every column that is not ignored.
+def complete_inputs(given: Mapping[str, InputRecipe], schema: Schema) -> dict[str, InputRecipe]:
+    """The inputs of a run: those given, if each says what it is; else every column that is not ignored, changed by
+    what is given.
 
     Raises:
-        DataError: none is left.
+        DataError: none is left, or one is given that the schema ignores.
     """
+    if given and all(spec.modality is not None for spec in given.values()):
+        return dict(given)
     inputs = {name: InputRecipe(modality=c.modality) for name, c in schema.items() if c.modality != "ignore"}
+    for name, spec in given.items():
+        if spec.modality is None and name not in inputs:
+            reason = schema[name].reason if name in schema else "there is no such column"
+            raise DataError(f"inputs.{name}: the column is ignored ({reason}); say what it is with --type {name}=text")
+        modality = spec.modality or inputs[name].modality
+        inputs[name] = InputRecipe(**{**spec.model_dump(), "modality": modality})
     if not inputs:
         reasons = "; ".join(f"{column.name}: {column.reason}" for column in list(schema.values())[:5])
         raise DataError(f"no column is left to learn from ({reasons}); say what one is with --type COLUMN=text")
@@ -61,7 +70,7 @@ def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray) -> dict[str, In
         table.column(name)
         if spec.modality not in TABULAR:
             make = _text_processor if spec.modality == "text" else _image_processor
-            specs[name] = InputSpec((name,), make(recipe, name, table, rows), spec.modality)
+            specs[name] = InputSpec((name,), make(recipe, name, table, rows), str(spec.modality))
     columns = {kind: [n for n, s in recipe.inputs.items() if s.modality == kind] for kind in TABULAR}
     if any(columns.values()):
         names = [name for kind in TABULAR for name in columns[kind]]
@@ -111,9 +120,27 @@ def _tabular_processor(
 ) -> TabularProcessor:
     cells = {name: table.cells(name, rows) for names in columns.values() for name in names}
     options = _chosen(TabularProcessor.fit, recipe.tabular.options)
-    return TabularProcessor.fit(
-        cells, numbers=columns["number"], dates=columns["date"], categories=columns["category"], **options
-    )
+    try:
+        return TabularProcessor.fit(
+            cells, numbers=columns["number"], dates=columns["date"], categories=columns["category"], **options
+        )
+    except DataError:
+        _name_bad_cell(columns, cells, table, rows)
+        raise
+
+
+def _name_bad_cell(
+    columns: Mapping[str, list[str]], cells: Mapping[str, list[Any]], table: Table, rows: np.ndarray
+) -> None:
+    """Raise with the row of the first cell that is no number or date."""
+    for parse, names in ((as_number, columns["number"]), (as_date, columns["date"])):
+        for name in names:
+            for row, value in zip(rows, cells[name], strict=True):
+                try:
+                    parse(name, value)
+                except DataError as error:
+                    advice = f"or say what the column is with --type {name}=text (or category)"
+                    raise DataError(f"{table.source}: row {row + 1}: {error}, {advice}") from error
 
 
 def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targets, dict[str, str]]:
@@ -133,7 +160,13 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
 
 def _fitted_task(spec: TaskRecipe, table: Table, rows: np.ndarray) -> tuple[Task, str]:
     values = [value for value in table.cells(spec.target, rows) if not is_missing(value)]
-    kind, reason = guess_task(spec.target, values, len({str(value) for value in values}))
+    distinct = len({str(value) for value in values})
+    if distinct < 2 and len(rows) < len(table) and len(table.codes(spec.target)[1]) > 1:
+        raise DataError(
+            f"target {spec.target!r}: the {len(rows)} training rows hold {distinct} of its values; "
+            "keep more of the rows for training (--val, --test), or add rows"
+        )
+    kind, reason = guess_task(spec.target, values, distinct)
     if spec.type is not None:
         kind, reason = spec.type, "as you said"
     balanced = spec.class_weights == "balanced"
@@ -200,7 +233,7 @@ def _column_encoder(
 ) -> Any:
     """A text or picture encoder. `config` is not None where a saved run's weights follow."""
     family, variant = encoder_name(column)
-    where, used = f"inputs.{name}", _processor_options(family, column.modality)
+    where, used = f"inputs.{name}", _processor_options(family, str(column.modality))
     if family == "hf":
         made = _construct(where, variant, HfText, options, used, spec.processor, _hf_name(variant), config=config)
         if variant == "packaged:minilm" and config is None:
@@ -225,6 +258,7 @@ def encoder_name(spec: InputRecipe) -> tuple[str, str]:
     Raises:
         RecipeError: there is no such encoder, or it reads another modality.
     """
+    assert spec.modality is not None  # complete_inputs has seen to it
     name = spec.encoder or DEFAULT_ENCODER[spec.modality]
     modality = {"packaged:minilm": "text", "packaged:efficientnet-lite0": "image"}.get(name)
     family, _, variant = name.partition(":")

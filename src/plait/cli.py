@@ -107,7 +107,7 @@ def evaluate(
     from plait import console
     from plait.predictor import Predictor
 
-    scores = Predictor.load(run).evaluate(table, metric)
+    scores = Predictor.load(run, verbose=True).evaluate(table, metric)
     if as_json:
         _print_json(scores)
     else:
@@ -244,6 +244,11 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=float))
 
 
+def _interrupted() -> NoReturn:
+    sys.stderr.write("plait: interrupted before there was anything to save\n")
+    sys.exit(130)
+
+
 def main() -> NoReturn:
     """Run a command; a user's mistake is one line on stderr and exit code 2."""
     try:
@@ -253,6 +258,9 @@ def main() -> NoReturn:
         sys.stderr.write(f"plait: {' '.join(str(error).split())}\n")
         sys.exit(130 if kind == "Interrupted" else 2)
     except KeyboardInterrupt:
-        sys.stderr.write("plait: interrupted\n")
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as stop:
+        if stop.code == 130:  # typer turned Ctrl-C into an exit without a word
+            _interrupted()
+        raise
     sys.exit(0)

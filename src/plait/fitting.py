@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from plait.build import build_inputs, build_model, build_targets, default_inputs, name_folders
+from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan
 from plait.data.readers import open_table
@@ -65,8 +65,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     """
     notes: list[str] = []
     schema = type_columns(recipe, table)
-    if not recipe.inputs:
-        recipe = recipe.model_copy(update={"inputs": default_inputs(schema)})
+    recipe = recipe.model_copy(update={"inputs": complete_inputs(recipe.inputs, schema)})
     recipe = name_folders(recipe)
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
     targets, reasons = build_targets(recipe, table, rows["train"])
@@ -98,7 +97,7 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
         if column is not None:
             table.column(column)
             roles[column] = role
-    said = {name: str(spec.modality) for name, spec in recipe.inputs.items()}
+    said = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
     roles = {name: role for name, role in roles.items() if name not in said}
     return infer_schema(table, {**recipe.data.types, **said}, roles)
 
@@ -226,7 +225,7 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
                 part.source.batch(rows)
             except DataError as error:
                 if prepared.recipe.data.on_error == "refuse":
-                    raise DataError(f"{error}; or leave such rows out with --on-error skip") from error
+                    raise DataError(f"{error}, or leave such rows out with --on-error skip") from error
                 found = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
                 prepared.problems += found
                 bad_rows |= {problem["row"] - 1 for problem in found}

@@ -47,15 +47,16 @@ def predict_table(
     opened = open_table(table)
     for name in keep:
         opened.column(name)
-    predictor = Predictor.load(run)
+    predictor = Predictor.load(run, verbose=True)
     count = 0
     with _target(output) as path:
         writer = WRITERS[suffix](path)
         try:
             for frame in predictor.predict_frames(opened, problems=problems):
                 rows = frame["row"].to_numpy() - 1
-                for position, name in enumerate(keep):
-                    frame.insert(1 + position, name, opened.cells(name, rows), allow_duplicates=True)
+                for position, name in enumerate(dict.fromkeys(keep)):
+                    shown = f"{name}_given" if name in frame.columns else name  # such as the truth beside the answer
+                    frame.insert(1 + position, shown, opened.cells(name, rows))
                 writer.write(frame)
                 count += len(frame)
         finally:

@@ -17,7 +17,7 @@ from plait.data.plan import BatchPlan
 from plait.data.readers import open_table
 from plait.data.schema import Schema
 from plait.data.table import Table
-from plait.errors import DataError, PlaitError, RecipeError, RunError
+from plait.errors import DataError, PlaitError, RecipeError, RunError, unknown
 from plait.model import MultimodalModel
 from plait.outcome import announce, write_predictions, write_problems
 from plait.recipe import Recipe
@@ -128,8 +128,10 @@ class Predictor:
         if resume:
             recipe = folder.read_recipe()
         main = accelerator.is_main_process
-        if main:
-            folder.create(resume)
+        if not resume:
+            folder.refuse_existing()
+        elif folder.weights.exists() and self.verbose:
+            console.say(f"{folder.path}: the run is finished already; its results are written again")
         prepared = fitting.prepare(recipe, *tables)
         fitting.check_media(prepared)
         watch.lap("reading and checking")
@@ -137,6 +139,7 @@ class Predictor:
         prepared.recipe = recipe
         self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
         if main:
+            folder.create()  # only now, so that a mistake leaves no folder behind
             if self.verbose:
                 announce(prepared, folder)
             configs = {name: getattr(e, "config", None) or {} for name, e in prepared.model.encoders.items()}
@@ -192,7 +195,10 @@ class Predictor:
         source = self._source(table, self.targets_)
         absent = [name for name in self.targets_.names if name not in source.targets]
         if absent:
-            raise DataError(f"{source.table.source}: there is no column {absent[0]!r} to compare predictions with")
+            raise DataError(
+                f"{source.table.source}: the target to compare predictions with: "
+                f"{unknown('column', absent[0], source.table.columns)}"
+            )
         truth = {name: values.numpy() for name, values in source.targets.items()}
         outputs = self._outputs(source, np.arange(len(source)))
         found = self.targets_.metrics(self.targets_.predictions(outputs), truth)
@@ -226,6 +232,7 @@ class Predictor:
             RunError: the folder can't be written or holds a run already.
         """
         run = RunFolder(Path(folder).expanduser())
+        run.refuse_existing()
         run.create()
         configs = {name: getattr(encoder, "config", None) or {} for name, encoder in self.model_.encoders.items()}
         run.save_setup(self.recipe_, self.schema_, self.inputs_, self.targets_, configs)
@@ -259,7 +266,9 @@ class Predictor:
     def _tables(self, table: TableLike | None, val: TableLike | None, test: TableLike | None) -> tuple[Recipe, Any]:
         data = self.recipe.data
         given = {"train": table, "val": val, "test": test}
-        named = {key: str(value) for key, value in given.items() if isinstance(value, str | Path)}
+        files = {key: getattr(data, key) if value is None else value for key, value in given.items()}
+        # In full, so that the run's recipe can be used from anywhere.
+        named = {k: str(Path(v).expanduser().resolve()) for k, v in files.items() if isinstance(v, str | Path)}
         recipe = self.recipe.updated({"data": named}) if named else self.recipe
         opened = {
             key: open_table(value if value is not None else getattr(data, key))
@@ -366,6 +375,9 @@ class Predictor:
             raise PlaitError("the predictor is not fitted; call fit() or Predictor.load()")
         opened = open_table(table)
         known = {column for spec in self.inputs_.values() for column in spec.columns}
+        absent = sorted(known - set(opened.columns))
+        if absent and self.verbose:
+            console.say(f"{opened.source}: has no column {', '.join(absent)}; it counts as missing in every row")
         if not known & set(opened.columns):
             raise DataError(
                 f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})"

@@ -52,9 +52,12 @@ class DataRecipe(Strict):
 
 
 class InputRecipe(Open):
-    """One column: what it is, and what encodes it. Other keys go to the encoder or its processor."""
+    """One column: what it is, and what encodes it. Other keys go to the encoder or its processor.
 
-    modality: Modality
+    Without a modality it changes what plait infers of the column, and all other columns stay inputs too.
+    """
+
+    modality: Modality | None = None
     encoder: str | None = None
     frozen: bool = False
     tune_last: Annotated[int, Ge(0)] | None = None
@@ -146,7 +149,7 @@ class Recipe(Strict):
         except FileNotFoundError as error:
             raise RecipeError(f"{path}: there is no such recipe") from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())[:160]})") from error
+            raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())[:400]})") from error
         if not isinstance(values, dict):
             raise RecipeError(f"{path}: expected sections such as data: and task:, got {type(values).__name__}")
         values.pop("plait_format", None)  # a run's own recipe.yaml says which format its folder has
@@ -223,7 +226,7 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
         return f"unknown key {name!r}{nearest(path[-1], known) or '.'} Known here: {', '.join(known)}{more}"
     if first["type"] == "missing":
         return f"{name} is missing"
-    message = first["msg"].removeprefix("Input should be ")
+    message = first["msg"].removeprefix("Input should be ").split(", unable to parse")[0]
     return f"{name}: expected {message}, got {first['input']!r}"[:300]
 
 

@@ -37,14 +37,17 @@ class RunFolder:
     def weights(self) -> Path:
         return self.path / "model.safetensors"
 
-    def create(self, resume: bool = False) -> None:
+    def refuse_existing(self) -> None:
+        """Raise `RunError` where the folder holds a run already."""
+        if (self.path / "recipe.yaml").exists():
+            raise RunError(f"{self.path}: holds a run already; continue it with --resume, or choose another with -o")
+
+    def create(self) -> None:
         """Make the folder.
 
         Raises:
-            RunError: it can't be written, or holds a run already and `resume` is not asked for.
+            RunError: it can't be written.
         """
-        if not resume and (self.path / "recipe.yaml").exists():
-            raise RunError(f"{self.path}: holds a run already; continue it with --resume, or choose another with -o")
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             probe = self.path / f".{os.getpid()}.tmp"

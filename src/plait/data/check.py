@@ -91,9 +91,9 @@ def check(
         if modality in ("number", "date"):
             _check_cells(health, parts, name, modality)
         elif modality == "image":
-            _check_pictures(health, parts, name, allow_outside, workers)
+            _check_pictures(health, parts, name, group, allow_outside, workers)
         elif modality == "text":
-            _check_texts(health, parts, name)
+            _check_texts(health, parts, name, group)
         _check_absent(health, parts, name)
     _check_rows(health, parts, list(inputs))
     if group is not None:
@@ -129,7 +129,7 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
         health.findings.append(Finding("warning", "rare_class", text, len(rare), tuple(rare[:5])))
     if counts.max() >= 10 * counts.min():
         share = counts.max() / len(present)
-        text = f"{target}: {names[order[0]]!r} makes up {share:.0%}; consider task.class_weights=balanced"
+        text = f"{target}: {str(names[order[0]])!r} makes up {share:.0%}; consider task.class_weights=balanced"
         health.findings.append(Finding("warning", "unbalanced", text, int(counts.max())))
     for part, (other, chosen) in parts.items():
         if part != "train" and other is not table and target in other:
@@ -161,7 +161,7 @@ def _check_absent(health: Health, parts: Rows, name: str) -> None:
             health.findings.append(Finding("warning", "absent_column", text, len(rows)))
 
 
-def _check_texts(health: Health, parts: Rows, name: str) -> None:
+def _check_texts(health: Health, parts: Rows, name: str, group: str | None) -> None:
     texts = {p: [str(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t}
     train = texts.get("train", [])
     if not train or len(set(train)) < 0.5 * len(train) or np.mean([len(text.split()) for text in train]) < LONG_TEXT:
@@ -173,14 +173,19 @@ def _check_texts(health: Health, parts: Rows, name: str) -> None:
             queries = list(dict.fromkeys(values))
             matches = near_matches([text_fingerprint(text) for text in queries], fingerprints)
             pairs = [(queries[a], known[b]) for a, b in matches]
-            _report_duplicates(health, name, part, pairs, "texts")
+            _report_duplicates(health, name, part, pairs, "texts", _advice(name, group))
+
+
+def _advice(name: str, group: str | None) -> str:
+    if name == group:
+        return "look at some: if they are really the same, give them one name"
+    return f"keep them on one side with --group {name}, or drop them"
 
 
 def _report_duplicates(
-    health: Health, name: str, part: str, pairs: Sequence[tuple[str, str]], what: str, exact: int | None = None
+    health: Health, name: str, part: str, pairs: Sequence[tuple[str, str]], what: str, advice: str
 ) -> None:
-    exact = sum(a == b for a, b in pairs) if exact is None else exact
-    advice = f"keep them on one side with --group {name}, or drop them"
+    exact = sum(a == b for a, b in pairs)
     for kind, count in (("duplicate", exact), ("near_duplicate", len(pairs) - exact)):
         if count:
             chosen = [f"{a[:60]!r} ~ {b[:60]!r}" for a, b in pairs if (a == b) == (kind == "duplicate")]
@@ -189,7 +194,9 @@ def _report_duplicates(
             health.findings.append(Finding("warning", kind, text, count, tuple(chosen[:3])))
 
 
-def _check_pictures(health: Health, parts: Rows, name: str, allow_outside: bool, workers: int) -> None:
+def _check_pictures(
+    health: Health, parts: Rows, name: str, group: str | None, allow_outside: bool, workers: int
+) -> None:
     found: dict[str, dict[str, int]] = {}
     for part, (table, rows) in parts.items():
         if name not in table:
@@ -227,7 +234,7 @@ def _check_pictures(health: Health, parts: Rows, name: str, allow_outside: bool,
             matches = near_matches(list(queries.values()), list(known.values()))
             shared = [(value, value) for value in prints if value in train]
             near = [(list(queries)[a], names[b]) for a, b in matches if list(queries)[a] not in train]
-            _report_duplicates(health, name, part, shared + near, "pictures")
+            _report_duplicates(health, name, part, shared + near, "pictures", _advice(name, group))
 
 
 def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:

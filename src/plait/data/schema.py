@@ -198,7 +198,7 @@ def load_schema(path: Path) -> Schema:
     try:
         return {column["name"]: Column(**column) for column in json.loads(path.read_text(encoding="utf-8"))}
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{path}: expected a schema that plait wrote, got {error!r}") from error
+        raise RunError(f"{path}: expected a schema that plait wrote ({error})") from error
 
 
 def split_cell(value: Any) -> Sequence[Any]:

@@ -146,8 +146,10 @@ def picture_size(value: Path | str | bytes) -> tuple[int, int]:
                 return picture.size
     except FileNotFoundError as error:
         raise DataError(f"{_name(value)}: there is no such file") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{_name(value)}: expected a picture, got a file of another kind") from error
     except Exception as error:
-        raise DataError(f"{_name(value)}: expected a picture, got {_first_line(error)}") from error
+        raise DataError(f"{_name(value)}: the picture can't be read ({_first_line(error)})") from error
 
 
 def picture_suffixes() -> frozenset[str]:

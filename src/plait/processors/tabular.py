@@ -142,10 +142,7 @@ def as_number(name: str, value: Any) -> float:
     except (TypeError, ValueError):
         if str(value).strip().lower() in MISSING_WORDS:
             return math.nan
-        raise DataError(
-            f"column {name!r}: expected a number, got {str(value)[:60]!r}; fix the cell, empty it, "
-            f"or pass --type {name}=category"
-        ) from None
+        raise DataError(f"column {name!r}: expected a number, got {str(value)[:60]!r}; fix or empty the cell") from None
     return number if math.isfinite(number) else math.nan
 
 
@@ -166,7 +163,7 @@ def as_date(name: str, value: Any) -> datetime.datetime | None:
     except ValueError:
         raise DataError(
             f"column {name!r}: expected a date such as 2026-11-22 or 2026-11-22T08:30, got {str(value)[:60]!r}; "
-            f"fix the cell, empty it, or pass --type {name}=category"
+            "fix or empty the cell"
         ) from None
 
 

@@ -55,6 +55,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: Mapping[str,
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(plain, beside, {"plait": json.dumps({"version": VERSION, **(header or {})})})
+        beside.chmod(0o666 & ~_umask())  # safetensors lets only the owner read what it writes
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         beside.replace(path)
@@ -63,6 +64,12 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: Mapping[str,
         raise RunError(
             f"{path}: can't be written ({error}); free some space or choose another folder with -o"
         ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
