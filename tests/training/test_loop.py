@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedType
 from torch import nn
 
 from plait.data.batches import TensorSource
 from plait.data.plan import BatchPlan
-from plait.errors import PlaitError, RunError
+from plait.errors import PlaitError, RecipeError, RunError
 from plait.training.checkpoint import (
     Progress,
     load_checkpoint,
@@ -22,6 +23,7 @@ from plait.training.checkpoint import (
     save_tensors,
     trained_state,
 )
+from plait.training.devices import make_accelerator, pick_device
 from plait.training.loop import Interrupted, Metric, train
 from plait.training.optimizer import clip_gradients, make_optimizer, rate_factor
 from plait.training.precision import choose_precision, has_bfloat16
@@ -243,6 +245,21 @@ def test_onecycle_is_torchs() -> None:
         assert rate_factor(step, 1000, "onecycle", 0) == pytest.approx(optimizer.param_groups[0]["lr"], abs=0.02)
         optimizer.step()
         theirs.step()
+
+
+def test_devices_that_are_not_here_and_launchers_that_shard_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pick_device("cpu").type == "cpu" and make_accelerator("cpu").device.type == "cpu"
+    with pytest.raises(RecipeError, match="device 'tpu' is not here; this machine has cpu"):
+        pick_device("tpu")
+
+    class Sharding:
+        distributed_type = DistributedType.FSDP
+
+        def __init__(self, **options: object) -> None: ...
+
+    monkeypatch.setattr("plait.training.devices.Accelerator", Sharding)
+    with pytest.raises(RecipeError, match="FSDP: plait trains in one process or with a copy of the model in each"):
+        make_accelerator("cpu")
 
 
 def test_precision_is_chosen_on_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:

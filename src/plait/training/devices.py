@@ -2,9 +2,11 @@
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 
 from plait.errors import RecipeError
+
+SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -28,9 +30,15 @@ def make_accelerator(name: str = "auto") -> Accelerator:
     """Accelerate's view of this process: its device, its rank, how it talks to others.
 
     Raises:
-        RecipeError: this machine has no such device.
+        RecipeError: this machine has no such device, or the launcher asks for shards of one model.
     """
     device = pick_device(name)
     # A batch in which no row has some modality leaves that encoder without a gradient.
     handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)]
-    return Accelerator(cpu=device.type == "cpu", kwargs_handlers=handlers)
+    accelerator = Accelerator(cpu=device.type == "cpu", kwargs_handlers=handlers)
+    if accelerator.distributed_type in SHARDED:  # checkpoints and averages would hold shards
+        raise RecipeError(
+            f"{accelerator.distributed_type.value}: plait trains in one process or with a copy of the model in each "
+            "(DDP); launch it with torchrun, or with an accelerate config that does not shard"
+        )
+    return accelerator
