@@ -135,7 +135,7 @@ class Predictor:
         prepared = fitting.prepare(recipe, *tables)
         fitting.check_media(prepared)
         watch.lap("reading and checking")
-        recipe = self._decide_precision(prepared, accelerator, resume)
+        recipe = self._decide_precision(prepared, accelerator)
         prepared.recipe = recipe
         self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
         if main:
@@ -285,7 +285,7 @@ class Predictor:
         stem = Path(table.source).stem if table.root is not None else "frame"
         return next_run_folder(Path("runs"), f"{stem}-{'-'.join(recipe.targets)}")
 
-    def _decide_precision(self, prepared: fitting.Prepared, accelerator: Accelerator, resume: bool) -> Recipe:
+    def _decide_precision(self, prepared: fitting.Prepared, accelerator: Accelerator) -> Recipe:
         """`auto` becomes what is fastest here; the recipe keeps it, so that a resumed run does the same."""
         recipe = prepared.recipe
         if recipe.train.precision == "auto":

@@ -294,3 +294,28 @@ def test_a_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> 
         process.wait()
         tensors, header = load_tensors(path)
         assert (tensors["a"] == header["n"]).all()
+
+
+def test_moments_of_channels_last_weights_survive(tmp_path: Path) -> None:
+    def make() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 1)).to(
+            memory_format=torch.channels_last
+        )
+        return model, make_optimizer(model, 0.01, 0.01, 0.0)
+
+    def step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
+        pictures = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+        model(pictures.contiguous(memory_format=torch.channels_last)).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    whole, resumed = make(), make()
+    for seed in range(3):
+        step(*whole, seed)
+    save_checkpoint(tmp_path / "c.safetensors", *whole, None, Progress())
+    load_checkpoint(tmp_path / "c.safetensors", *resumed, None)
+    for seed in range(3, 6):
+        step(*whole, seed)
+        step(*resumed, seed)
+    assert all(torch.equal(a, b) for a, b in zip(whole[0].parameters(), resumed[0].parameters(), strict=True))

@@ -127,14 +127,18 @@ def load_checkpoint(
     if set(parts["model"]) != set(trained_state(model)):
         raise RunError(f"{path}: the checkpoint is of another model; start a new run with -o")
     load_state(model, parts["model"], path, complete=False)
+    weights = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in parts["optimizer"].items():
         index, key = name.split(".", 1)
+        weight = weights[int(index)]
+        if tensor.shape == weight.shape:  # a fused step reads memory as it lies: a moment lies as its weight does
+            tensor = torch.empty_like(weight, requires_grad=False).copy_(tensor)
         state.setdefault(int(index), {})[key] = tensor
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    if ema is not None:
-        ema.update(parts["ema"])
+    for name, tensor in (ema or {}).items():
+        tensor.copy_(parts["ema"][name])
     torch.set_rng_state(parts["random"]["torch"])
     if "cuda" in parts["random"] and torch.cuda.is_available():
         torch.cuda.set_rng_state(parts["random"]["cuda"])
