@@ -62,8 +62,8 @@ def test_python_blocks_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_links_lead_somewhere() -> None:
-    for text in (README, CHINESE, (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")):
-        base = ROOT if text is not None and "docs/recipe.md" in text else ROOT / "docs"
+    page = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
+    for text, base in ((README, ROOT), (CHINESE, ROOT), (page, ROOT / "docs")):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:
                 assert (base / target).exists(), target

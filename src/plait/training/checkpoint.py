@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -172,9 +171,3 @@ def trained_state(model: nn.Module) -> dict[str, Tensor]:
         for name, tensor in model.state_dict().items()
         if name not in frozen and not name.startswith(tuple(still))
     }
-
-
-def seed_everything(seed: int) -> None:
-    """Seed what the loop draws from."""
-    random.seed(seed)
-    torch.manual_seed(seed)

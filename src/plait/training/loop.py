@@ -4,6 +4,7 @@ Data comes in, weights go out. What is trained and how it is judged are the call
 processes are Accelerate's, so `accelerate launch` and `torchrun` run the same code.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -84,7 +84,8 @@ def listeners(log: Log, settings: TrainSettings, verbose: bool) -> Iterator[Seve
                 import_extra("tensorboard", "tensorboard")
             options = {"logging_dir": str(log.path)} if known[name].requires_logging_directory else {}
             tracker = known[name]("tensorboard" if name == "tensorboard" else "plait", **options)
-            tracker.start() if hasattr(tracker, "start") else None
+            if hasattr(tracker, "start"):  # newer releases of Accelerate
+                tracker.start()
             stack.callback(tracker.finish)
             told.append(TrackerListener(tracker))
         yield Several(told)
