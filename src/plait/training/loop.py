@@ -222,7 +222,7 @@ def _average(ema: dict[str, Tensor], live: dict[str, Tensor], decay: float) -> N
 
 
 def _check(progress: Progress, epoch: int) -> None:
-    if (progress.loss_count and progress.loss_sum != progress.loss_sum) or abs(progress.loss_sum) == float("inf"):
+    if not math.isfinite(progress.loss_sum):
         raise PlaitError(
             f"the loss became {progress.loss_sum} in epoch {epoch + 1} by step {progress.step}; lower "
             "train.learning_rate, set train.precision=float32, or look for extreme values with plait check"
