@@ -270,9 +270,10 @@ def make_judge(prepared: Prepared, name: str, accelerator: Accelerator, precisio
     """Model → metrics (and the loss) of a part; each process takes its share of the rows."""
     part, targets = prepared.parts[name], prepared.targets
     ranks = accelerator.num_processes
-    rows = part.rows[accelerator.process_index :: ranks]
     plan = plan_for(prepared, name, shuffle=False)
-    if ranks > 1:
+    if ranks > 1:  # as many rows for each, so that sharded models run in step; what comes twice is dropped below
+        share = -(-len(part.rows) // ranks)
+        rows = np.resize(part.rows, share * ranks)[accelerator.process_index :: ranks]
         plan = BatchPlan(rows, plan.batch_size, shuffle=False)
 
     def judge(model: torch.nn.Module) -> dict[str, float]:
@@ -280,7 +281,8 @@ def make_judge(prepared: Prepared, name: str, accelerator: Accelerator, precisio
         own = (outputs, plan.rows)
         gathered = gather_object([own]) if ranks > 1 else [own]
         merged = {key: torch.cat([outs[key] for outs, _ in gathered]) for key in outputs}
-        order = np.concatenate([rows for _, rows in gathered])
+        order, first = np.unique(np.concatenate([rows for _, rows in gathered]), return_index=True)
+        merged = {key: values[torch.from_numpy(first)] for key, values in merged.items()}
         truth = {key: values[torch.from_numpy(order)] for key, values in part.source.targets.items()}
         loss = targets.loss(merged, truth)
         numbers = {key: values.numpy() for key, values in truth.items()}

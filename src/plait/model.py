@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+import torch
 from torch import nn
 
 from plait.encoders.tuning import frozen_parts_to_eval
@@ -30,6 +31,7 @@ class MultimodalModel(nn.Module):
         )
         self.fusion = fusion
         self.head = head
+        self.encode_blanks = False  # where processes share weights, each must run every encoder on every batch
 
     def forward(self, batch: Batch) -> Output:
         tokens = {name: self.encode(name, batch.inputs[name], len(batch)) for name in self.encoders}
@@ -39,13 +41,26 @@ class MultimodalModel(nn.Module):
     def encode(self, name: str, values: Input, rows: int) -> Tokens:
         """One modality's Tokens `[rows, T, D]`; every distinct value goes through the encoder once."""
         encoder = self.encoders[name]
-        if values.empty:
-            tokens = Tokens.absent(rows, encoder.out_dim, next(self.parameters()).device)
+        device = next(self.parameters()).device
+        if values.empty and self.encode_blanks:
+            tokens = self._blank(encoder, rows, device)
+        elif values.empty:
+            tokens = Tokens.absent(rows, encoder.out_dim, device)
         else:
             tokens = encoder(values.features)
             if values.index is not None:
                 tokens = tokens.take(values.index)
         return self.absent[name](tokens) if name in self.absent else tokens
+
+    @staticmethod
+    def _blank(encoder: Any, rows: int, device: torch.device) -> Tokens:
+        """Tokens of no row, by way of the encoder, whose statistics stay as they are."""
+        values = Input(encoder.processor.collate([encoder.processor.blank()])).to(device)
+        training = encoder.training
+        encoder.eval()
+        tokens: Tokens = encoder(values.features)
+        encoder.train(training)
+        return tokens.take(torch.full((rows, 1), -1, device=device))
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

@@ -25,7 +25,7 @@ from plait.training.checkpoint import (
 )
 from plait.training.devices import make_accelerator, pick_device
 from plait.training.loop import Interrupted, Metric, train
-from plait.training.optimizer import clip_gradients, make_optimizer, rate_factor
+from plait.training.optimizer import clip_gradients, make_optimizer, names_within, rate_factor
 from plait.training.precision import choose_precision, has_bfloat16
 from plait.training.settings import TrainSettings
 
@@ -214,7 +214,7 @@ def test_frozen_parts_are_not_in_checkpoints(tmp_path: Path) -> None:
 
 def test_optimizer_groups() -> None:
     model = make_model()
-    optimizer = make_optimizer(model, 0.1, 0.01, 0.3, pretrained=[model[0]])
+    optimizer = make_optimizer(model, 0.1, 0.01, 0.3, names_within(model, [model[0]]))
     found = {(g["lr"], g["weight_decay"]): len(g["params"]) for g in optimizer.param_groups}
     assert found == {(0.01, 0.3): 1, (0.01, 0.0): 1, (0.1, 0.3): 1, (0.1, 0.0): 3}
 
@@ -258,7 +258,7 @@ def test_devices_that_are_not_here_and_launchers_that_shard_are_refused(monkeypa
         def __init__(self, **options: object) -> None: ...
 
     monkeypatch.setattr("plait.training.devices.Accelerator", Sharding)
-    with pytest.raises(RecipeError, match="FSDP: plait trains in one process or with a copy of the model in each"):
+    with pytest.raises(RecipeError, match="FSDP: plait shards by itself; launch it with torchrun.*train.shard=true"):
         make_accelerator("cpu")
 
 

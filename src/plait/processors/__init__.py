@@ -21,11 +21,16 @@ Features = dict[str, np.ndarray]
 
 @runtime_checkable
 class Processor(Protocol):
-    """One raw value → features, a list of features → a padded batch of tensors."""
+    """One raw value → features, a list of features → a padded batch of tensors.
+
+    `blank` is a value that says nothing.
+    """
 
     def __call__(self, value: Any) -> Features: ...
 
     def collate(self, values: list[Features]) -> dict[str, Tensor]: ...
+
+    def blank(self) -> Features: ...
 
     def to_json(self) -> dict[str, Any]: ...
 

@@ -69,6 +69,10 @@ class ImageProcessor:
         pixels = decode_picture(value, self.max_pixels, self.size if self.fast else None)
         return {"pixels": self._resized(pixels).permute(1, 2, 0).contiguous().numpy()}
 
+    def blank(self) -> dict[str, np.ndarray]:
+        """A black picture."""
+        return {"pixels": np.zeros((self.size, self.size, 3), dtype=np.uint8)}
+
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
         """U pictures → `{"pixels": [U, 3, size, size]}` uint8, channels last in memory."""
         return {"pixels": torch.from_numpy(np.stack([value["pixels"] for value in values])).permute(0, 3, 1, 2)}

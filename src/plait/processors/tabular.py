@@ -109,6 +109,10 @@ class TabularProcessor:
         ]
         return {"numbers": np.array(scalars, dtype=np.float32), "codes": np.array(codes, dtype=np.int32)}
 
+    def blank(self) -> dict[str, np.ndarray]:
+        """A row of which nothing is known."""
+        return self({})
+
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
         """Rows → `{"numbers": [B, N] float32, "codes": [B, C] int64}`."""
         numbers = np.stack([value["numbers"] for value in values])

@@ -80,6 +80,10 @@ class TextProcessor:
         ids = self.tokenizer.encode(str(value)).ids or [self.pad_id]
         return {"ids": np.asarray(ids, dtype=np.int32)}
 
+    def blank(self) -> dict[str, np.ndarray]:
+        """An empty text."""
+        return self("")
+
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
         """U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, padded to the longest."""
         lengths = np.array([len(value["ids"]) for value in values])

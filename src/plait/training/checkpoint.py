@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from plait.errors import RunError
+from plait.training.sharding import laid_out_as, whole
 
 VERSION = 1
 
@@ -98,12 +99,19 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     ema: Mapping[str, Tensor] | None,
     progress: Progress,
+    main: bool = True,
 ) -> None:
-    """Everything that an uninterrupted run would have: weights, optimizer, average, random state, progress."""
+    """Everything that an uninterrupted run would have: weights, optimizer, average, random state, progress.
+
+    All processes of a sharded run call it together; the `main` one writes, whole tensors.
+    """
     tensors = {f"model.{name}": tensor for name, tensor in trained_state(model).items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors.update({f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()})
     tensors.update({f"ema.{name}": tensor for name, tensor in (ema or {}).items()})
+    tensors = whole(tensors)
+    if not main:
+        return
     tensors["random.torch"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -132,12 +140,12 @@ def load_checkpoint(
         index, key = name.split(".", 1)
         weight = weights[int(index)]
         if tensor.shape == weight.shape:  # a fused step reads memory as it lies: a moment lies as its weight does
-            tensor = torch.empty_like(weight, requires_grad=False).copy_(tensor)
+            tensor = torch.empty_like(weight, requires_grad=False).copy_(laid_out_as(tensor, weight))
         state.setdefault(int(index), {})[key] = tensor
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     for name, tensor in (ema or {}).items():
-        tensor.copy_(parts["ema"][name])
+        tensor.copy_(laid_out_as(parts["ema"][name], tensor))
     torch.set_rng_state(parts["random"]["torch"])
     if "cuda" in parts["random"] and torch.cuda.is_available():
         torch.cuda.set_rng_state(parts["random"]["cuda"])
@@ -150,8 +158,10 @@ def load_state(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, comp
     Raises:
         RunError: names or shapes differ.
     """
+    own = model.state_dict()
+    laid_out = {name: laid_out_as(tensor, own[name]) if name in own else tensor for name, tensor in tensors.items()}
     try:
-        missing, extra = model.load_state_dict(tensors, strict=False)
+        missing, extra = model.load_state_dict(laid_out, strict=False)
     except RuntimeError as error:
         raise RunError(f"{path}: the weights do not fit the recipe ({str(error).splitlines()[-1].strip()})") from error
     if extra or (complete and missing):

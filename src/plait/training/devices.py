@@ -30,15 +30,23 @@ def make_accelerator(name: str = "auto") -> Accelerator:
     """Accelerate's view of this process: its device, its rank, how it talks to others.
 
     Raises:
-        RecipeError: this machine has no such device, or the launcher asks for shards of one model.
+        RecipeError: this machine has no such device, or the launcher shards the model itself.
     """
     device = pick_device(name)
     # A batch in which no row has some modality leaves that encoder without a gradient.
     handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)]
     accelerator = Accelerator(cpu=device.type == "cpu", kwargs_handlers=handlers)
-    if accelerator.distributed_type in SHARDED:  # checkpoints and averages would hold shards
+    if accelerator.distributed_type in SHARDED:  # ours hands whole weights back (training/sharding.py)
         raise RecipeError(
-            f"{accelerator.distributed_type.value}: plait trains in one process or with a copy of the model in each "
-            "(DDP); launch it with torchrun, or with an accelerate config that does not shard"
+            f"{accelerator.distributed_type.value}: plait shards by itself; launch it with torchrun, or with an "
+            "accelerate config that does not shard, and set train.shard=true"
         )
     return accelerator
+
+
+def agreed(accelerator: Accelerator, *wishes: bool) -> tuple[bool, ...]:
+    """What any process wishes, all do: a saved or stopped step is the same step everywhere."""
+    if accelerator.num_processes == 1:
+        return wishes
+    counts = accelerator.reduce(torch.tensor(wishes, dtype=torch.int32, device=accelerator.device), "sum")
+    return tuple(bool(count) for count in counts)

@@ -28,13 +28,15 @@ from plait.training.checkpoint import (
     save_tensors,
     trained_state,
 )
-from plait.training.devices import make_accelerator
+from plait.training.devices import agreed, make_accelerator
 from plait.training.interrupt import StopRequest
-from plait.training.optimizer import clip_gradients, make_optimizer, rate_factor, set_rate
+from plait.training.optimizer import clip_gradients, make_optimizer, names_within, rate_factor, set_rate
 from plait.training.precision import autocast, products
 from plait.training.settings import TrainSettings
+from plait.training.sharding import local, sharded_copy, share_buffers, whole
 from plait.types import Batch
 
+AGREE_EVERY = 20  # steps between two moments at which processes ask each other whether to stop or save
 LossOf = Callable[[nn.Module, Batch], Tensor]
 Judge = Callable[[nn.Module], dict[str, float]]
 
@@ -99,31 +101,35 @@ def train(
         PlaitError: the loss is no longer a number.
     """
     accelerator = accelerator or make_accelerator(settings.device)
-    device, main = accelerator.device, accelerator.is_main_process
-    model.to(device)
+    device, main, ranks = accelerator.device, accelerator.is_main_process, accelerator.num_processes
     slow_rate = settings.encoder_learning_rate or settings.learning_rate / 10
-    optimizer = make_optimizer(model, settings.learning_rate, slow_rate, settings.weight_decay, pretrained)
+    given, slow = model, names_within(model, pretrained)
+    sharded = settings.shard and ranks > 1
+    model = sharded_copy(model, device) if sharded else model.to(device)
+    optimizer = make_optimizer(model, settings.learning_rate, slow_rate, settings.weight_decay, slow)
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    live = trained_state(model)  # views: they follow the model
+    wrapped = accelerator.prepare(model) if ranks > 1 and not sharded else model
+    live = trained_state(model)  # views that follow the model; taken last, because DDP moves weights to new memory
     ema = {name: tensor.clone() for name, tensor in live.items()} if settings.ema else None
     last, best = (folder / "last.safetensors", folder / "best.safetensors") if folder else (None, None)
     progress = Progress()
     if resume and last is not None and last.exists():
         progress = load_checkpoint(last, model, optimizer, ema)
-    wrapped = accelerator.prepare(model) if accelerator.num_processes > 1 else model
     accumulate, total = settings.gradient_accumulation_steps, plan.steps * settings.epochs
     saved_at, session, base_seconds = time.monotonic(), time.monotonic(), progress.seconds
 
     def save() -> None:
         nonlocal saved_at
         progress.seconds = base_seconds + time.monotonic() - session
-        if main and last is not None:
-            save_checkpoint(last, model, optimizer, ema, progress)
+        if last is not None and (main or sharded):
+            save_checkpoint(last, model, optimizer, ema, progress, main)
         saved_at = time.monotonic()
 
     def judged() -> dict[str, float]:
         if judge is None:
             return {}
+        if sharded:
+            share_buffers(model)
         if ema is None:
             return judge(model)
         kept = {name: tensor.clone() for name, tensor in live.items()}
@@ -161,11 +167,13 @@ def train(
                     if listener is not None and main:
                         mean = progress.loss_sum / progress.loss_count
                         listener.step(epoch, progress.step, plan.steps, mean, rate * settings.learning_rate)
-                if stop.asked and boundary:
-                    save()
-                    raise Interrupted(f"stopped in epoch {epoch + 1} at step {progress.step} of {plan.steps}")
-                if boundary and time.monotonic() - saved_at > 60 * settings.checkpoint_minutes:
-                    save()
+                if boundary and (ranks == 1 or progress.step % AGREE_EVERY == 0):
+                    due = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
+                    stopping, due = agreed(accelerator, stop.asked, due)
+                    if stopping or due:
+                        save()
+                    if stopping:
+                        raise Interrupted(f"stopped in epoch {epoch + 1} at step {progress.step} of {plan.steps}")
             _check(progress, epoch)
             record: dict[str, Any] = {
                 "epoch": epoch + 1,
@@ -181,20 +189,23 @@ def train(
             is_best = _is_best(record, metric, progress)
             progress.history.append(record)
             progress.epoch, progress.step, progress.loss_sum, progress.loss_count = epoch + 1, 0, 0.0, 0
-            if is_best and main and best is not None:
-                save_tensors(ema if ema is not None else live, best, {"epoch": epoch + 1})
+            if is_best and best is not None and (main or sharded):
+                found = whole(ema if ema is not None else live)
+                if main:
+                    save_tensors(found, best, {"epoch": epoch + 1})
             if settings.patience and epoch - progress.best_epoch >= settings.patience:
                 progress.epoch = settings.epochs
             save()
             if listener is not None and main:
                 listener.epoch(record, is_best)
-            if stop.asked and progress.epoch < settings.epochs:
+            if progress.epoch < settings.epochs and agreed(accelerator, stop.asked)[0]:
                 raise Interrupted(f"stopped after epoch {epoch + 1}")
     accelerator.wait_for_everyone()
     if best is not None and best.exists():
-        load_state(model, load_tensors(best)[0], best, complete=False)
-    elif ema is not None:
-        model.load_state_dict(ema, strict=False)
+        load_state(given, load_tensors(best)[0], best, complete=False)
+    elif sharded or ema is not None:
+        given.load_state_dict(whole(ema if ema is not None else live), strict=False)
+    given.to(device)
     return progress
 
 
@@ -216,9 +227,9 @@ def _is_best(record: dict[str, Any], metric: Metric, progress: Progress) -> bool
 
 def _average(ema: dict[str, Tensor], live: dict[str, Tensor], decay: float) -> None:
     moving = [name for name in ema if ema[name].is_floating_point()]
-    torch._foreach_lerp_([ema[name] for name in moving], [live[name] for name in moving], 1 - decay)
+    torch._foreach_lerp_([local(ema[name]) for name in moving], [local(live[name]) for name in moving], 1 - decay)
     for name in ema.keys() - set(moving):
-        ema[name].copy_(live[name])
+        local(ema[name]).copy_(local(live[name]))
 
 
 def _check(progress: Progress, epoch: int) -> None:

@@ -1,7 +1,7 @@
 """AdamW, its groups, and the learning rate of each step."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 import torch
@@ -16,24 +16,29 @@ def make_optimizer(
     learning_rate: float,
     encoder_learning_rate: float,
     weight_decay: float,
-    pretrained: Iterable[nn.Module] = (),
+    slow: Container[str] = (),
 ) -> torch.optim.AdamW:
     """Fused AdamW (1711.05101) over the parameters that train.
 
-    Matrices decay; biases and norms do not. Parameters of `pretrained` modules have their own rate.
+    Matrices decay; biases and norms do not. Parameters named in `slow` have the encoders' rate.
 
     Returns:
         The optimizer; each group's `initial_lr` is the highest rate that the schedule reaches.
     """
-    slow = {id(parameter) for module in pretrained for parameter in module.parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            rate = encoder_learning_rate if id(parameter) in slow else learning_rate
+            rate = encoder_learning_rate if name in slow else learning_rate
             decay = weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((rate, decay), []).append(parameter)
     options = [{"params": p, "lr": r, "initial_lr": r, "weight_decay": d} for (r, d), p in groups.items()]
     return torch.optim.AdamW(options, fused=True)
+
+
+def names_within(model: nn.Module, modules: Iterable[nn.Module]) -> set[str]:
+    """Names, within a model, of the parameters of some of its modules."""
+    inside = {id(parameter) for module in modules for parameter in module.parameters()}
+    return {name for name, parameter in model.named_parameters() if id(parameter) in inside}
 
 
 def clip_gradients(accelerator: Accelerator, weights: list[nn.Parameter], largest: float) -> None:

@@ -40,6 +40,8 @@ class TrainSettings:
         checkpoint_minutes: time between two saves within an epoch; every epoch's end is saved too.
         trackers: of Accelerate, such as `tensorboard`.
         device: `auto` takes what there is.
+        shard: under `torchrun`, split weights, gradients and optimizer state over the processes (FSDP2) instead of
+            a copy in each; for a model that one device can't hold.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -65,3 +67,4 @@ class TrainSettings:
     checkpoint_minutes: Annotated[float, Gt(0)] = 10
     trackers: tuple[str, ...] = ()
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    shard: bool = False

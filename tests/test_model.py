@@ -1,0 +1,28 @@
+"""The model as a whole."""
+
+import torch
+
+from fakes import COLOURS
+from plait.encoders import ResidualCNN, TextBag
+from plait.fusion import ConcatFusion
+from plait.heads import PredictHead
+from plait.model import MultimodalModel
+from plait.processors import ImageProcessor, TextProcessor
+from plait.types import Batch, Input
+
+
+def test_a_blank_gives_what_nothing_gives_and_moves_no_statistics() -> None:
+    """Processes that share weights run every encoder on every batch; the answer must not notice."""
+    text = TextProcessor.train(list(COLOURS) * 2, vocab_size=300)
+    encoders = {"photo": ResidualCNN(ImageProcessor(16), width=8), "title": TextBag(text, dim=8)}
+    dims = {name: encoder.out_dim for name, encoder in encoders.items()}
+    model = MultimodalModel(encoders, ConcatFusion(dims, 8), PredictHead(8, {"y": 2}))
+    titles = Input(text.collate([text("red"), text("blue")]))
+    batch = Batch({"photo": Input({}), "title": titles}, {}, torch.arange(2))
+    statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    pooled = model.eval()(batch).pooled
+    model.encode_blanks = True
+    torch.testing.assert_close(model(batch).pooled, pooled)
+    assert all(torch.equal(buffer, statistics[name]) for name, buffer in model.named_buffers())
+    model.train()(batch).predictions["y"].sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
