@@ -14,7 +14,7 @@ from plait.types import Batch, Input
 def test_a_blank_gives_what_nothing_gives_and_moves_no_statistics() -> None:
     """Processes that share weights run every encoder on every batch; the answer must not notice."""
     text = TextProcessor.train(list(COLOURS) * 2, vocab_size=300)
-    encoders = {"photo": ResidualCNN(ImageProcessor(16), width=8), "title": TextBag(text, dim=8)}
+    encoders = {"photo": ResidualCNN(ImageProcessor(16), dim=8), "title": TextBag(text, dim=8)}
     dims = {name: encoder.out_dim for name, encoder in encoders.items()}
     model = MultimodalModel(encoders, ConcatFusion(dims, 8), PredictHead(8, {"y": 2}))
     titles = Input(text.collate([text("red"), text("blue")]))
