@@ -21,6 +21,7 @@ class Tokens:
         x: `[B, T, D]` vectors, padded to T.
         mask: `[B, T]` bool, True where a token is real.
         where: `[B, T, 2]` start and end in seconds, `[B, T, 4]` a box x0, y0, x1, y1 in 0..1, or None.
+        layers: the encoder's layers, `[B, T, D]` each, shallow first, the last one x; empty where it gives none.
 
     >>> tokens = Tokens(torch.ones(2, 3, 4), torch.tensor([[True, True, False], [False, False, False]]))
     >>> tokens.present.tolist()
@@ -30,6 +31,7 @@ class Tokens:
     x: Tensor
     mask: Tensor
     where: Tensor | None = None
+    layers: tuple[Tensor, ...] = ()
 
     @property
     def present(self) -> Tensor:
@@ -61,12 +63,13 @@ class Tokens:
         flat = index_BK.clamp(min=0).flatten()
         real = (index_BK >= 0).unsqueeze(-1)  # [B, K, 1]
         length = self.x.shape[1]
-        x = self.x.index_select(0, flat).view(rows, many * length, -1)
+
+        def taken(x: Tensor) -> Tensor:
+            return x.index_select(0, flat).view(rows, many * length, -1)
+
         mask = (self.mask.index_select(0, flat).view(rows, many, length) & real).view(rows, many * length)
-        where = None
-        if self.where is not None:
-            where = self.where.index_select(0, flat).view(rows, many * length, -1)
-        return Tokens(x, mask, where)
+        where = None if self.where is None else taken(self.where)
+        return Tokens(taken(self.x), mask, where, tuple(taken(layer) for layer in self.layers))
 
 
 @dataclass

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import fake_tokens
+from fusion.by_hand import cross_block, linear, norm, self_block
 from plait.errors import DataError
 from plait.fusion import FUSIONS
 from plait.layers import masked_mean
@@ -36,8 +37,8 @@ def test_shapes_and_documentation(name: str) -> None:
     fusion = make(name)
     fused = fusion(tokens_of())
     assert fused.pooled.shape == (5, 8)
-    assert fused.tokens.x.shape == (5, 8, 8) and fused.tokens.mask.shape == (5, 8)
-    assert fusion.stage in ("early", "mid", "late")
+    assert fused.tokens.x.shape == (5, 8, 8) and fused.tokens.mask.shape == (5, 8)  # 8 tokens, or 8 latents
+    assert fusion.stage in ("early", "mid", "layer-wise", "late")
     assert "Stage:" in FUSIONS[name].__doc__
 
 
@@ -170,3 +171,204 @@ def test_gated_value() -> None:
     gates = 1 / (1 + np.exp(-(stacked @ fusion.gate.weight.detach().numpy().T + fusion.gate.bias.detach().numpy())))
     gates = np.stack(np.split(gates, 3, axis=1))
     close(fusion(TOKENS).pooled, (gates * np.tanh(vectors)).sum(axis=0))
+
+
+def present() -> np.ndarray:
+    return np.stack([TOKENS[name].present.numpy() for name in DIMS])  # [M, B]
+
+
+def test_weighted_sum_value() -> None:
+    fusion = make("weighted_sum")
+    fusion.logits.data = torch.tensor([0.3, -1.0, 2.0])
+    weights = np.exp([0.3, -1.0, 2.0])[:, None] * present()
+    weights = weights / weights.sum(axis=0)
+    close(fusion(TOKENS).pooled, (weights[..., None] * projected(fusion, TOKENS)).sum(axis=0))
+    assert list(fusion.weights()) == list(DIMS) and sum(fusion.weights().values()) == pytest.approx(1)
+
+
+def test_film_value() -> None:
+    fusion = FUSIONS["film"](DIMS, 8, features="title").eval()
+    photo, title, tabular = projected(fusion, TOKENS)
+    scale, shift = np.split(linear(fusion.modulate, np.concatenate([photo, tabular], axis=1)), 2, axis=1)
+    close(fusion(TOKENS).pooled, (1 + scale) * title + shift)
+    with pytest.raises(ValueError, match="'titel' is no modality"):
+        FUSIONS["film"](DIMS, 8, features="titel")
+
+
+def test_tensor_value() -> None:
+    fusion = FUSIONS["tensor"](DIMS, 8, width=3).eval()
+    one = np.ones((5, 1))
+    parts = [
+        np.concatenate([linear(fusion.shrink[name], vector), one], axis=1)
+        for name, vector in zip(DIMS, projected(fusion, TOKENS), strict=True)
+    ]
+    outer = np.einsum("bi,bj,bk->bijk", *parts).reshape(5, -1)
+    close(fusion(TOKENS).pooled, linear(fusion.mix, outer))
+    with pytest.raises(ValueError, match="8 modalities of width 9 has 100,000,000 elements"):
+        FUSIONS["tensor"]({f"m{i}": 2 for i in range(8)}, 8, width=9)
+
+
+def test_low_rank_is_the_full_tensor_fusion_of_its_factors() -> None:
+    fusion = make("low_rank")
+    rank = len(fusion.weights)
+    factors = [  # [R, H, D + 1]: the appended one multiplies the bias
+        np.concatenate([f.weight.detach().numpy(), f.bias.detach().numpy()[:, None]], axis=1).reshape(rank, 8, 9)
+        for _, f in fusion.factors.items()
+    ]
+    tensor = np.einsum("r,rhi,rhj,rhk->hijk", fusion.weights.detach().numpy(), *factors)
+    parts = [np.concatenate([vector, np.ones((5, 1))], axis=1) for vector in projected(fusion, TOKENS)]
+    close(fusion(TOKENS).pooled, np.einsum("hijk,bi,bj,bk->bh", tensor, *parts))
+
+
+def factors_product(maps: list, vectors: np.ndarray) -> np.ndarray:
+    """The product over present modalities of each one's linear map."""
+    mapped = np.stack([linear(layer, vector) for layer, vector in zip(maps, vectors, strict=True)])
+    return np.where(present()[..., None], mapped, 1).prod(axis=0)
+
+
+def root(x: np.ndarray) -> np.ndarray:
+    return np.sign(x) * np.sqrt(np.abs(x))
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def test_mlb_value() -> None:
+    fusion = make("mlb")
+    product = np.where(present()[..., None], np.tanh(projected(fusion, TOKENS)), 1).prod(axis=0)
+    close(fusion(TOKENS).pooled, linear(fusion.mix, product))
+
+
+def test_mutan_value() -> None:
+    fusion = make("mutan")
+    product = factors_product([f for _, f in fusion.factors.items()], np.tanh(projected(fusion, TOKENS)))
+    close(fusion(TOKENS).pooled, sum(np.split(product, 5, axis=1)))
+
+
+def test_mfb_value() -> None:
+    fusion = make("mfb")
+    product = factors_product([f for _, f in fusion.expand.items()], projected(fusion, TOKENS))
+    summed = np.stack([product[:, 5 * h : 5 * h + 5].sum(axis=1) for h in range(8)], axis=1)
+    np.testing.assert_allclose(fusion(TOKENS).pooled.detach(), unit(root(summed)), atol=1e-3)
+
+
+def test_block_value() -> None:
+    fusion = FUSIONS["block"](DIMS, 8, chunks=4, rank=3).eval()
+    vectors = projected(fusion, TOKENS)
+    weight, bias = fusion.weight.detach().numpy(), fusion.bias.detach().numpy()
+    chunks = []
+    for chunk in range(4):
+        factors = np.stack(
+            [vectors[m][:, 2 * chunk : 2 * chunk + 2] @ weight[m, chunk] + bias[m, chunk] for m in range(3)]
+        )
+        product = np.where(present()[..., None], factors, 1).prod(axis=0)
+        chunks.append(unit(root(sum(np.split(product, 3, axis=1)))))
+    expected = linear(fusion.mix, np.concatenate(chunks, axis=1))
+    np.testing.assert_allclose(fusion(TOKENS).pooled.detach(), expected, atol=1e-3)
+    with pytest.raises(ValueError, match="3 chunks do not divide the width 8"):
+        FUSIONS["block"](DIMS, 8, chunks=3)
+
+
+def test_compact_bilinear_is_the_sketch_of_the_outer_product() -> None:
+    fusion = FUSIONS["compact_bilinear"](DIMS, 8, sketch=64).eval()
+    bins, signs = fusion.bins.numpy(), fusion.signs.numpy()
+    whole = {name: fake_tokens(2, 2, dim, seed=dim) for name, dim in DIMS.items()}
+    a, b, c = projected(fusion, whole)
+    sketch = np.zeros((2, 64))
+    for i, j, k in np.ndindex(8, 8, 8):
+        place = (bins[0, i] + bins[1, j] + bins[2, k]) % 64
+        sketch[:, place] += signs[0, i] * signs[1, j] * signs[2, k] * a[:, i] * b[:, j] * c[:, k]
+    np.testing.assert_allclose(fusion(whole).pooled.detach(), linear(fusion.mix, unit(root(sketch))), atol=1e-3)
+
+
+def row_of(project: torch.nn.Module, row: int) -> dict[str, np.ndarray]:
+    """One row's projected tokens without padding; modalities that it lacks have none."""
+    return {n: linear(project.linears[n], TOKENS[n].x[row][TOKENS[n].mask[row]].numpy()) for n in DIMS}
+
+
+ROWS = range(5)  # row 1 lacks the title, row 3 the photo
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_attention_fusions_by_hand(row: int) -> None:
+    def check(name: str, fusion: torch.nn.Module, expected: np.ndarray) -> None:
+        actual = fusion(TOKENS).pooled[row].detach().numpy()
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4, err_msg=name)
+
+    fusion = make("self_attention")
+    x = np.stack([t.mean(axis=0) for t in row_of(fusion.project, row).values() if len(t)])
+    check("self_attention", fusion, self_block(fusion.blocks[0], x).mean(axis=0))
+
+    fusion = make("co_attention")
+    own = row_of(fusion.project, row)
+    means = []
+    for name in DIMS:
+        others = np.concatenate([own[other] for other in DIMS if other != name])
+        read = cross_block(fusion.rounds[0][name], own[name], others) if len(own[name]) else np.zeros((1, 8))
+        means.append(read.mean(axis=0))
+    check("co_attention", fusion, linear(fusion.mix, np.concatenate(means)))
+
+    fusion = make("mult")
+    own = row_of(fusion.project, row)
+    total = np.zeros(8)
+    for name in DIMS:
+        brought = []
+        for source, blocks in fusion.pairs[name].items():
+            x = own[name]
+            for block in blocks:
+                x = cross_block(block, x, own[source]) if len(x) else x
+            brought.append(x)
+        x = np.concatenate(brought, axis=1)
+        mean = self_block(fusion.own[name], x).mean(axis=0) if len(x) else np.zeros(x.shape[1])
+        total += linear(fusion.out[name], mean)
+    check("mult", fusion, total)
+
+    fusion = make("single_stream")
+    x = np.concatenate([fusion.summary.detach().numpy()[None], *row_of(fusion.project, row).values()])
+    for block in fusion.blocks:
+        x = self_block(block, x)
+    check("single_stream", fusion, norm(fusion.norm, x)[0])
+
+    fusion = make("perceiver")
+    context = np.concatenate(list(row_of(fusion.project, row).values()))
+    x = fusion.latents.detach().numpy()
+    for read, think in zip(fusion.reads, fusion.thinks, strict=True):
+        x = self_block(think, cross_block(read, x, context))
+    check("perceiver", fusion, norm(fusion.norm, x).mean(axis=0))
+
+    fusion = make("bottleneck")
+    streams = {name: x for name, x in row_of(fusion.project, row).items() if len(x)}
+    shared = fusion.shared.detach().numpy()
+    for layer in fusion.layers:
+        streams, shared = exchange(layer, streams, shared)
+    check("bottleneck", fusion, np.mean([x.mean(axis=0) for x in streams.values()], axis=0) + shared.mean(axis=0))
+
+    fusion = make("layerwise")
+    streams, shared = {}, fusion.shared.detach().numpy()
+    for project, layer in zip(fusion.projects, fusion.layers, strict=True):
+        taken = {name: x for name, x in row_of(project, row).items() if len(x)}
+        streams, shared = exchange(layer, {name: streams.get(name, 0) + x for name, x in taken.items()}, shared)
+    check("layerwise", fusion, np.mean([x.mean(axis=0) for x in streams.values()], axis=0) + shared.mean(axis=0))
+
+
+def exchange(layer: torch.nn.Module, streams: dict[str, np.ndarray], shared: np.ndarray) -> tuple[dict, np.ndarray]:
+    out = {name: self_block(layer.blocks[name], np.concatenate([x, shared])) for name, x in streams.items()}
+    count = len(shared)
+    return {name: x[:-count] for name, x in out.items()}, np.mean([x[-count:] for x in out.values()], axis=0)
+
+
+def test_layerwise_reads_evenly_spaced_layers() -> None:
+    fusion = FUSIONS["layerwise"](DIMS, 8, depths=2).eval()
+    layers = tuple(fake_tokens(5, 4, 6, seed=seed).x for seed in range(4))
+    photo = TOKENS["photo"]
+    deep = {**TOKENS, "photo": Tokens(layers[3], photo.mask, None, layers)}
+    changed = {
+        number: {
+            **deep,
+            "photo": Tokens(layers[3], photo.mask, None, (*layers[:number], layers[number] + 1, *layers[number + 1 :])),
+        }
+        for number in range(4)
+    }
+    same = {number: torch.equal(fusion(tokens).pooled, fusion(deep).pooled) for number, tokens in changed.items()}
+    assert same == {0: True, 1: False, 2: True, 3: False}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from plait.layers import ModalityProjection
+from plait.layers import ModalityProjection, product_of_present
 from plait.types import Fused, Tokens
 
 
@@ -36,6 +36,4 @@ class ProductFusion(nn.Module):
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         vectors_BMH, present_BM = self.project.vectors(tokens)
-        product_BH = vectors_BMH.masked_fill(~present_BM.unsqueeze(-1), 1).prod(dim=1)
-        product_BH = product_BH.masked_fill(~present_BM.any(dim=1, keepdim=True), 0)
-        return Fused(self.dropout(product_BH), lambda: self.project.tokens(tokens))
+        return Fused(self.dropout(product_of_present(vectors_BMH, present_BM)), lambda: self.project.tokens(tokens))

@@ -1,21 +1,27 @@
 """Generic parts: attention, transformer blocks, MLPs, pooling, positions. They know no modality."""
 
 from plait.layers.absent import AbsentToken
-from plait.layers.attention import SelfAttention
+from plait.layers.attention import CrossAttention, SelfAttention
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
 from plait.layers.positions import sinusoidal_positions
-from plait.layers.projection import ModalityProjection
-from plait.layers.transformer import TransformerBlock
+from plait.layers.products import product_of_present, signed_root
+from plait.layers.projection import ModalityProjection, joined
+from plait.layers.transformer import CrossBlock, TransformerBlock
 
 __all__ = [
     "MLP",
     "AbsentToken",
+    "CrossAttention",
+    "CrossBlock",
     "ModalityProjection",
     "NamedModules",
     "SelfAttention",
     "TransformerBlock",
+    "joined",
     "masked_mean",
+    "product_of_present",
+    "signed_root",
     "sinusoidal_positions",
 ]

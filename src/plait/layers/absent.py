@@ -25,5 +25,9 @@ class AbsentToken(nn.Module):
         absent_B: Tensor = ~tokens.present
         first_BT = torch.zeros_like(tokens.mask)
         first_BT[:, 0] = absent_B
-        x = torch.where(first_BT.unsqueeze(-1), self.vector.to(tokens.x.dtype), tokens.x)
-        return Tokens(x, tokens.mask | first_BT, tokens.where)
+
+        def filled(x: Tensor) -> Tensor:
+            return torch.where(first_BT.unsqueeze(-1), self.vector.to(x.dtype), x)
+
+        layers = tuple(filled(layer) for layer in tokens.layers)
+        return Tokens(filled(tokens.x), tokens.mask | first_BT, tokens.where, layers)

@@ -52,8 +52,22 @@ class ModalityProjection(nn.Module):
             projected.append(vector_BH.masked_fill(~present[-1].unsqueeze(1), 0))
         return torch.stack(projected, dim=1), torch.stack(present, dim=1)
 
+    def sequences(self, tokens: Mapping[str, Tokens]) -> dict[str, Tokens]:
+        """Each modality's tokens in the shared width; padding is zero, whatever it held."""
+        self.check(tokens)
+        projected = {}
+        for name, linear in self.linears.items():
+            padding = ~tokens[name].mask.unsqueeze(-1)
+            x = linear(tokens[name].x.masked_fill(padding, 0)).masked_fill(padding, 0)
+            projected[name] = Tokens(x, tokens[name].mask, tokens[name].where)
+        return projected
+
     def tokens(self, tokens: Mapping[str, Tokens]) -> Tokens:
         """All tokens of all modalities in one sequence, `[B, sum of T, H]`."""
-        self.check(tokens)
-        x = torch.cat([linear(tokens[name].x) for name, linear in self.linears.items()], dim=1)
-        return Tokens(x, torch.cat([tokens[name].mask for name in self.linears], dim=1))
+        return joined(self.sequences(tokens))
+
+
+def joined(sequences: Mapping[str, Tokens]) -> Tokens:
+    """Sequences of one width, one after the other."""
+    x = torch.cat([tokens.x for tokens in sequences.values()], dim=1)
+    return Tokens(x, torch.cat([tokens.mask for tokens in sequences.values()], dim=1))

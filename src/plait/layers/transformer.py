@@ -1,8 +1,8 @@
-"""A transformer encoder block."""
+"""Transformer blocks: over one sequence, and of one sequence reading another."""
 
 from torch import Tensor, nn
 
-from plait.layers.attention import SelfAttention
+from plait.layers.attention import CrossAttention, SelfAttention
 from plait.layers.mlp import MLP
 
 
@@ -31,4 +31,34 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), mask_BT))
+        return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
+
+
+class CrossBlock(nn.Module):
+    """Pre-norm attention to another sequence and MLP, each with a residual.
+
+    Args:
+        dim: D of both sequences.
+        heads: attention heads.
+        dropout: in attention, and after each part.
+        expansion: width of the MLP over D.
+
+    >>> import torch
+    >>> block = CrossBlock(dim=8, heads=2)
+    >>> block(torch.zeros(2, 3, 8), torch.zeros(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)).shape
+    torch.Size([2, 3, 8])
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float = 0.0, expansion: int = 4) -> None:
+        super().__init__()
+        self.query_norm = nn.LayerNorm(dim)
+        self.context_norm = nn.LayerNorm(dim)
+        self.attention = CrossAttention(dim, heads, dropout)
+        self.mlp_norm = nn.LayerNorm(dim)
+        self.mlp = MLP(dim, [expansion * dim], dim, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BTD: Tensor, context_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        read = self.attention(self.query_norm(x_BTD), self.context_norm(context_BSD), mask_BS)
+        x_BTD = x_BTD + self.dropout(read)
         return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))

@@ -1,0 +1,57 @@
+"""Cross-attention both ways."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from plait.layers import CrossBlock, ModalityProjection, NamedModules, joined, masked_mean
+from plait.types import Fused, Tokens
+
+
+class CoAttentionFusion(nn.Module):
+    """Each modality's tokens read the tokens of the others; their means are concatenated and mixed.
+
+    The co-attention layers of ViLBERT (1908.02265) without its self-attention between them, since encoders have their
+    own. With more than two modalities, each reads all others at once.
+
+    Stage: mid.
+
+    Args:
+        in_dims: modality → D.
+        out_dim: H of the fused vector, a multiple of `heads`.
+        dropout: in the blocks.
+        layers: rounds of reading; in each all modalities read what the round before left.
+        heads: attention heads.
+
+    >>> import torch
+    >>> fusion = CoAttentionFusion({"photo": 8, "title": 4}, out_dim=16)
+    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
+    torch.Size([2, 16])
+    """
+
+    stage = "mid"
+
+    def __init__(
+        self, in_dims: Mapping[str, int], out_dim: int, dropout: float = 0.0, layers: int = 1, heads: int = 4
+    ) -> None:
+        super().__init__()
+        self.project = ModalityProjection(in_dims, out_dim)
+        self.rounds = nn.ModuleList(
+            NamedModules({name: CrossBlock(out_dim, heads, dropout) for name in in_dims}) for _ in range(layers)
+        )
+        self.mix = nn.Linear(len(in_dims) * out_dim, out_dim)
+
+    def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
+        sequences = self.project.sequences(tokens)
+        for blocks in self.rounds:
+            sequences = {name: self._read(blocks[name], name, sequences) for name in sequences}
+        pooled = self.mix(torch.cat([masked_mean(sequence) for sequence in sequences.values()], dim=1))
+        return Fused(pooled, lambda: joined(sequences))
+
+    @staticmethod
+    def _read(block: nn.Module, name: str, sequences: Mapping[str, Tokens]) -> Tokens:
+        own = sequences[name]
+        others = {key: value for key, value in sequences.items() if key != name}
+        context = joined(others) if others else Tokens(own.x, torch.zeros_like(own.mask))
+        return Tokens(block(own.x, context.x, context.mask), own.mask, own.where)
