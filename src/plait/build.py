@@ -15,7 +15,7 @@ from plait.encoders import ENCODERS, HfText, TimmImage, packaged, set_trainable
 from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
-from plait.heads import PredictHead
+from plait.heads import PredictHead, SplitHead
 from plait.model import MultimodalModel
 from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor
 from plait.processors.image import picture_size
@@ -198,12 +198,22 @@ def build_model(
     """
     encoders = {name: _encoder(recipe, name, spec, configs) for name, spec in inputs.items()}
     in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
-    method = recipe.fusion.method
+    fusion, head = _fusion_and_head(recipe, in_dims, targets)
+    return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token)
+
+
+def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Targets) -> tuple[Any, Any]:
+    method, options, out_dims = recipe.fusion.method, recipe.fusion.options, targets.out_dims
     if method not in FUSIONS:
         raise RecipeError(unknown("fusion", method, FUSIONS))
-    fusion = _construct("fusion", method, FUSIONS[method], recipe.fusion.options, (), in_dims, recipe.fusion.dim)
-    head = PredictHead(recipe.fusion.dim, targets.out_dims, recipe.head.hidden, recipe.head.dropout)
-    return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token)
+    made: Any = FUSIONS[method]
+    if made.stage == "late":  # it answers by itself
+        options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
+        width = sum(out_dims.values())
+        fusion = _construct("fusion", method, made, options, (), in_dims, width, kinds=targets.kinds)
+        return fusion, SplitHead(out_dims)
+    fusion = _construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
+    return fusion, PredictHead(recipe.fusion.dim, out_dims, recipe.head.hidden, recipe.head.dropout)
 
 
 def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, Any] | None) -> Any:

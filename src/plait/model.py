@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from plait.encoders.tuning import frozen_parts_to_eval
-from plait.layers import AbsentToken, NamedModules
-from plait.types import Batch, Input, Output, Tokens
+from plait.layers import AbsentToken, NamedModules, masked_mean
+from plait.types import Alone, Batch, Fused, Input, Output, Tokens
 
 
 class MultimodalModel(nn.Module):
@@ -19,10 +19,16 @@ class MultimodalModel(nn.Module):
         fusion: `forward({modality: Tokens}) -> Fused`.
         head: `forward(Fused) -> {target: predictions}`.
         absent_token: give a modality that a row lacks a learned vector instead of nothing.
+        auxiliary: modality → head that answers from it alone, in training; none by default.
     """
 
     def __init__(
-        self, encoders: Mapping[str, Any], fusion: nn.Module, head: nn.Module, absent_token: bool = False
+        self,
+        encoders: Mapping[str, Any],
+        fusion: nn.Module,
+        head: nn.Module,
+        absent_token: bool = False,
+        auxiliary: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.encoders = NamedModules(encoders)
@@ -31,12 +37,21 @@ class MultimodalModel(nn.Module):
         )
         self.fusion = fusion
         self.head = head
+        self.auxiliary = NamedModules(auxiliary or {})
         self.encode_blanks = False  # where processes share weights, each must run every encoder on every batch
 
     def forward(self, batch: Batch) -> Output:
         tokens = {name: self.encode(name, batch.inputs[name], len(batch)) for name in self.encoders}
         fused = self.fusion(tokens)
-        return Output(self.head(fused), fused.pooled)
+        return Output(self.head(fused), fused.pooled, self._alone(tokens, fused))
+
+    def _alone(self, tokens: Mapping[str, Tokens], fused: Fused) -> dict[str, Alone]:
+        """What each modality says by itself: of a late fusion always, of auxiliary heads in training."""
+        said = {name: Alone(self.head(_fused(x)), present) for name, (x, present) in fused.alone.items()}
+        if self.training:
+            for name, head in self.auxiliary.items():
+                said[name] = Alone(head(_fused(masked_mean(tokens[name]))), tokens[name].present)
+        return said
 
     def encode(self, name: str, values: Input, rows: int) -> Tokens:
         """One modality's Tokens `[rows, T, D]`; every distinct value goes through the encoder once."""
@@ -68,3 +83,8 @@ class MultimodalModel(nn.Module):
             for _, encoder in self.encoders.items():
                 frozen_parts_to_eval(encoder)
         return self
+
+
+def _fused(pooled: Tensor) -> Fused:
+    """A vector as a head reads it."""
+    return Fused(pooled, lambda: Tokens.single(pooled))

@@ -304,7 +304,7 @@ class Predictor:
     @staticmethod
     def _loss_of(prepared: fitting.Prepared) -> Any:
         targets = prepared.targets
-        return lambda model, batch: targets.loss(model(batch).predictions, batch.targets)
+        return lambda model, batch: targets.loss_of(model(batch), batch.targets)
 
     def _train(self, prepared: fitting.Prepared, accelerator: Accelerator, resume: bool) -> Any:
         assert self.run_ is not None

@@ -4,7 +4,7 @@ Shapes: B rows, U distinct values, K values in one cell, T tokens, D an encoder'
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -81,10 +81,12 @@ class Fused:
     Args:
         pooled: `[B, H]`.
         make_tokens: gives Tokens `[B, T', H]` of all modalities, for decoders.
+        alone: of a late fusion, modality → what it says by itself `[B, H]`, and `[B]` bool: the row has it.
     """
 
     pooled: Tensor
     make_tokens: Callable[[], Tokens]
+    alone: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -143,8 +145,20 @@ class Batch:
 
 
 @dataclass
+class Alone:
+    """What one modality says of a batch by itself: raw predictions a target, and `[B]` bool: the row has it."""
+
+    predictions: dict[str, Tensor]
+    present: Tensor
+
+
+@dataclass
 class Output:
-    """What a model says of a batch: raw predictions a target, and the fused vector `[B, H]` beneath them."""
+    """What a model says of a batch: raw predictions a target, and the fused vector `[B, H]` beneath them.
+
+    `alone` holds what each modality says by itself, where the model asks them (late fusions, auxiliary heads).
+    """
 
     predictions: dict[str, Tensor]
     pooled: Tensor
+    alone: dict[str, Alone] = field(default_factory=dict)

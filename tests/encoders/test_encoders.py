@@ -314,3 +314,43 @@ def test_tabular_missing_value_changes_nothing_else() -> None:
     encoder = TabularEncoder(TABULAR, dim=8, heads=2).eval()
     known, empty = TABULAR({"price": 1.5}), TABULAR({"price": 1.5, "day": None, "shade": ""})
     torch.testing.assert_close(encoder(TABULAR.collate([known])).x, encoder(TABULAR.collate([empty])).x)
+
+
+@pytest.mark.parametrize("pool", ["mean", "cls", "none"])
+def test_hf_layers_are_the_hidden_states(pool: str, bert_folder: Path) -> None:
+    encoder = HfText(HfText.make_processor(str(bert_folder)), str(bert_folder), pool=pool, layers=True).eval()
+    features = features_of(encoder)
+    tokens = encoder(features)
+    states = encoder.backbone(features["ids"], features["mask"].long(), output_hidden_states=True).hidden_states
+    assert len(tokens.layers) == 3 and torch.equal(tokens.layers[-1], tokens.x)
+    if pool == "none":
+        assert torch.equal(tokens.layers[0], states[1])
+    if pool == "mean":
+        first = states[1][0][features["mask"][0]].mean(dim=0)
+        torch.testing.assert_close(tokens.layers[0][0, 0], first)
+    plain = HfText(HfText.make_processor(str(bert_folder)), str(bert_folder), pool=pool).eval()
+    torch.testing.assert_close(plain(features).x, tokens.x)
+
+
+@pytest.mark.parametrize("kind", ["pooled", "all"])
+def test_timm_layers(kind: str) -> None:
+    pytest.importorskip("timm")
+    torch.manual_seed(0)
+    encoder = TimmImage(ImageProcessor(160), "test_vit.r160_in1k", pretrained=False, tokens=kind, layers=True).eval()
+    features = features_of(encoder)
+    tokens = encoder(features)
+    assert len(tokens.layers) == len(encoder.backbone.blocks) and torch.equal(tokens.layers[-1], tokens.x)
+    encoder.layers = False
+    torch.testing.assert_close(encoder(features).x, tokens.x)
+    with pytest.raises(RecipeError, match="its layers differ in width"):
+        TimmImage(ImageProcessor(32), "test_resnet.r160_in1k", pretrained=False, layers=True)
+
+
+def test_layers_follow_their_rows() -> None:
+    encoder = ENCODERS["scratch:transformer"](TEXT, dim=8, layers=3).eval()
+    tokens = encoder(features_of(encoder))
+    taken = tokens.take(torch.tensor([[2, 0], [1, -1]]))
+    length = tokens.x.shape[1]
+    assert len(taken.layers) == 3
+    assert torch.equal(taken.layers[0][0, :length], tokens.layers[0][2])
+    assert torch.equal(taken.layers[0][1, :length], tokens.layers[0][1])

@@ -372,3 +372,75 @@ def test_layerwise_reads_evenly_spaced_layers() -> None:
     }
     same = {number: torch.equal(fusion(tokens).pooled, fusion(deep).pooled) for number, tokens in changed.items()}
     assert same == {0: True, 1: False, 2: True, 3: False}
+
+
+KINDS = [(3, "classification"), (2, "multilabel"), (1, "regression")]
+
+
+def late(name: str) -> tuple[torch.nn.Module, np.ndarray]:
+    """A late fusion of three targets, and what each modality says, by numpy: `[M, B, 6]`."""
+    torch.manual_seed(0)
+    fusion = FUSIONS[name](DIMS, 6, kinds=KINDS, hidden=0).eval()
+    said = [linear(fusion.experts.heads[key].layers[0], masked_mean(TOKENS[key]).numpy()) for key in DIMS]
+    return fusion, np.stack(said)
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize("name", ["late_mean", "late_weighted"])
+def test_late_mixtures(name: str) -> None:
+    fusion, said = late(name)
+    weights = present().astype(float)
+    if name == "late_weighted":
+        fusion.logits.data = torch.tensor([1.0, 0.0, -1.0])
+        weights *= softmax(np.array([1.0, 0.0, -1.0]))[:, None]
+        assert list(fusion.weights().values()) == pytest.approx(softmax(np.array([1.0, 0.0, -1.0])))
+    weights = (weights / weights.sum(axis=0))[..., None]
+    answer = fusion(TOKENS).pooled.detach().numpy()
+    np.testing.assert_allclose(softmax(answer[:, :3]), (weights * softmax(said[..., :3])).sum(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(sigmoid(answer[:, 3:5]), (weights * sigmoid(said[..., 3:5])).sum(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(answer[:, 5:], (weights * said[..., 5:]).sum(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_late_product_value() -> None:
+    fusion, said = late("late_product")
+    fusion.log_precision.data[:, 5] = torch.tensor([0.0, 1.0, 2.0])
+    here = present()[..., None]
+    answer = fusion(TOKENS).pooled.detach().numpy()
+    product = np.where(here, softmax(said[..., :3]), 1).prod(axis=0)
+    np.testing.assert_allclose(softmax(answer[:, :3]), product / product.sum(axis=1, keepdims=True), rtol=1e-4)
+    odds = np.where(here, np.exp(said[..., 3:5]), 1).prod(axis=0)
+    np.testing.assert_allclose(sigmoid(answer[:, 3:5]), odds / (1 + odds), rtol=1e-4)
+    precision = np.exp([0.0, 1.0, 2.0])[:, None, None] * here
+    np.testing.assert_allclose(
+        answer[:, 5:], (precision * said[..., 5:]).sum(axis=0) / precision.sum(axis=0), rtol=1e-4
+    )
+
+
+def test_stacking_is_linear_in_what_each_says_and_begins_as_their_mean() -> None:
+    fusion, said = late("late_stacking")
+    said[..., :3] = np.log(softmax(said[..., :3]))
+    said *= present()[..., None]
+    np.testing.assert_allclose(fusion(TOKENS).pooled.detach(), said.mean(axis=0), rtol=1e-4, atol=1e-6)
+    weight, bias = torch.randn(6, 21), torch.randn(6)
+    fusion.set_combiner(weight, bias)
+    read = np.concatenate([*said, present().T], axis=1)
+    np.testing.assert_allclose(
+        fusion(TOKENS).pooled.detach(), read @ weight.numpy().T + bias.numpy(), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, made in FUSIONS.items() if made.stage == "late"])
+def test_late_fusions_tell_what_each_modality_says(name: str) -> None:
+    fusion, said = late(name)
+    alone = fusion(TOKENS).alone
+    assert list(alone) == list(DIMS)
+    for position, (key, (outputs, there)) in enumerate(alone.items()):
+        assert torch.equal(there, TOKENS[key].present)
+        np.testing.assert_allclose(outputs[there].detach(), said[position][there.numpy()], rtol=1e-4, atol=1e-6)

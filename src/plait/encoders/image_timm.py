@@ -22,13 +22,14 @@ class TimmImage(nn.Module):
         name: timm's name, such as `resnet50` or `vit_small_patch16_224.augreg_in21k`.
         pretrained: load timm's weights (from the hub's cache, or downloaded and said so).
         tokens: `pooled` gives the model's own pooled vector as one token, `all` the feature map or patch tokens.
+        layers: give each block's output too, pooled alike, for layer-wise fusion (vision transformers).
         mean, std: of each channel, in 0..1; by default those that the weights were trained with.
         shift, zoom, flip, light: augmentation, see `Augment`; used where the encoder trains.
 
     Shapes: `{"pixels": [U, 3, S, S] uint8}` → Tokens `[U, 1 or T, D]`.
 
     Raises:
-        RecipeError: timm has no such model.
+        RecipeError: timm has no such model, or one whose layers differ in width is asked for them.
         PlaitError: the weights are not here and can't be fetched.
     """
 
@@ -40,6 +41,7 @@ class TimmImage(nn.Module):
         name: str,
         pretrained: bool = True,
         tokens: Literal["pooled", "all"] = "pooled",
+        layers: bool = False,
         mean: tuple[float, float, float] | None = None,
         std: tuple[float, float, float] | None = None,
         shift: int = 0,
@@ -54,11 +56,14 @@ class TimmImage(nn.Module):
             require_weights(name)
         self.processor = processor
         self.tokens = tokens
+        self.layers = layers
         self.pixels = Pixels(mean or config["mean"], std or config["std"], Augment(shift, zoom, flip, light))
         sized = {"img_size": processor.size} if _takes_img_size(timm, name) else {}
         self.backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, **sized)
         pooled_dim = getattr(self.backbone, "head_hidden_size", None) or self.backbone.num_features
         self.out_dim: int = pooled_dim if tokens == "pooled" else self.backbone.num_features
+        if layers and len({info["num_chs"] for info in self.backbone.feature_info}) != 1:
+            raise RecipeError(f"timm:{name}: its layers differ in width; layers: true works with vision transformers")
         self.backbone.to(memory_format=torch.channels_last)
         self.weights: Weights | None = None
         if pretrained:
@@ -84,6 +89,8 @@ class TimmImage(nn.Module):
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         pictures = self.pixels(features["pixels"])
+        if self.layers:
+            return self._with_layers(pictures)
         if self.tokens == "pooled":
             return Tokens.single(self.backbone(pictures))
         x = self.backbone.forward_features(pictures)
@@ -93,10 +100,26 @@ class TimmImage(nn.Module):
             x = x.flatten(2).transpose(1, 2)
         else:
             x = x[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
-            count, height = len(x), int(x.shape[1] ** 0.5)
-            width = x.shape[1] // height
+            count, (height, width) = len(x), _sides(x)
         where = grid_boxes(height, width, count, x.device)
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), where)
+
+    def _with_layers(self, pictures: Tensor) -> Tokens:
+        x, found = self.backbone.forward_intermediates(pictures, output_fmt="NLC")
+        patches = x[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
+        if self.tokens == "pooled":
+            pooled = self.backbone.forward_head(x, pre_logits=True).unsqueeze(1)
+            layers = (*(layer.mean(dim=1, keepdim=True) for layer in found[:-1]), pooled)
+        else:
+            layers = (*found[:-1], patches)
+        where = None if self.tokens == "pooled" else grid_boxes(*_sides(patches), len(x), x.device)
+        return Tokens(layers[-1], x.new_ones(layers[-1].shape[:2], dtype=torch.bool), where, layers)
+
+
+def _sides(patches_UTD: Tensor) -> tuple[int, int]:
+    """Height and width of a grid of patches."""
+    height = int(patches_UTD.shape[1] ** 0.5)
+    return height, patches_UTD.shape[1] // height
 
 
 def data_config(name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ class HfText(nn.Module):
         processor: the model's own tokenizer; see `HfText.make_processor`.
         name: a hub name or a folder that `save_pretrained` wrote.
         pool: `mean` over real tokens or `cls` (the first) give one token, `none` gives all.
+        layers: give each block's output too, pooled alike, for layer-wise fusion.
         config: build untrained from this configuration instead of loading `name` (a run's weights follow).
 
     Shapes: `{"ids": [U, T], "mask": [U, T]}` → Tokens `[U, 1 or T, D]`.
@@ -32,11 +33,17 @@ class HfText(nn.Module):
     modality = "text"
 
     def __init__(
-        self, processor: TextProcessor, name: str, pool: Pool = "mean", config: dict[str, Any] | None = None
+        self,
+        processor: TextProcessor,
+        name: str,
+        pool: Pool = "mean",
+        layers: bool = False,
+        config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.processor = processor
         self.pool = pool
+        self.layers = layers
         self.weights: Weights | None = None
         if config is None:
             model = _load("AutoModel", name)
@@ -77,14 +84,21 @@ class HfText(nn.Module):
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         mask = features["mask"]
-        x = self.backbone(input_ids=features["ids"], attention_mask=mask.long()).last_hidden_state
-        tokens = Tokens(x, mask)
+        found = self.backbone(
+            input_ids=features["ids"], attention_mask=mask.long(), output_hidden_states=self.layers or None
+        )
+        x = self._pooled(found.last_hidden_state, mask)
+        layers = (*(self._pooled(layer, mask) for layer in found.hidden_states[1:-1]), x) if self.layers else ()
+        return Tokens(x, mask if self.pool == "none" else mask.any(dim=1, keepdim=True), None, layers)
+
+    def _pooled(self, x_UTD: Tensor, mask_UT: Tensor) -> Tensor:
+        """`[U, 1 or T, D]`."""
         if self.pool == "none":
-            return tokens
+            return x_UTD
         if self.pool == "cls":
-            return Tokens.single(x[:, 0], tokens.present)
-        weight = mask.to(x.dtype).unsqueeze(-1)
-        return Tokens.single((x * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1), tokens.present)
+            return x_UTD[:, :1]
+        weight = mask_UT.to(x_UTD.dtype).unsqueeze(-1)
+        return (x_UTD * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def _source(name: str) -> str:

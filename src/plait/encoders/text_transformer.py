@@ -43,6 +43,9 @@ class TextTransformer(nn.Module):
         ids, mask = features["ids"], features["mask"]
         scale = self.out_dim**0.5
         x = self.dropout(self.embedding(ids) * scale + self.positions[: ids.shape[1]])
+        layers = []
         for block in self.blocks:
             x = block(x, mask)
-        return Tokens(self.norm(x), mask)
+            layers.append(x)
+        x = self.norm(x)
+        return Tokens(x, mask, None, (*layers[:-1], x))

@@ -3,6 +3,9 @@
 A fusion is an `nn.Module` built from `in_dims` (modality → width) and `out_dim`; `forward(tokens) -> Fused`. An
 absent modality (its mask all False) contributes nothing. The tests run over `FUSIONS`, so listing a method here is
 what tests it.
+
+Of a late fusion (`stage = "late"`) `out_dim` is the number of raw predictions and `pooled` the answer itself; it also
+takes the `kinds` of the targets and gives what each modality says `alone`.
 """
 
 from collections.abc import Callable
@@ -16,6 +19,10 @@ from plait.fusion.compact_bilinear import CompactBilinearFusion
 from plait.fusion.concat import ConcatFusion
 from plait.fusion.film import FilmFusion
 from plait.fusion.gated import GatedFusion
+from plait.fusion.late_mean import LateMeanFusion
+from plait.fusion.late_product import LateProductFusion
+from plait.fusion.late_stacking import StackingFusion
+from plait.fusion.late_weighted import LateWeightedFusion
 from plait.fusion.layerwise import LayerwiseFusion
 from plait.fusion.low_rank import LowRankFusion
 from plait.fusion.mfb import MFBFusion
@@ -51,6 +58,10 @@ FUSIONS: dict[str, Callable[..., nn.Module]] = {
     "block": BlockFusion,
     "compact_bilinear": CompactBilinearFusion,
     "layerwise": LayerwiseFusion,
+    "late_mean": LateMeanFusion,
+    "late_weighted": LateWeightedFusion,
+    "late_product": LateProductFusion,
+    "late_stacking": StackingFusion,
 }
 
 __all__ = [
@@ -62,6 +73,9 @@ __all__ = [
     "ConcatFusion",
     "FilmFusion",
     "GatedFusion",
+    "LateMeanFusion",
+    "LateProductFusion",
+    "LateWeightedFusion",
     "LayerwiseFusion",
     "LowRankFusion",
     "MFBFusion",
@@ -72,6 +86,7 @@ __all__ = [
     "ProductFusion",
     "SelfAttentionFusion",
     "SingleStreamFusion",
+    "StackingFusion",
     "SumFusion",
     "TensorFusion",
     "WeightedSumFusion",

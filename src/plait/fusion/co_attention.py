@@ -45,6 +45,7 @@ class CoAttentionFusion(nn.Module):
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         sequences = self.project.sequences(tokens)
         for blocks in self.rounds:
+            assert isinstance(blocks, NamedModules)
             sequences = {name: self._read(blocks[name], name, sequences) for name in sequences}
         pooled = self.mix(torch.cat([masked_mean(sequence) for sequence in sequences.values()], dim=1))
         return Fused(pooled, lambda: joined(sequences))

@@ -54,6 +54,7 @@ class LayerwiseFusion(nn.Module):
         streams: dict[str, Tokens] = {}
         shared_BKH = self.shared.unsqueeze(0)
         for number, (project, layer) in enumerate(zip(self.projects, self.layers, strict=True)):
+            assert isinstance(project, ModalityProjection)
             read = project.sequences({name: _at(own, number, len(self.layers)) for name, own in tokens.items()})
             shared_BKH = shared_BKH.expand(len(next(iter(read.values())).x), -1, -1)
             streams = {n: Tokens(streams[n].x + own.x, own.mask) if streams else own for n, own in read.items()}

@@ -1,5 +1,6 @@
 """`Fused` → predictions."""
 
 from plait.heads.predict import PredictHead
+from plait.heads.split import SplitHead
 
-__all__ = ["PredictHead"]
+__all__ = ["PredictHead", "SplitHead"]

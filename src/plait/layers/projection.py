@@ -1,6 +1,6 @@
 """Every modality into one width: what most fusions begin with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -31,20 +31,9 @@ class ModalityProjection(nn.Module):
             raise ValueError("a fusion needs at least one modality")
         self.linears = NamedModules({name: nn.Linear(dim, out_dim) for name, dim in in_dims.items()})
 
-    def check(self, tokens: Mapping[str, Tokens]) -> None:
-        """Raise `DataError` where a modality that the fusion was built for is missing."""
-        for name in self.linears:
-            if name not in tokens:
-                came = ", ".join(tokens) or "nothing"
-                hint = nearest(name, tokens)
-                raise DataError(
-                    f"the fusion expects modality {name!r}, got {came}{hint or '.'} "
-                    "Pass Tokens.absent(...) for a modality that no row has"
-                )
-
     def vectors(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
         """`[B, M, H]` one vector a modality, zero where absent, and `[B, M]` bool: it is present."""
-        self.check(tokens)
+        check_names(self.linears, tokens)
         projected, present = [], []
         for name, linear in self.linears.items():
             present.append(tokens[name].present)
@@ -54,7 +43,7 @@ class ModalityProjection(nn.Module):
 
     def sequences(self, tokens: Mapping[str, Tokens]) -> dict[str, Tokens]:
         """Each modality's tokens in the shared width; padding is zero, whatever it held."""
-        self.check(tokens)
+        check_names(self.linears, tokens)
         projected = {}
         for name, linear in self.linears.items():
             padding = ~tokens[name].mask.unsqueeze(-1)
@@ -65,6 +54,18 @@ class ModalityProjection(nn.Module):
     def tokens(self, tokens: Mapping[str, Tokens]) -> Tokens:
         """All tokens of all modalities in one sequence, `[B, sum of T, H]`."""
         return joined(self.sequences(tokens))
+
+
+def check_names(expected: Iterable[str], tokens: Mapping[str, Tokens]) -> None:
+    """Raise `DataError` where a modality that the fusion was built for is missing."""
+    for name in expected:
+        if name not in tokens:
+            came = ", ".join(tokens) or "nothing"
+            hint = nearest(name, tokens)
+            raise DataError(
+                f"the fusion expects modality {name!r}, got {came}{hint or '.'} "
+                "Pass Tokens.absent(...) for a modality that no row has"
+            )
 
 
 def joined(sequences: Mapping[str, Tokens]) -> Tokens:

@@ -13,6 +13,7 @@ from plait.processors.tabular import as_number, is_missing
 from plait.tasks.classification import Classification
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
+from plait.types import Output
 
 
 class Task(Protocol):
@@ -70,6 +71,11 @@ class Targets:
         return list(self.tasks)
 
     @property
+    def kinds(self) -> list[tuple[int, str]]:
+        """Width and kind of each target, in order."""
+        return [(task.out_dim, task.kind) for task in self.tasks.values()]
+
+    @property
     def out_dims(self) -> dict[str, int]:
         return {name: task.out_dim for name, task in self.tasks.items()}
 
@@ -77,6 +83,24 @@ class Targets:
         """The weighted sum of the tasks' losses, a scalar."""
         losses = [self.weights[name] * task.loss(outputs[name], targets[name]) for name, task in self.tasks.items()]
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def loss_of(
+        self, output: Output, targets: Mapping[str, Tensor], alone: Mapping[str, float] | float = 1.0
+    ) -> Tensor:
+        """The loss of a model's answer and, weighted, of what each modality says alone to the rows that have it.
+
+        Args:
+            output: of the model.
+            targets: target → `[B, …]`.
+            alone: weight of each modality's own loss, or one for all.
+        """
+        total = self.loss(output.predictions, targets)
+        for name, said in output.alone.items():
+            weight = alone if isinstance(alone, float) else alone.get(name, 1.0)
+            if weight and bool(said.present.any()):
+                own = {target: values[said.present] for target, values in said.predictions.items()}
+                total = total + weight * self.loss(own, {t: targets[t][said.present] for t in own})
+        return total
 
     def row_loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """`[B]` weighted sum of the tasks' losses of each row: which rows are hard."""

@@ -1,0 +1,62 @@
+"""A linear model over the modalities' answers."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from plait.layers.experts import Experts, Kinds, stacked
+from plait.types import Fused, Tokens
+
+
+class StackingFusion(nn.Module):
+    """Stacking (Wolpert, 1992): the answer is linear in all modalities' raw answers and in which of them a row has. The
+    weights are not learned by gradient on answers that the predictors gave to rows they were trained on, but set by
+    `set_combiner` from a model fitted on out-of-fold answers (`plait.stacking`); until then they take the mean.
+
+    Stage: late.
+
+    Args:
+        in_dims: modality → D.
+        out_dim: O, raw predictions: `pooled` of the result is the answer itself.
+        dropout: in the predictors.
+        hidden: width of each predictor's hidden layer; 0 for a linear one.
+        kinds: width and kind (`classification`, `multilabel`, `regression`) of each target; None for one set of
+            classes.
+
+    >>> fusion = StackingFusion({"photo": 8, "title": 4}, out_dim=3)
+    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
+    torch.Size([2, 3])
+    """
+
+    stage = "late"
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self,
+        in_dims: Mapping[str, int],
+        out_dim: int,
+        dropout: float = 0.0,
+        hidden: int = 128,
+        kinds: Kinds | None = None,
+    ) -> None:
+        super().__init__()
+        self.experts = Experts(in_dims, out_dim, hidden, dropout)
+        self.kinds = list(kinds or [(out_dim, "classification")])
+        count, width = len(in_dims), out_dim
+        self.register_buffer(
+            "weight", torch.cat([torch.eye(width).repeat(1, count) / count, torch.zeros(width, count)], 1)
+        )
+        self.register_buffer("bias", torch.zeros(width))
+
+    def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
+        said_BMO, present_BM = self.experts(tokens)
+        answer_BO = stacked(said_BMO, present_BM, self.kinds) @ self.weight.T + self.bias
+        alone = self.experts.by_name(said_BMO, present_BM)
+        return Fused(answer_BO, lambda: self.experts.tokens(tokens), alone)
+
+    def set_combiner(self, weight: Tensor, bias: Tensor) -> None:
+        """Take over fitted weights `[O, M * O + M]` and bias `[O]`; the inputs are those of `stacked`."""
+        self.weight.copy_(weight)
+        self.bias.copy_(bias)

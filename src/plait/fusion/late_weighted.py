@@ -1,0 +1,55 @@
+"""The weighted mean of the modalities' answers."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from plait.layers.experts import Experts, Kinds, mixture, shares
+from plait.types import Fused, Tokens
+
+
+class LateWeightedFusion(nn.Module):
+    """Each modality has its own predictor; the answer is the mean of their distributions with one learned weight a
+    modality, made to add to one over those that a row has: a mixture of experts (Jacobs et al., 1991) with a constant
+    gate. `weights()` says how much each is heard.
+
+    Stage: late.
+
+    Args:
+        in_dims: modality → D.
+        out_dim: O, raw predictions: `pooled` of the result is the answer itself.
+        dropout: in the predictors.
+        hidden: width of each predictor's hidden layer; 0 for a linear one.
+        kinds: width and kind (`classification`, `multilabel`, `regression`) of each target; None for one set of
+            classes.
+
+    >>> fusion = LateWeightedFusion({"photo": 8, "title": 4}, out_dim=3)
+    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
+    torch.Size([2, 3])
+    """
+
+    stage = "late"
+
+    def __init__(
+        self,
+        in_dims: Mapping[str, int],
+        out_dim: int,
+        dropout: float = 0.0,
+        hidden: int = 128,
+        kinds: Kinds | None = None,
+    ) -> None:
+        super().__init__()
+        self.experts = Experts(in_dims, out_dim, hidden, dropout)
+        self.kinds = list(kinds or [(out_dim, "classification")])
+        self.logits = nn.Parameter(torch.zeros(len(in_dims)))
+
+    def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
+        said_BMO, present_BM = self.experts(tokens)
+        answer_BO = mixture(said_BMO, shares(self.logits.softmax(dim=0), present_BM), self.kinds)
+        alone = self.experts.by_name(said_BMO, present_BM)
+        return Fused(answer_BO, lambda: self.experts.tokens(tokens), alone)
+
+    def weights(self) -> dict[str, float]:
+        """The weight of each modality where a row has all."""
+        return dict(zip(self.experts.heads, self.logits.softmax(dim=0).tolist(), strict=True))

@@ -1,0 +1,27 @@
+"""A late fusion's answer, cut up by target."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from plait.types import Fused
+
+
+class SplitHead(nn.Module):
+    """The columns of `pooled` that belong to each target; nothing to learn.
+
+    Args:
+        out_dims: target → how many numbers.
+
+    >>> import torch
+    >>> head = SplitHead({"answer": 3, "price": 1})
+    >>> {name: tuple(x.shape) for name, x in head(Fused(torch.zeros(2, 4), lambda: None)).items()}
+    {'answer': (2, 3), 'price': (2, 1)}
+    """
+
+    def __init__(self, out_dims: Mapping[str, int]) -> None:
+        super().__init__()
+        self.out_dims = dict(out_dims)
+
+    def forward(self, fused: Fused) -> dict[str, Tensor]:
+        return dict(zip(self.out_dims, fused.pooled.float().split(list(self.out_dims.values()), dim=1), strict=True))

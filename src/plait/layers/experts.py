@@ -1,0 +1,98 @@
+"""Each modality's own predictor, and how their opinions mix: what late fusions are made of."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from plait.layers.mlp import MLP
+from plait.layers.named import NamedModules
+from plait.layers.pooling import masked_mean
+from plait.layers.projection import check_names, joined
+from plait.types import Tokens
+
+Kinds = Sequence[tuple[int, str]]  # width and kind of each target: classification, multilabel or regression
+
+
+class Experts(nn.Module):
+    """An MLP a modality over the mean of its tokens.
+
+    Args:
+        in_dims: modality → D.
+        out_dim: O, the raw predictions of all targets.
+        hidden: width of the hidden layer; 0 for a linear predictor.
+        dropout: on the hidden layer.
+
+    Raises:
+        ValueError: no modality.
+    """
+
+    def __init__(self, in_dims: Mapping[str, int], out_dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        if not in_dims:
+            raise ValueError("a fusion needs at least one modality")
+        widths = [hidden] if hidden else []
+        self.heads = NamedModules({name: MLP(dim, widths, out_dim, dropout) for name, dim in in_dims.items()})
+
+    def forward(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
+        """`[B, M, O]` raw predictions, zero where absent, and `[B, M]` bool: present."""
+        check_names(self.heads, tokens)
+        present_BM = torch.stack([tokens[name].present for name in self.heads], dim=1)
+        said_BMO = torch.stack([head(masked_mean(tokens[name])) for name, head in self.heads.items()], dim=1).float()
+        return said_BMO.masked_fill(~present_BM.unsqueeze(-1), 0), present_BM
+
+    def tokens(self, tokens: Mapping[str, Tokens]) -> Tokens:
+        """What each token would say by itself, `[B, sum of T, O]`."""
+        said = {}
+        for name, head in self.heads.items():
+            own = tokens[name]
+            said[name] = Tokens(head(own.x.masked_fill(~own.mask.unsqueeze(-1), 0)), own.mask)
+        return joined(said)
+
+    def by_name(self, said_BMO: Tensor, present_BM: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        return {name: (said_BMO[:, i], present_BM[:, i]) for i, name in enumerate(self.heads)}
+
+
+def mixture(said_BMO: Tensor, weights_BM: Tensor, kinds: Kinds) -> Tensor:
+    """The weighted mean of distributions, as raw predictions `[B, O]`: log-probabilities of classes, logits of
+    labels, numbers.
+
+    Args:
+        said_BMO: raw predictions of each modality.
+        weights_BM: of each, adding to one; zero where absent.
+        kinds: width and kind of each target, in the order of O.
+
+    >>> said = torch.tensor([[[0.0, 0.0], [20.0, 0.0]]])
+    >>> mixture(said, torch.tensor([[0.5, 0.5]]), [(2, "classification")]).exp().round(decimals=2).tolist()
+    [[0.75, 0.25]]
+    """
+    log_weights = weights_BM.clamp(min=1e-30).log().unsqueeze(-1)
+    mixed = []
+    for said, (_, kind) in zip(said_BMO.split([width for width, _ in kinds], dim=2), kinds, strict=True):
+        if kind == "classification":
+            mixed.append(torch.logsumexp(F.log_softmax(said, dim=2) + log_weights, dim=1))
+        elif kind == "multilabel":
+            yes = torch.logsumexp(F.logsigmoid(said) + log_weights, dim=1)
+            no = torch.logsumexp(F.logsigmoid(-said) + log_weights, dim=1)
+            mixed.append(yes - no)
+        else:
+            mixed.append((weights_BM.unsqueeze(-1) * said).sum(dim=1))
+    return torch.cat(mixed, dim=1)
+
+
+def shares(weights_M: Tensor, present_BM: Tensor) -> Tensor:
+    """Positive weights, made to add to one over the modalities that a row has; even where it has none."""
+    weights_BM = torch.where(present_BM.any(dim=1, keepdim=True), weights_M * present_BM, torch.ones_like(weights_M))
+    return weights_BM / weights_BM.sum(dim=1, keepdim=True)
+
+
+def stacked(said_BMO: Tensor, present_BM: Tensor, kinds: Kinds) -> Tensor:
+    """What a stacking model reads, `[B, M * O + M]`: log-probabilities of classes, logits of labels, numbers, zero
+    where absent; then which modalities are present.
+    """
+    parts = []
+    for said, (_, kind) in zip(said_BMO.split([width for width, _ in kinds], dim=2), kinds, strict=True):
+        parts.append(F.log_softmax(said, dim=2) if kind == "classification" else said)
+    answers_BMO = torch.cat(parts, dim=2).masked_fill(~present_BM.unsqueeze(-1), 0)
+    return torch.cat([answers_BMO.flatten(1), present_BM.to(answers_BMO.dtype)], dim=1)
