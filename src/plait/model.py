@@ -57,6 +57,8 @@ class MultimodalModel(nn.Module):
         """One modality's Tokens `[rows, T, D]`; every distinct value goes through the encoder once."""
         encoder = self.encoders[name]
         device = next(self.parameters()).device
+        if "stored" in values.features:
+            return self._present(name, stored_tokens(values.features, encoder.out_dim))
         if values.empty and self.encode_blanks:
             tokens = self._blank(encoder, rows, device)
         elif values.empty:
@@ -65,6 +67,9 @@ class MultimodalModel(nn.Module):
             tokens = encoder(values.features)
             if values.index is not None:
                 tokens = tokens.take(values.index)
+        return self._present(name, tokens)
+
+    def _present(self, name: str, tokens: Tokens) -> Tokens:
         return self.absent[name](tokens) if name in self.absent else tokens
 
     @staticmethod
@@ -83,6 +88,13 @@ class MultimodalModel(nn.Module):
             for _, encoder in self.encoders.items():
                 frozen_parts_to_eval(encoder)
         return self
+
+
+def stored_tokens(features: Mapping[str, Tensor], dim: int) -> Tokens:
+    """Tokens of a frozen encoder's stored outputs, `[B, T, L * D]`: L layers side by side."""
+    x = features["stored"].float()
+    layers = x.split(dim, dim=2)
+    return Tokens(layers[-1], features["stored_mask"], None, layers if len(layers) > 1 else ())
 
 
 def _fused(pooled: Tensor) -> Fused:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from plait.data.encoded import EncodedColumn
 from plait.data.paths import resolve_media
 from plait.data.schema import split_cell
 from plait.data.table import Table
@@ -77,6 +78,8 @@ class TableSource:
         allow_outside: media paths may leave the table's folder.
         cache: shared with other sources of the same processors.
         problems: where given, a cell that can't be used counts as missing and is named here; else it is an error.
+
+    `encoded` holds, of inputs behind a frozen encoder, the features of all rows that will be asked for.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class TableSource:
         self.allow_outside = allow_outside
         self.cache = cache or Cache(0)
         self.problems = problems
+        self.encoded: dict[str, EncodedColumn] = {}
         self._own = object()  # marks cache entries that are this table's rows, not values
 
     def __len__(self) -> int:
@@ -107,21 +111,24 @@ class TableSource:
         """
         numbers = torch.from_numpy(np.asarray(rows, dtype=np.int64))
         targets = {name: values[numbers] for name, values in self.targets.items()}
-        inputs = {name: self._input(spec, rows) for name, spec in self.inputs.items()}
+        inputs = {name: self._input(name, rows) for name in self.inputs}
         return Batch(inputs, targets, numbers)
 
     def find_problems(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """Cells of some rows that can't be used, each with row (from 1), column and what is wrong."""
         found = []
         for row in rows:
-            for name, spec in self.inputs.items():
+            for name in self.inputs:
                 try:
-                    self._input(spec, np.array([row]))
+                    self._input(name, np.array([row]))
                 except DataError as error:
                     found.append({"row": int(row) + 1, "input": name, "problem": str(error)})
         return found
 
-    def _input(self, spec: InputSpec, rows: np.ndarray) -> Input:
+    def _input(self, name: str, rows: np.ndarray) -> Input:
+        if name in self.encoded:
+            return self.encoded[name].take(np.asarray(rows), self.problems)
+        spec = self.inputs[name]
         columns = [name for name in spec.columns if name in self.table]
         if spec.modality == "tabular":
             return self._tabular(spec, columns, rows)

@@ -40,6 +40,7 @@ class Pixels(nn.Module):
         count, channels, height, width = pixels.shape
         # A picture's line is one run of W * C numbers, so that the multiply-add runs at the speed of memory.
         lines = pixels.permute(0, 2, 3, 1).reshape(count * height, width * channels).float()
-        torch.addcmul(self.offset.repeat(width), lines, self.scale.repeat(width), out=lines)
+        out = None if torch.jit.is_tracing() else lines  # OpenVINO can't convert a write in place
+        lines = torch.addcmul(self.offset.repeat(width), lines, self.scale.repeat(width), out=out)
         pictures = lines.view(count, height, width, channels).permute(0, 3, 1, 2)
         return pictures if self.augment is None else self.augment(pictures)

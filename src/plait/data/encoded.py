@@ -1,0 +1,247 @@
+"""A column through a frozen encoder: what the store has is read, the rest is decoded, encoded and stored."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from plait.data.features import FeatureStore, content_key, features_folder
+from plait.data.paths import resolve_media
+from plait.data.schema import split_cell
+from plait.data.table import Table
+from plait.encoders.engine import Engine, choose_engine, encoder_key
+from plait.errors import DataError
+from plait.processors import Features, Processor
+from plait.processors.tabular import is_missing
+from plait.types import Input
+
+BATCH = 32  # values an encoder takes at once
+WINDOW = 1024  # texts among which those of like length are batched
+SAVE = 512  # values between two writes
+LARGEST_HALF = 10_000.0  # float16 ends at 65,504
+UNREAD, BAD = -3, -2  # positions of rows that nobody asked for, and of values that can't be used
+
+
+@dataclass
+class EncodedColumn:
+    """A column's stored features, by row.
+
+    Args:
+        store: the features.
+        positions: `[rows of the table, K]` where each row's values lie; -1 for none.
+        problems: row → what is wrong with its value.
+    """
+
+    store: FeatureStore
+    positions: np.ndarray
+    problems: dict[int, str] = field(default_factory=dict)
+
+    def take(self, rows: np.ndarray, problems: list[str] | None = None) -> Input:
+        """Features of some rows, `{"stored": [B, K * T, L * D], "stored_mask": [B, K * T]}`.
+
+        Raises:
+            DataError: a value can't be used, and there is no list of problems to name it in.
+        """
+        positions = self.positions[rows]
+        for row in rows[(positions == BAD).any(axis=1)]:
+            if problems is None:
+                raise DataError(self.problems[int(row)])
+            problems.append(self.problems[int(row)])
+        assert (positions != UNREAD).all(), "a row that was not encoded is asked for"
+        x, mask = self.store.read(positions.ravel())
+        x = x.reshape(len(rows), -1, self.store.width)
+        return Input({"stored": torch.from_numpy(x), "stored_mask": torch.from_numpy(mask.reshape(len(rows), -1))})
+
+
+@dataclass
+class Value:
+    """A distinct value on its way: its content's key, and features where the store has none."""
+
+    key: bytes = b""
+    features: Features | None = None
+    problem: str = ""
+
+
+class ColumnEncoder:
+    """Brings a frozen encoder's outputs for a column into its store.
+
+    Args:
+        name, column, modality: of the input.
+        encoder: frozen.
+        processor: prepares one value.
+        exact: only float32 paths.
+        half: this machine multiplies in bfloat16.
+        workers: threads that read and decode.
+        allow_outside: media paths may leave the table's folder.
+        root: of the stores; None for the user's cache.
+        tell: called with (values done, values in all, the engine's name).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        column: str,
+        modality: str,
+        encoder: Any,
+        processor: Processor,
+        *,
+        exact: bool = False,
+        half: bool = False,
+        workers: int = 1,
+        allow_outside: bool = False,
+        root: Path | None = None,
+        tell: Callable[[int, int, str], None] | None = None,
+    ) -> None:
+        self.name, self.column, self.modality = name, column, modality
+        self.encoder, self.processor = encoder, processor
+        self.exact, self.half, self.workers, self.allow_outside = exact, half, max(1, workers), allow_outside
+        self.folder = (root or features_folder()) / encoder_key(encoder, exact)[:32]
+        self.tell = tell or (lambda done, total, engine: None)
+        self.engine: Engine | None = None
+        self.store = FeatureStore.existing(self.folder)
+        self.encoded = 0  # values that the encoder ran on
+
+    def encode(self, table: Table, rows: np.ndarray) -> EncodedColumn:
+        """Features of some rows of a table; of values that are stored already nothing is decoded or encoded."""
+        slots: dict[Any, int] = {}
+        firsts: list[int] = []
+        index: list[list[int]] = []
+        for row, cell in zip(rows, table.iterate(self.column, rows), strict=True):
+            values = split_cell(cell) if self.modality == "image" else ([] if is_missing(cell) else [str(cell)])
+            for value in values:
+                if value not in slots:
+                    slots[value] = len(firsts)
+                    firsts.append(int(row))
+            index.append([slots[value] for value in values])
+        keys, problems = self._fill(table, list(slots), firsts)
+        return self._column(table, rows, index, keys, problems)
+
+    def _column(
+        self, table: Table, rows: np.ndarray, index: list[list[int]], keys: list[bytes], problems: dict[int, str]
+    ) -> EncodedColumn:
+        store = self._store_for(np.empty((0, 1, self.encoder.out_dim), dtype=np.float32))
+        usable = [slot for slot in range(len(keys)) if slot not in problems]
+        place = np.full(len(keys) + 1, -1, dtype=np.int64)
+        if usable:
+            place[usable] = store.positions([keys[slot] for slot in usable])
+        place[list(problems)] = BAD
+        most = max(1, max((len(slots) for slots in index), default=1))
+        positions = np.full((len(table), most), UNREAD, dtype=np.int64)
+        positions[rows] = -1
+        found: dict[int, str] = {}
+        for row, slots in zip(rows, index, strict=True):
+            positions[row, : len(slots)] = place[slots]
+            for slot in slots:
+                if slot in problems:
+                    found[int(row)] = f"{table.source}: row {row + 1}, column {self.column!r}: {problems[slot]}"
+        return EncodedColumn(store, positions, found)
+
+    def _fill(self, table: Table, values: list[Any], rows: list[int]) -> tuple[list[bytes], dict[int, str]]:
+        """Key of each value, and what is wrong with some."""
+        keys: list[bytes] = []
+        problems: dict[int, str] = {}
+        waiting: list[Value] = []
+        held: list[tuple[bytes, np.ndarray]] = []
+        saved = time.monotonic()
+        window = WINDOW if self.modality == "text" else BATCH
+        for slot, value in enumerate(self._prepared(table, values)):
+            keys.append(value.key)
+            if value.problem:
+                problems[slot] = value.problem
+            if value.features is not None:
+                waiting.append(value)
+            last = slot + 1 == len(values)
+            if len(waiting) >= window or (last and waiting):
+                held += self._encoded(waiting, len(values) - slot)
+                waiting = []
+            if held and (last or len(held) >= SAVE or time.monotonic() - saved > 10):
+                self._save(held)
+                held, saved = [], time.monotonic()
+            if last or slot % BATCH == 0:
+                self.tell(slot + 1, len(values), self.engine.name if self.engine else "")
+        return keys, problems
+
+    def _prepared(self, table: Table, values: Sequence[Any]) -> Iterator[Value]:
+        """Values read, hashed, and decoded where the store lacks them, ahead in threads, in order."""
+        ahead: deque[Future[Value]] = deque()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="plait-decode")
+        try:
+            for value in values:
+                ahead.append(pool.submit(self._prepare, table, value))
+                if len(ahead) >= 4 * BATCH:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _prepare(self, table: Table, value: Any) -> Value:
+        try:
+            content, path = value, None
+            if self.modality == "image" and not isinstance(value, bytes):
+                path = resolve_media(table.root, value, self.allow_outside)
+                try:
+                    content = path.read_bytes()
+                except OSError:
+                    return Value(problem=_message(self.processor, path))  # in the decoder's own words
+            key = content_key(content if isinstance(content, bytes) else content.encode())
+            if self.store is not None and self.store.positions([key])[0] >= 0:
+                return Value(key)
+            try:
+                return Value(key, self.processor(content))
+            except DataError as error:
+                return Value(key, problem=str(error) if path is None else _message(self.processor, path))
+        except DataError as error:
+            return Value(problem=str(error))
+
+    def _encoded(self, values: list[Value], left: int) -> list[tuple[bytes, np.ndarray]]:
+        """Values through the encoder, in batches of like length."""
+        order = sorted(range(len(values)), key=lambda i: _length(values[i].features))
+        found = []
+        for start in range(0, len(order), BATCH):
+            batch = [values[i] for i in order[start : start + BATCH]]
+            features = self.processor.collate([v.features for v in batch if v.features is not None])
+            if self.engine is None:
+                self.engine = choose_engine(self.encoder, features, left + len(values), self.half, self.exact)
+            x = self.engine.run(features).numpy()
+            real = features["mask"].numpy() if "mask" in features and x.shape[1] > 1 else None
+            for position, value in enumerate(batch):
+                found.append((value.key, x[position] if real is None else x[position][real[position]]))
+        self.encoded += len(values)
+        return found
+
+    def _store_for(self, x: np.ndarray) -> FeatureStore:
+        if self.store is None:
+            half = bool(np.isfinite(x).all() and np.abs(x).max(initial=0) < LARGEST_HALF)
+            meta = {
+                "width": x.shape[-1],
+                "dtype": "float16" if half else "float32",
+                "encoder": (getattr(self.encoder, "weights", None) or {}).get("name", type(self.encoder).__name__),
+                "engine": self.engine.name if self.engine else "",
+                "exact": self.exact,
+            }
+            self.store = FeatureStore(self.folder, meta)
+        return self.store
+
+    def _save(self, held: list[tuple[bytes, np.ndarray]]) -> None:
+        rows = [row for _, row in held]
+        self._store_for(np.concatenate(rows)).add([key for key, _ in held], rows)
+
+
+def _length(features: Features | None) -> int:
+    return len(next(iter((features or {"": np.empty(0)}).values())))
+
+
+def _message(processor: Processor, path: Path) -> str:
+    """What is wrong with a file, with its name."""
+    try:
+        processor(path)
+    except DataError as error:
+        return str(error)
+    return f"{path}: can't be read"

@@ -1,0 +1,172 @@
+"""Stored features equal the encoder's own outputs; nothing is decoded or encoded twice."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fakes import picture
+from plait.data.batches import InputSpec, TableSource
+from plait.data.encoded import ColumnEncoder
+from plait.data.table import Table
+from plait.encoders import ResidualCNN, TextTransformer
+from plait.encoders.engine import Engine, choose_engine, encoder_key
+from plait.errors import DataError
+from plait.fusion import ConcatFusion
+from plait.heads import PredictHead
+from plait.model import MultimodalModel
+from plait.processors import ImageProcessor, TextProcessor
+
+TEXT = TextProcessor.train(["a red bird sat on a tree", "a blue fish"] * 3, vocab_size=300)
+
+
+class Counting:
+    """A processor that counts what it prepares."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor, self.calls = processor, 0
+
+    def __call__(self, value: Any) -> Any:
+        self.calls += 1
+        return self.processor(value)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.processor, name)
+
+
+def frozen(encoder: torch.nn.Module) -> torch.nn.Module:
+    return encoder.requires_grad_(False).eval()
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    colours = ["red", "green", "blue", "red"]
+    for number, colour in enumerate(colours[:3]):
+        picture(tmp_path / f"{number}.png", colour, (16, 16), seed=number)
+    frame = pd.DataFrame(
+        {
+            "photo": ["0.png", "1.png;2.png", None, "0.png"],
+            "title": ["a red bird", "a blue fish swam", None, "a red bird"],
+        }
+    )
+    return Table.from_frame(frame, root=tmp_path)
+
+
+def encoders() -> dict[str, tuple[str, torch.nn.Module]]:
+    torch.manual_seed(0)
+    return {
+        "photo": ("image", frozen(ResidualCNN(ImageProcessor(16), widths=[4, 8], dim=8))),
+        "title": ("text", frozen(TextTransformer(TEXT, dim=8, layers=2, heads=2))),
+    }
+
+
+def test_stored_equals_encoded(table: Table, tmp_path: Path) -> None:
+    parts = encoders()
+    specs = {name: InputSpec((name,), encoder.processor, kind) for name, (kind, encoder) in parts.items()}
+    dims = {name: encoder.out_dim for name, (_, encoder) in parts.items()}
+    modules = {name: encoder for name, (_, encoder) in parts.items()}
+    model = MultimodalModel(modules, ConcatFusion(dims, 8), PredictHead(8, {"y": 2})).eval()
+    rows = np.arange(4)
+    source = TableSource(table, specs)
+    with torch.no_grad():
+        direct = model(source.batch(rows)).pooled
+        tokens = model.encode("title", source.batch(rows).inputs["title"], 4)
+        for name, (kind, encoder) in parts.items():
+            column = ColumnEncoder(name, name, kind, encoder, encoder.processor, root=tmp_path / "store")
+            source.encoded[name] = column.encode(table, rows)
+        stored = model(source.batch(rows)).pooled
+        again = model.encode("title", source.batch(rows).inputs["title"], 4)
+    torch.testing.assert_close(stored, direct, rtol=2e-3, atol=2e-3)  # kept in float16
+    assert torch.equal(again.mask.sum(dim=1), tokens.mask.sum(dim=1)) and len(again.layers) == len(tokens.layers) == 2
+    batch = source.batch(np.array([3, 2]))
+    assert batch.inputs["photo"].features["stored_mask"].any(dim=1).tolist() == [True, False]
+
+
+def test_nothing_is_prepared_or_encoded_twice(table: Table, tmp_path: Path) -> None:
+    for name, (kind, encoder) in encoders().items():
+        processor = Counting(encoder.processor)
+        column = ColumnEncoder(name, name, kind, encoder, processor, root=tmp_path / "store", workers=2)
+        column.encode(table, np.arange(4))
+        distinct = {"photo": 3, "title": 2}[name]
+        assert processor.calls == column.encoded == distinct
+        column.encode(table, np.arange(4))
+        later = ColumnEncoder(name, name, kind, encoder, processor, root=tmp_path / "store")
+        later.encode(table, np.array([1, 2]))
+        assert processor.calls == distinct and later.encoded == 0
+
+
+def test_a_copy_of_a_file_is_the_same_content(table: Table, tmp_path: Path) -> None:
+    _, encoder = encoders()["photo"]
+    column = ColumnEncoder("photo", "photo", "image", encoder, encoder.processor, root=tmp_path / "store")
+    column.encode(table, np.arange(4))
+    (tmp_path / "copy.png").write_bytes((tmp_path / "0.png").read_bytes())
+    other = Table.from_frame(pd.DataFrame({"photo": ["copy.png"]}), root=tmp_path)
+    before = column.encoded
+    column.encode(other, np.arange(1))
+    assert column.encoded == before
+
+
+def test_a_bad_file_is_named_when_its_row_is_asked_for(table: Table, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    frame = pd.DataFrame({"photo": ["0.png", "broken.png", "gone.png", "../../etc/passwd"]})
+    broken = Table.from_frame(frame, root=tmp_path)
+    _, encoder = encoders()["photo"]
+    column = ColumnEncoder("photo", "photo", "image", encoder, encoder.processor, root=tmp_path / "store")
+    encoded = column.encode(broken, np.arange(4))
+    assert encoded.take(np.array([0])).features["stored_mask"].all()
+    with pytest.raises(DataError, match="row 2, column 'photo': .*broken.png: expected a picture"):
+        encoded.take(np.array([0, 1]))
+    named: list[str] = []
+    mask = encoded.take(np.arange(4), named).features["stored_mask"]
+    assert mask[:, 0].tolist() == [True, False, False, False]
+    assert len(named) == 3 and "gone.png: there is no such file" in named[1] and "leaves the table's folder" in named[2]
+
+
+def test_the_key_follows_weights_settings_and_processor() -> None:
+    torch.manual_seed(0)
+    first, same = (frozen(ResidualCNN(ImageProcessor(16), dim=8)) for _ in range(2))
+    same.load_state_dict(first.state_dict())
+    assert encoder_key(first) == encoder_key(same) != encoder_key(first, exact=True)
+    larger = frozen(ResidualCNN(ImageProcessor(24), dim=8))
+    larger.load_state_dict(first.state_dict())
+    assert encoder_key(larger) != encoder_key(first)
+    next(same.parameters()).data[0] += 1e-3
+    assert encoder_key(same) != encoder_key(first)
+
+
+def test_an_engine_must_agree_and_its_setup_must_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, encoder = encoders()["title"]
+    probe = TEXT.collate([TEXT("a red bird"), TEXT("a blue fish swam")])
+
+    with torch.no_grad():
+        flat_shape = torch.cat(encoder(probe).layers, dim=2)
+
+    def wrong(flat: Any, names: list[str], half: bool) -> dict[str, Any]:
+        return {
+            "fast and wrong": lambda probe: lambda features: -flat_shape,
+            "another shape": lambda probe: lambda features: torch.randn(2, 1, 3),
+            "broken": lambda probe: 1 / 0,
+            "openvino": lambda probe: pytest.fail("two rows do not pay for it"),
+        }
+
+    monkeypatch.setattr("plait.encoders.engine._candidates", wrong)
+    engine = choose_engine(encoder, probe, rows=2, half=False)
+    assert isinstance(engine, Engine) and engine.name == "eager" and engine.speed == 1.0
+    assert "cosine -1" in engine.tried["fast and wrong"] and "failed" in engine.tried["another shape"]
+    assert engine.tried["broken"].startswith("failed (ZeroDivisionError")
+    assert engine.tried["openvino"] == "its set-up would not pay for so few rows"
+    torch.testing.assert_close(engine.run(probe), flat_shape)
+
+
+@pytest.mark.parametrize("kind", ["photo", "title"])
+def test_openvino_agrees(kind: str, monkeypatch: pytest.MonkeyPatch, table: Table) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("plait.encoders.engine.SETUP", {"compiled, frozen": 1e9})
+    _, encoder = encoders()[kind]
+    values = {"photo": [Path(str(table.root)) / "0.png"], "title": ["a red bird"]}[kind]
+    probe = encoder.processor.collate([encoder.processor(value) for value in values * 4])
+    engine = choose_engine(encoder, probe, rows=10**7, half=False)
+    assert "cosine 1.0000" in engine.tried["openvino"], engine.tried
