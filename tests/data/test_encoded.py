@@ -75,7 +75,7 @@ def test_stored_equals_encoded(table: Table, tmp_path: Path) -> None:
         direct = model(source.batch(rows)).pooled
         tokens = model.encode("title", source.batch(rows).inputs["title"], 4)
         for name, (kind, encoder) in parts.items():
-            column = ColumnEncoder(name, name, kind, encoder, encoder.processor, root=tmp_path / "store")
+            column = ColumnEncoder(name, kind, encoder, encoder.processor, root=tmp_path / "store")
             source.encoded[name] = column.encode(table, rows)
         stored = model(source.batch(rows)).pooled
         again = model.encode("title", source.batch(rows).inputs["title"], 4)
@@ -88,19 +88,19 @@ def test_stored_equals_encoded(table: Table, tmp_path: Path) -> None:
 def test_nothing_is_prepared_or_encoded_twice(table: Table, tmp_path: Path) -> None:
     for name, (kind, encoder) in encoders().items():
         processor = Counting(encoder.processor)
-        column = ColumnEncoder(name, name, kind, encoder, processor, root=tmp_path / "store", workers=2)
+        column = ColumnEncoder(name, kind, encoder, processor, root=tmp_path / "store", workers=2)
         column.encode(table, np.arange(4))
         distinct = {"photo": 3, "title": 2}[name]
         assert processor.calls == column.encoded == distinct
         column.encode(table, np.arange(4))
-        later = ColumnEncoder(name, name, kind, encoder, processor, root=tmp_path / "store")
+        later = ColumnEncoder(name, kind, encoder, processor, root=tmp_path / "store")
         later.encode(table, np.array([1, 2]))
         assert processor.calls == distinct and later.encoded == 0
 
 
 def test_a_copy_of_a_file_is_the_same_content(table: Table, tmp_path: Path) -> None:
     _, encoder = encoders()["photo"]
-    column = ColumnEncoder("photo", "photo", "image", encoder, encoder.processor, root=tmp_path / "store")
+    column = ColumnEncoder("photo", "image", encoder, encoder.processor, root=tmp_path / "store")
     column.encode(table, np.arange(4))
     (tmp_path / "copy.png").write_bytes((tmp_path / "0.png").read_bytes())
     other = Table.from_frame(pd.DataFrame({"photo": ["copy.png"]}), root=tmp_path)
@@ -114,7 +114,7 @@ def test_a_bad_file_is_named_when_its_row_is_asked_for(table: Table, tmp_path: P
     frame = pd.DataFrame({"photo": ["0.png", "broken.png", "gone.png", "../../etc/passwd"]})
     broken = Table.from_frame(frame, root=tmp_path)
     _, encoder = encoders()["photo"]
-    column = ColumnEncoder("photo", "photo", "image", encoder, encoder.processor, root=tmp_path / "store")
+    column = ColumnEncoder("photo", "image", encoder, encoder.processor, root=tmp_path / "store")
     encoded = column.encode(broken, np.arange(4))
     assert encoded.take(np.array([0])).features["stored_mask"].all()
     with pytest.raises(DataError, match="row 2, column 'photo': .*broken.png: expected a picture"):

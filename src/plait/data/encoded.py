@@ -72,7 +72,7 @@ class ColumnEncoder:
     """Brings a frozen encoder's outputs for a column into its store.
 
     Args:
-        name, column, modality: of the input.
+        column, modality: of the input.
         encoder: frozen.
         processor: prepares one value.
         exact: only float32 paths.
@@ -85,7 +85,6 @@ class ColumnEncoder:
 
     def __init__(
         self,
-        name: str,
         column: str,
         modality: str,
         encoder: Any,
@@ -98,7 +97,7 @@ class ColumnEncoder:
         root: Path | None = None,
         tell: Callable[[int, int, str], None] | None = None,
     ) -> None:
-        self.name, self.column, self.modality = name, column, modality
+        self.column, self.modality = column, modality
         self.encoder, self.processor = encoder, processor
         self.exact, self.half, self.workers, self.allow_outside = exact, half, max(1, workers), allow_outside
         self.folder = (root or features_folder()) / encoder_key(encoder, exact)[:32]

@@ -40,6 +40,8 @@ class TrainSettings:
         checkpoint_minutes: time between two saves within an epoch; every epoch's end is saved too.
         trackers: of Accelerate, such as `tensorboard`.
         device: `auto` takes what there is.
+        features: of frozen encoders: `auto` computes them once, by the fastest path that agrees with float32 (cosine
+            0.9999), and keeps them for later runs; `float32` takes exact paths only; `off` encodes every time.
         shard: under `torchrun`, split weights, gradients and optimizer state over the processes (FSDP2) instead of
             a copy in each; for a model that one device can't hold.
     """
@@ -68,3 +70,4 @@ class TrainSettings:
     trackers: tuple[str, ...] = ()
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shard: bool = False
+    features: Literal["auto", "float32", "off"] = "auto"

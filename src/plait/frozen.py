@@ -1,0 +1,120 @@
+"""Inputs behind frozen encoders: encoded once, then read from the feature store."""
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from plait import console
+from plait.data.batches import InputSpec, TableSource
+from plait.data.encoded import ColumnEncoder
+from plait.model import MultimodalModel
+from plait.training.precision import has_bfloat16
+
+FEWEST = 32  # rows for which it is worth to look at the store at all
+
+
+class FrozenInputs:
+    """The inputs of a model whose encoders are frozen, and what encodes them.
+
+    Args:
+        model: its encoders are in evaluation mode wherever nothing of them trains.
+        inputs: how each is read.
+        features: `auto` for the fastest path that agrees with float32, `float32` for exact paths, `off` for none.
+        workers: threads that read and decode.
+        allow_outside: media paths may leave the table's folder.
+        verbose: show progress.
+    """
+
+    def __init__(
+        self,
+        model: MultimodalModel,
+        inputs: Mapping[str, InputSpec],
+        features: str,
+        workers: int,
+        allow_outside: bool,
+        verbose: bool,
+    ) -> None:
+        self.model, self.inputs, self.features = model, inputs, features
+        self.workers, self.allow_outside, self.verbose = workers, allow_outside, verbose
+        self._encoders: dict[str, ColumnEncoder] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Inputs with an encoder of which nothing trains; numbers and categories need no store."""
+        if self.features == "off":
+            return []
+        return [name for name, spec in self.inputs.items() if spec.modality != "tabular" and self._is_frozen(name)]
+
+    def _is_frozen(self, name: str) -> bool:
+        parameters = list(self.model.encoders[name].parameters())
+        return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+    def attach(self, source: TableSource, rows: np.ndarray) -> list[str]:
+        """Let a source read some rows' features from the store, after what is missing there was encoded.
+
+        Returns:
+            One line an input: how many values were encoded, how, in what time.
+        """
+        if len(rows) < FEWEST:
+            return []
+        said = []
+        for name in self.names:
+            column = self.inputs[name].columns[0]
+            if column not in source.table:
+                continue
+            start = time.monotonic()
+            encoder = self._encoder(name)
+            before = encoder.encoded
+            with _Bar(name, self.verbose) as bar:
+                encoder.tell = bar.tell
+                source.encoded[name] = encoder.encode(source.table, np.unique(rows))
+            said.append(_line(name, encoder, encoder.encoded - before, time.monotonic() - start))
+        return said
+
+    def _encoder(self, name: str) -> ColumnEncoder:
+        if name not in self._encoders:
+            encoder, spec = self.model.encoders[name].eval(), self.inputs[name]
+            device = next(encoder.parameters()).device
+            self._encoders[name] = ColumnEncoder(
+                spec.columns[0],
+                spec.modality,
+                encoder,
+                spec.processor,
+                exact=self.features == "float32",
+                half=has_bfloat16(torch.device(device)),
+                workers=self.workers,
+                allow_outside=self.allow_outside,
+            )
+        return self._encoders[name]
+
+
+def _line(name: str, encoder: ColumnEncoder, encoded: int, seconds: float) -> str:
+    if not encoded:
+        return f"{name}: features of its frozen encoder are in the store"
+    engine = encoder.engine
+    how = f" by {engine.name} (x{engine.speed:.1f} eager float32 on a probe)" if engine else ""
+    return f"{name}: {encoded:,} values through the frozen encoder in {seconds:.1f} s{how}, stored for the next run"
+
+
+class _Bar:
+    """Values done, on a terminal."""
+
+    def __init__(self, name: str, verbose: bool) -> None:
+        self.live = verbose and console.stderr.is_terminal
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        self.bar = Progress(*columns, TimeRemainingColumn(), console=console.stderr, transient=True)
+        self.name, self.task = name, self.bar.add_task(name, total=None)
+
+    def __enter__(self) -> "_Bar":
+        if self.live:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def tell(self, done: int, total: int, engine: str) -> None:
+        self.bar.update(self.task, description=f"{self.name} {engine}", completed=done, total=total)
