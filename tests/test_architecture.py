@@ -20,7 +20,7 @@ ROWS = [
     {"recipe", "frozen"},
     {"build", "run_folder"},
     {"fitting"},
-    {"report", "outcome"},
+    {"report", "outcome", "boosting"},
     {"predictor"},
     {"checking", "predicting", "demo", "doctor", "storage"},
     {"cli"},

@@ -12,10 +12,12 @@ from plait.data.paths import resolve_media
 from plait.data.schema import Schema, split_cell
 from plait.data.table import Table
 from plait.encoders import ENCODERS, HfText, TimmImage, packaged, set_trainable
+from plait.encoders.tabular_raw import RawTabular
 from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
-from plait.heads import PredictHead, SplitHead
+from plait.fusion.raw import RawFusion
+from plait.heads import PredictHead, SplitHead, TreeHead
 from plait.model import MultimodalModel
 from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor
 from plait.processors.image import picture_size
@@ -25,6 +27,7 @@ from plait.tasks import Classification, Multilabel, Regression, Targets, Task, g
 
 DEFAULT_ENCODER = {"text": "scratch:transformer", "image": "scratch:cnn"}
 TABULAR = ("number", "category", "date")
+BOOSTED = "boosted"  # the fusion that is no network: trees on what frozen encoders say
 WIDE = 128  # columns from which attention over columns is left out: its cost grows with their square
 FIT_ROWS = 200_000  # rows that vocabularies and scales are learned from
 
@@ -204,8 +207,10 @@ def build_model(
 
 def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Targets) -> tuple[Any, Any]:
     method, options, out_dims = recipe.fusion.method, recipe.fusion.options, targets.out_dims
+    if method == BOOSTED:
+        return _construct("fusion", method, RawFusion, options, (), in_dims), TreeHead(out_dims)
     if method not in FUSIONS:
-        raise RecipeError(unknown("fusion", method, FUSIONS))
+        raise RecipeError(unknown("fusion", method, [*FUSIONS, BOOSTED]))
     made: Any = FUSIONS[method]
     if made.stage == "late":  # it answers by itself
         options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
@@ -217,6 +222,15 @@ def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Target
 
 
 def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, Any] | None) -> Any:
+    boosted = recipe.fusion.method == BOOSTED
+    if boosted and spec.modality == "tabular":
+        return RawTabular(spec.processor)  # type: ignore[arg-type]
+    if boosted and configs is None and encoder_name(recipe.inputs[name])[0] == "scratch":
+        raise RecipeError(
+            f"fusion.method=boosted: trees read what pretrained encoders say, and inputs.{name} has none; name one "
+            f"with inputs.{name}.encoder=packaged:minilm (text), packaged:efficientnet-lite0 (pictures), hf:NAME or "
+            "timm:NAME"
+        )
     if spec.modality == "tabular":
         frozen, tune_last, options, full_name = (
             recipe.tabular.frozen,
@@ -234,7 +248,7 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
         column = recipe.inputs[name]
         frozen, tune_last, options = column.frozen, column.tune_last, column.options
         made = _column_encoder(name, column, spec, options, None if configs is None else configs.get(name, {}))
-    set_trainable(made, frozen, tune_last)
+    set_trainable(made, frozen or boosted, None if boosted else tune_last)
     return made
 
 

@@ -1,6 +1,7 @@
 """Encoders, a fusion and a head as one model."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -40,6 +41,11 @@ class MultimodalModel(nn.Module):
         self.auxiliary = NamedModules(auxiliary or {})
         self.encode_blanks = False  # where processes share weights, each must run every encoder on every batch
 
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors lie."""
+        return next(chain(self.parameters(), self.buffers())).device
+
     def forward(self, batch: Batch) -> Output:
         tokens = {name: self.encode(name, batch.inputs[name], len(batch)) for name in self.encoders}
         fused = self.fusion(tokens)
@@ -56,7 +62,7 @@ class MultimodalModel(nn.Module):
     def encode(self, name: str, values: Input, rows: int) -> Tokens:
         """One modality's Tokens `[rows, T, D]`; every distinct value goes through the encoder once."""
         encoder = self.encoders[name]
-        device = next(self.parameters()).device
+        device = self.device
         if "stored" in values.features:
             return self._present(name, stored_tokens(values.features, encoder.out_dim))
         if values.empty and self.encode_blanks:

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from plait import console, fitting
+from plait.boosting import boost, is_boosted
 from plait.build import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
@@ -275,6 +276,8 @@ class Predictor:
     def _decide_precision(self, prepared: fitting.Prepared, accelerator: Accelerator) -> Recipe:
         """`auto` becomes what is fastest here; the recipe keeps it, so that a resumed run does the same."""
         recipe = prepared.recipe
+        if is_boosted(prepared):
+            recipe = recipe.updated({"train": {"precision": "float32"}})
         if recipe.train.precision == "auto":
             plan = fitting.plan_for(prepared, "train", shuffle=True)
             batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
@@ -294,6 +297,8 @@ class Predictor:
 
     def _train(self, prepared: fitting.Prepared, accelerator: Accelerator, resume: bool) -> Any:
         assert self.run_ is not None
+        if is_boosted(prepared):
+            return boost(prepared, accelerator.device)
         recipe, workers = prepared.recipe, fitting.workers_of(prepared.recipe)
         ranks = (accelerator.process_index, accelerator.num_processes)
         judge = None
@@ -381,6 +386,6 @@ class Predictor:
         if plan is None:
             self._frozen.attach(source, rows)
         plan = plan or BatchPlan(rows, PREDICTION_BATCH, None if codes is None else codes[rows], shuffle=False)
-        device = next(self.model_.parameters()).device
+        device = self.model_.device
         precision = "float32" if precision == "auto" else precision
         return outputs_of(self.model_, source, plan, precision, device, fitting.workers_of(self.recipe_))

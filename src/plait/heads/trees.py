@@ -1,0 +1,138 @@
+"""Boosted trees as tensors: they run, save and load like any module, whichever library grew them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plait.types import Fused
+
+
+@dataclass
+class Trees:
+    """Nodes of many trees in one row; a leaf points to itself.
+
+    Args:
+        feature: `[N]` int64, which feature a node looks at.
+        threshold: `[N]` float64; a value up to it goes left.
+        left, right: `[N]` int64 nodes.
+        missing_left: `[N]` bool, where NaN goes.
+        value: `[N]` float64, of a leaf.
+        roots: `[T]` int64.
+        output: `[T]` int64, the column that a tree adds to.
+        base: `[O]` float64, to which trees add.
+        depth: the longest way from a root to a leaf.
+    """
+
+    feature: Tensor
+    threshold: Tensor
+    left: Tensor
+    right: Tensor
+    missing_left: Tensor
+    value: Tensor
+    roots: Tensor
+    output: Tensor
+    base: Tensor
+    depth: Tensor
+
+
+class TreeHead(nn.Module):
+    """Sums of decision trees over the fused vector, cut up by target.
+
+    Args:
+        out_dims: target → how many numbers.
+
+    Its buffers are those of `Trees`. Before `take`, and for a target that no tree speaks of, the answer is zero.
+    """
+
+    feature: Tensor
+    threshold: Tensor
+    left: Tensor
+    right: Tensor
+    missing_left: Tensor
+    value: Tensor
+    roots: Tensor
+    output: Tensor
+    base: Tensor
+    depth: Tensor
+
+    def __init__(self, out_dims: Mapping[str, int]) -> None:
+        super().__init__()
+        self.out_dims = dict(out_dims)
+        empty = torch.zeros(0, dtype=torch.int64)
+        width = sum(out_dims.values())
+        zero = torch.zeros(0, dtype=torch.float64)
+        flags = torch.zeros(0, dtype=torch.bool)
+        base, depth = torch.zeros(width, dtype=torch.float64), torch.zeros((), dtype=torch.int64)
+        self.take(Trees(empty, zero, empty, empty, flags, zero, empty, empty, base, depth))
+
+    def take(self, trees: Trees) -> None:
+        """Use these trees from now on."""
+        for name, tensor in vars(trees).items():
+            self.register_buffer(name, tensor)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        for name in Trees.__dataclass_fields__:  # a saved forest is as large as it is
+            if f"{prefix}{name}" in state_dict:
+                self.register_buffer(name, torch.empty_like(state_dict[f"{prefix}{name}"]))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def forward(self, fused: Fused) -> dict[str, Tensor]:
+        x_BF = fused.pooled.double()
+        rows, trees = len(x_BF), len(self.roots)
+        answer_BO = self.base.expand(rows, -1).clone()
+        if trees:
+            node_BT = self.roots.expand(rows, trees)
+            for _ in range(int(self.depth)):
+                x_BT = x_BF.gather(1, self.feature[node_BT])
+                is_left = torch.where(x_BT.isnan(), self.missing_left[node_BT], x_BT <= self.threshold[node_BT])
+                node_BT = torch.where(is_left, self.left[node_BT], self.right[node_BT])
+            answer_BO.index_add_(1, self.output, self.value[node_BT])
+        answer = answer_BO.float().split(list(self.out_dims.values()), dim=1)
+        return dict(zip(self.out_dims, answer, strict=True))
+
+
+class TreeBuilder:
+    """Collects trees node by node."""
+
+    def __init__(self, width: int) -> None:
+        self.nodes: list[tuple[int, float, int, int, bool, float]] = []
+        self.roots: list[int] = []
+        self.output: list[int] = []
+        self.base = [0.0] * width
+        self.depth = 0
+
+    def add(self) -> int:
+        """A new node's number; a leaf of zero until it is set."""
+        number = len(self.nodes)
+        self.nodes.append((0, 0.0, number, number, False, 0.0))
+        return number
+
+    def split(self, node: int, feature: int, threshold: float, left: int, right: int, missing_left: bool) -> None:
+        self.nodes[node] = (feature, threshold, left, right, missing_left, 0.0)
+
+    def leaf(self, node: int, value: float, depth: int) -> None:
+        self.nodes[node] = (0, 0.0, node, node, False, value)
+        self.depth = max(self.depth, depth)
+
+    def tree(self, root: int, output: int) -> None:
+        self.roots.append(root)
+        self.output.append(output)
+
+    def build(self) -> Trees:
+        columns = list(zip(*self.nodes, strict=True)) or [()] * 6
+        whole, real = torch.int64, torch.float64
+        return Trees(
+            torch.tensor(columns[0], dtype=whole),
+            torch.tensor(columns[1], dtype=real),
+            torch.tensor(columns[2], dtype=whole),
+            torch.tensor(columns[3], dtype=whole),
+            torch.tensor(columns[4], dtype=torch.bool),
+            torch.tensor(columns[5], dtype=real),
+            torch.tensor(self.roots, dtype=whole),
+            torch.tensor(self.output, dtype=whole),
+            torch.tensor(self.base, dtype=real),
+            torch.tensor(self.depth, dtype=whole),
+        )

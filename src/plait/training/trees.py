@@ -1,0 +1,206 @@
+"""Boosted trees over vectors: LightGBM, or scikit-learn's histogram booster where it is absent."""
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from plait.errors import DataError
+from plait.heads.trees import TreeBuilder, Trees
+
+Booster = Literal["lightgbm", "sklearn"]
+ROUNDS, PATIENCE, RATE, BINS = 300, 20, 0.05, 63
+
+
+def default_booster() -> Booster:
+    """LightGBM where it is installed (the extra `[boost]`)."""
+    return "lightgbm" if importlib.util.find_spec("lightgbm") else "sklearn"
+
+
+def grow_trees(
+    train: tuple[np.ndarray, Sequence[np.ndarray]],
+    val: tuple[np.ndarray, Sequence[np.ndarray]] | None,
+    kinds: Sequence[tuple[int, str]],
+    seed: int = 0,
+    booster: Booster | None = None,
+    rounds: int = ROUNDS,
+) -> Trees:
+    """Grow trees for each target; stops early on the validation rows where there are some.
+
+    Args:
+        train: `[N, F]` vectors with NaN where something is missing, and each target: classes `[N]` (negative where
+            there is none), labels `[N, L]` (negative or NaN rows where there are none) or numbers `[N]` (NaN).
+        val: the same of the validation rows.
+        kinds: width and kind of each target.
+        seed: of what is drawn.
+        booster: None for LightGBM where it is installed.
+        rounds: at most so many trees an output.
+
+    Raises:
+        DataError: a target has fewer than two classes among the rows.
+    """
+    booster = booster or default_booster()
+    grow = _grow_lightgbm if booster == "lightgbm" else _grow_sklearn
+    builder = TreeBuilder(sum(width for width, _ in kinds))
+    start = 0
+    for position, (width, kind) in enumerate(kinds):
+        fitted, judged = train[1][position], None if val is None else val[1][position]
+        if kind == "multilabel":
+            for label in range(width):
+                pair = None if judged is None else _known(val[0], judged[:, label])  # type: ignore[index]
+                known = _known(train[0], fitted[:, label])
+                if len(np.unique(known[1])) > 1:
+                    grow(builder, start + label, *known, pair, 2, seed, rounds)
+                else:  # a label that all rows have, or none
+                    builder.base[start + label] = 10.0 if known[1][:1].sum() else -10.0
+        elif kind == "classification":
+            known = _known(train[0], fitted)
+            if len(np.unique(known[1])) < 2:
+                raise DataError("boosted trees need at least two classes among the training rows")
+            pair = None if judged is None else _known(val[0], judged)  # type: ignore[index]
+            first = start + 1 if width == 2 else start  # of two classes the second one's logit
+            grow(builder, first, *known, pair, width, seed, rounds)
+        else:
+            pair = None if judged is None else _known(val[0], judged)  # type: ignore[index]
+            grow(builder, start, *_known(train[0], fitted), pair, 0, seed, rounds)
+        start += width
+    return builder.build()
+
+
+def _known(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that have a target."""
+    known = np.isfinite(y) if y.dtype.kind == "f" else y >= 0
+    return x[known], y[known]
+
+
+def _share(x: np.ndarray) -> float:
+    """Of the features that a tree looks at: few of an embedding's many."""
+    return 1.0 if x.shape[1] <= 50 else 0.3
+
+
+def _grow_lightgbm(
+    builder: TreeBuilder,
+    output: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    val: tuple[np.ndarray, np.ndarray] | None,
+    classes: int,
+    seed: int,
+    rounds: int,
+) -> None:
+    """Add LightGBM's trees; `classes` is 0 for a number, 2 for yes or no, else the number of classes."""
+    import lightgbm
+
+    objective = {0: "regression", 2: "binary"}.get(classes, "multiclass")
+    options: dict[str, Any] = {"objective": objective, "learning_rate": RATE, "max_bin": BINS, "seed": seed}
+    options |= {"verbosity": -1, "feature_fraction": _share(x), "min_data_in_leaf": min(20, max(1, len(y) // 20))}
+    options |= {"deterministic": True, "force_row_wise": True, "num_leaves": 15}
+    if classes > 2:
+        options["num_class"] = classes
+    data = lightgbm.Dataset(x, y)
+    watched: list[Any] = []
+    calls: list[Any] = []
+    if val is not None and len(val[1]):
+        watched = [lightgbm.Dataset(*val, reference=data)]
+        calls = [lightgbm.early_stopping(PATIENCE, verbose=False)]
+    model = lightgbm.train(options, data, rounds, valid_sets=watched, callbacks=calls)
+    used = model.best_iteration or model.current_iteration()
+    for number, tree in enumerate(model.dump_model(num_iteration=used)["tree_info"]):
+        root = _copy_lightgbm(builder, tree["tree_structure"], 0)
+        builder.tree(root, output + (number % classes if classes > 2 else 0))
+
+
+def _copy_lightgbm(builder: TreeBuilder, node: dict[str, Any], depth: int) -> int:
+    number = builder.add()
+    if "split_feature" not in node:
+        builder.leaf(number, node["leaf_value"], depth)
+        return number
+    left = _copy_lightgbm(builder, node["left_child"], depth + 1)
+    right = _copy_lightgbm(builder, node["right_child"], depth + 1)
+    # Where training saw no NaN in a feature, LightGBM reads one as zero.
+    to_left = node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0
+    builder.split(number, node["split_feature"], node["threshold"], left, right, bool(to_left))
+    return number
+
+
+def _grow_sklearn(
+    builder: TreeBuilder,
+    output: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    val: tuple[np.ndarray, np.ndarray] | None,
+    classes: int,
+    seed: int,
+    rounds: int,
+) -> None:
+    """Add the trees of scikit-learn's histogram booster; see `_grow_lightgbm`."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    make = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    unseen = val is not None and classes > 0 and bool(set(np.unique(val[1])) - set(np.unique(y)))
+    watched = val is not None and len(val[1]) > 0 and not unseen
+    options: dict[str, Any] = {"learning_rate": RATE, "max_iter": rounds, "max_bins": BINS, "random_state": seed}
+    options |= {
+        "early_stopping": watched,
+        "n_iter_no_change": PATIENCE,
+        "max_leaf_nodes": 15,
+        "max_features": _share(x),
+    }
+    model = make(**options, min_samples_leaf=min(20, max(1, len(y) // 20)))
+    pair = {"X_val": val[0], "y_val": val[1]} if watched and val is not None and _takes_val(model) else {}
+    model.fit(x, y, **pair)
+    baseline = np.ravel(model._baseline_prediction)
+    seen = np.zeros(1, dtype=int)
+    if classes > 2:
+        seen = np.unique(y).astype(int)
+        builder.base[output : output + classes] = [-30.0] * classes  # of classes that training did not see
+        if len(seen) == 2:  # scikit-learn has one logit then, of the second
+            builder.base[output + seen[0]] = 0.0
+            seen = seen[1:]
+    for code, value in zip(seen, baseline, strict=True):
+        builder.base[output + int(code)] = float(value)
+    for trees in model._predictors:
+        for column, tree in enumerate(trees):
+            builder.tree(_copy_sklearn(builder, tree.nodes), output + int(seen[column]))
+    sample = x[:64]
+    found, theirs = _check_sum(builder, sample, output, seen), _their_sum(model, sample, classes)
+    if not np.allclose(found, theirs, atol=1e-4):  # their nodes are no public interface
+        raise DataError("this version of scikit-learn grows trees that plait can't read; pip install 'plait[boost]'")
+
+
+def _takes_val(model: Any) -> bool:
+    return "X_val" in model.fit.__code__.co_varnames
+
+
+def _copy_sklearn(builder: TreeBuilder, nodes: np.ndarray) -> int:
+    first = len(builder.nodes)
+    for _ in nodes:
+        builder.add()
+    for number, node in enumerate(nodes):
+        if node["is_leaf"]:
+            builder.leaf(first + number, float(node["value"]), int(node["depth"]))
+        else:
+            left, right = first + int(node["left"]), first + int(node["right"])
+            to_left = bool(node["missing_go_to_left"])
+            builder.split(first + number, int(node["feature_idx"]), float(node["num_threshold"]), left, right, to_left)
+    return first
+
+
+def _check_sum(builder: TreeBuilder, x: np.ndarray, output: int, seen: np.ndarray) -> np.ndarray:
+    """What our copy of the trees says, of the outputs that were grown."""
+    import torch
+
+    from plait.heads.trees import TreeHead
+    from plait.types import Fused, Tokens
+
+    head = TreeHead({"y": len(builder.base)})
+    head.take(builder.build())
+    vector = torch.from_numpy(np.asarray(x, dtype=np.float32))
+    answer: np.ndarray = head(Fused(vector, lambda: Tokens.single(vector)))["y"].numpy()
+    return answer[:, output + seen]
+
+
+def _their_sum(model: Any, x: np.ndarray, classes: int) -> np.ndarray:
+    said = model.decision_function(x) if classes else model.predict(x)
+    return np.asarray(said).reshape(len(x), -1)
