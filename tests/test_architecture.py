@@ -20,9 +20,10 @@ ROWS = [
     {"recipe", "frozen"},
     {"build", "run_folder"},
     {"fitting"},
-    {"report", "outcome", "boosting"},
+    {"report", "outcome", "boosting", "stacking"},
     {"predictor"},
     {"checking", "predicting", "demo", "doctor", "storage"},
+    {"compare"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}

@@ -1,15 +1,20 @@
 """`fusion.method: boosted`: trees on what frozen encoders say, and on numbers and categories as they are."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from plait.build import BOOSTED
+from plait.data.batches import Source
 from plait.data.plan import BatchPlan
 from plait.fitting import Prepared, metric_of, workers_of
 from plait.heads import TreeHead
+from plait.model import MultimodalModel
+from plait.tasks import Targets
 from plait.training.checkpoint import Progress
 from plait.training.evaluate import outputs_of
 from plait.training.trees import default_booster, grow_trees
@@ -22,44 +27,68 @@ def is_boosted(prepared: Prepared) -> bool:
     return prepared.recipe.fusion.method == BOOSTED
 
 
+@dataclass
+class Part:
+    """Rows to learn from or be judged by: where they are read, which they are, and their encoded targets in order."""
+
+    source: Source
+    rows: np.ndarray
+    truth: Sequence[np.ndarray]
+
+
+def grow(
+    model: MultimodalModel,
+    train: Part,
+    val: Part | None,
+    targets: Targets,
+    seed: int,
+    device: torch.device,
+    workers: int = 0,
+) -> None:
+    """Grow the trees of a model's head on what its encoders say; validation rows say when to stop."""
+    assert isinstance(model.head, TreeHead)
+
+    def read(part: Part) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+        plan = BatchPlan(part.rows, BATCH, shuffle=False)
+        vectors = outputs_of(model, part.source, plan, "float32", device, workers)["pooled"]
+        return vectors.numpy(), part.truth
+
+    model.head.take(grow_trees(read(train), None if val is None else read(val), targets.kinds, seed))
+    model.to(device)
+
+
 def boost(prepared: Prepared, device: torch.device) -> Progress:
-    """Grow the trees of a run's head; validation rows, where there are some, say when to stop.
+    """Grow the trees of a run.
 
     Returns:
         A history of one entry, so that reports read alike.
     """
     start = time.monotonic()
-    model, targets, seed = prepared.model.to(device), prepared.targets, prepared.recipe.train.seed
-    parts = {name: _vectors(prepared, name, device) for name in ("train", "val") if name in prepared.parts}
-    truth = {name: list(prepared.parts[name].truth().values()) for name in parts}
-    val = (parts["val"], truth["val"]) if "val" in parts else None
-    assert isinstance(model.head, TreeHead)
-    model.head.take(grow_trees((parts["train"], truth["train"]), val, targets.kinds, seed))
-    model.to(device)
-    record: dict[str, Any] = {"epoch": 1, "loss": 0.0, "learning_rate": 0.0, "train_seconds": time.monotonic() - start}
+    model, targets, workers = prepared.model.to(device), prepared.targets, workers_of(prepared.recipe)
+    parts = {
+        name: Part(part.source, part.rows, list(part.truth().values()))
+        for name, part in prepared.parts.items()
+        if name in ("train", "val")
+    }
+    grow(model, parts["train"], parts.get("val"), targets, prepared.recipe.train.seed, device, workers)
+    record: dict[str, Any] = {"epoch": 1, "learning_rate": 0.0, "train_seconds": time.monotonic() - start}
     progress = Progress(epoch=1, best_epoch=0, history=[record], seconds=record["train_seconds"])
     for name in parts:
-        part = prepared.parts[name]
-        outputs = outputs_of(model, part.source, _plan(part.rows), "float32", device, workers_of(prepared.recipe))
-        tensors = {n: torch.from_numpy(values) for n, values in part.truth().items()}
-        loss = float(targets.loss(outputs, tensors))
+        scores = _scores(prepared, name, device)
         if name == "train":
-            record["loss"] = loss
+            record["loss"] = scores["loss"]
         else:
-            scores = targets.metrics(targets.predictions(outputs), part.truth()) | {"loss": loss}
             record["val"] = scores
             progress.best = scores.get(metric_of(prepared.recipe, targets).name)
-    trees = len(model.head.roots)
-    prepared.notes.append(f"boosted: {trees:,} trees by {default_booster()}")
+    assert isinstance(model.head, TreeHead)
+    prepared.notes.append(f"boosted: {len(model.head.roots):,} trees by {default_booster()}")
     return progress
 
 
-def _vectors(prepared: Prepared, name: str, device: torch.device) -> np.ndarray:
-    """`[N, F]` what the trees read."""
-    part, recipe = prepared.parts[name], prepared.recipe
-    outputs = outputs_of(prepared.model, part.source, _plan(part.rows), "float32", device, workers_of(recipe))
-    return outputs["pooled"].numpy()
-
-
-def _plan(rows: np.ndarray) -> BatchPlan:
-    return BatchPlan(rows, BATCH, shuffle=False)
+def _scores(prepared: Prepared, name: str, device: torch.device) -> dict[str, float]:
+    part, targets = prepared.parts[name], prepared.targets
+    plan = BatchPlan(part.rows, BATCH, shuffle=False)
+    outputs = outputs_of(prepared.model, part.source, plan, "float32", device, workers_of(prepared.recipe))
+    truth = part.truth()
+    loss = targets.loss(outputs, {key: torch.from_numpy(values) for key, values in truth.items()})
+    return targets.metrics(targets.predictions(outputs), truth) | {"loss": float(loss)}

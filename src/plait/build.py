@@ -185,6 +185,7 @@ def build_model(
     inputs: Mapping[str, InputSpec],
     targets: Targets,
     configs: Mapping[str, dict[str, Any]] | None = None,
+    ready: Mapping[str, Any] | None = None,
 ) -> MultimodalModel:
     """Encoders, fusion and head.
 
@@ -194,12 +195,14 @@ def build_model(
         targets: what to predict.
         configs: of a saved run, the configuration of each transformers encoder; then no pretrained weights are
             loaded, because the run's own follow.
+        ready: input → encoder that is made already.
 
     Raises:
         RecipeError: a name or option is unknown.
         PlaitError: pretrained weights are out of reach.
     """
-    encoders = {name: _encoder(recipe, name, spec, configs) for name, spec in inputs.items()}
+    made = ready or {}
+    encoders = {n: made[n] if n in made else _encoder(recipe, n, spec, configs) for n, spec in inputs.items()}
     in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
     fusion, head = _fusion_and_head(recipe, in_dims, targets)
     return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token)

@@ -73,6 +73,38 @@ def train(
 
 
 @app.command()
+def compare(
+    source: Annotated[Path, typer.Argument(help="A table or a recipe.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values, such as train.epochs=3.")] = None,
+    target: TargetNames = None,
+    types: Types = None,
+    fusions: Annotated[str | None, typer.Option(help="Only these: concat,low_rank,boosted.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each fold.")] = 1,
+    group: Group = None,
+    on_error: OnError = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; the same one goes on.")] = None,
+    save_best: Annotated[bool, typer.Option("--save-best", help="Leave a run folder of the winner.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Does the second modality help, and which fusion should it be? plait compare products.csv --target category"""
+    from plait.compare import compare, prepare_recipe
+
+    recipe = _recipe(source, overrides, target, types, None, None, None, group, on_error)
+    recipe, said = prepare_recipe(recipe)
+    if not quiet:
+        for line in said:
+            typer.echo(line, err=True)
+    chosen = [name.strip() for name in fusions.split(",") if name.strip()] if fusions else None
+    found = compare(
+        recipe, output=output, fusions=chosen, folds=folds, seeds=seeds, save_best=save_best, verbose=not quiet
+    )
+    if as_json:
+        _print_json(found.to_json())
+
+
+@app.command()
 def check(
     source: Annotated[Path, typer.Argument(help="A table or a recipe.yaml.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values.")] = None,

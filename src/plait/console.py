@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -101,3 +102,43 @@ class ProgressListener:
             f"{self.label} epoch {record['epoch']:>3}/{self.epochs}  loss {record['loss']:.4f}  "
             f"{scores}{mark}  {record['train_seconds']:.1f} s"
         )
+
+
+class Board:
+    """Scores of several models while they come in: a live table on a terminal, else a line each.
+
+    Args:
+        metric: what is scored.
+        verbose: show anything.
+    """
+
+    def __init__(self, metric: str, verbose: bool) -> None:
+        self.metric, self.verbose = metric, verbose
+        self.rows: dict[str, tuple[str, str, str]] = {}
+        self.live = Live(console=stderr, auto_refresh=False) if verbose and stderr.is_terminal else None
+
+    def __enter__(self) -> "Board":
+        if self.live is not None:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def scored(self, name: str, kind: str, score: float, done: int, total: int) -> None:
+        """The mean score of what is done of a model's runs."""
+        self._show(name, (kind, f"{score:.3f}", f"{done} of {total}"), done == total)
+
+    def failed(self, name: str, kind: str, reason: str) -> None:
+        """A model that has no score."""
+        self._show(name, (kind, "failed", reason), True)
+
+    def _show(self, name: str, row: tuple[str, str, str], complete: bool) -> None:
+        self.rows[name] = row
+        if self.live is not None:
+            cells = [(name, *row) for name, row in self.rows.items()]
+            self.live.update(table("", ["model", "kind", self.metric, "runs"], cells, [self.metric]), refresh=True)
+        elif self.verbose and complete:
+            kind, score, runs = row
+            say(f"{name} ({kind}): {self.metric} {score}, {runs}")

@@ -42,7 +42,7 @@ def examine() -> dict[str, Any]:
         "devices": devices,
         "bfloat16_units": has_bfloat16(best),
         "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
-        "extras": {name: all(_present(module) for module in modules) for name, modules in EXTRAS.items()},
+        "extras": {name: all(is_present(module) for module in modules) for name, modules in EXTRAS.items()},
         "model_hub": "reachable" if online() else "offline",
     }
 
@@ -54,5 +54,6 @@ def _version(name: str) -> str:
         return "absent"
 
 
-def _present(module: str) -> bool:
+def is_present(module: str) -> bool:
+    """Whether a module is installed, without importing it."""
     return importlib.util.find_spec(module) is not None

@@ -29,6 +29,7 @@ from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 from plait.training.loop import Metric
 
+NO_VAL = "none"  # data.val: no row is kept for validation
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
 
@@ -130,12 +131,18 @@ def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[
     """
     files = {key: getattr(recipe.data, key) if value is None else value for key, value in given.items()}
     # In full, so that the run's recipe can be used from anywhere.
-    named = {k: str(Path(v).expanduser().resolve()) for k, v in files.items() if isinstance(v, str | Path)}
+    paths = {k: v for k, v in files.items() if isinstance(v, str | Path) and _names_table(k, v)}
+    named = {k: str(Path(v).expanduser().resolve()) for k, v in paths.items()}
     if files["train"] is None:
         raise DataError("which table? Give one to fit(), or set data.train in the recipe")
-    opened = {k: open_table(v) for k, v in files.items() if v is not None and not isinstance(v, float)}
+    opened = {k: open_table(v) for k, v in files.items() if _names_table(k, v)}
     recipe = recipe.updated({"data": named}) if named else recipe
     return recipe, (opened["train"], opened.get("val"), opened.get("test"))
+
+
+def _names_table(part: str, value: Any) -> bool:
+    """Whether it is a table or a file, and not a share of the rows or `none`."""
+    return value is not None and not isinstance(value, float) and not (part == "val" and value == NO_VAL)
 
 
 def frozen_inputs(
@@ -164,7 +171,7 @@ def open_parts(recipe: Recipe) -> tuple[Table, Table | None, Table | None]:
     if recipe.data.train is None:
         raise DataError("the recipe names no training table; set data.train")
     names = (recipe.data.val, recipe.data.test)
-    val, test = (open_table(name) if isinstance(name, str) else None for name in names)
+    val, test = (open_table(name) if isinstance(name, str) and name != NO_VAL else None for name in names)
     return open_table(recipe.data.train), val, test
 
 
@@ -186,6 +193,8 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
         rest = parts.pop("train")
     for name, given in (("test", has_test), ("val", has_val)):
         share = getattr(data, name)
+        if name == "val" and share == NO_VAL:
+            continue
         if name == "val" and share is None and not given and name not in parts:
             share = 0.1
         if isinstance(share, float) and not given and name not in parts:

@@ -35,9 +35,9 @@ class Open(BaseModel):
 class DataRecipe(Strict):
     """Which rows.
 
-    `val` and `test` are a share of the training table's rows or a file. `split` names a column that says train, val or
-    test. `group` names a column whose equal cells never sit on both sides. `types` overrides what a column is.
-    `on_error`: refuse to train where a cell can't be used, or skip its row.
+    `val` and `test` are a share of the training table's rows or a file; `val: none` validates on nothing. `split`
+    names a column that says train, val or test. `group` names a column whose equal cells never sit on both sides.
+    `types` overrides what a column is. `on_error`: refuse to train where a cell can't be used, or skip its row.
     """
 
     train: str | None = None

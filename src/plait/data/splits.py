@@ -1,7 +1,16 @@
 """Which rows train, which validate, which test: stratified, by group, or as a column says."""
 
+import warnings
+
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    train_test_split,
+)
 
 from plait.data.table import Table
 from plait.errors import DataError
@@ -50,6 +59,50 @@ def holdout(
     chosen = np.zeros(len(rows), dtype=bool)
     chosen[second] = True
     return rows[~chosen], rows[chosen]
+
+
+def folds_of(
+    rows: np.ndarray, count: int, labels: np.ndarray | None = None, groups: np.ndarray | None = None, seed: int = 0
+) -> list[np.ndarray]:
+    """Cut rows into folds: each class shared out alike, no group torn.
+
+    Args:
+        rows: `[N]` row numbers.
+        count: folds.
+        labels: `[N]` class codes to stratify by, or None.
+        groups: `[N]` codes that stay together, or None.
+        seed: the same seed gives the same folds.
+
+    Returns:
+        The rows of each fold, sorted.
+
+    Raises:
+        DataError: there are fewer rows, or groups, than folds.
+
+    >>> [len(fold) for fold in folds_of(np.arange(10), 3, labels=np.arange(10) % 2)]
+    [4, 3, 3]
+    """
+    units = len(np.unique(groups)) if groups is not None else len(rows)
+    if units < count:
+        what = "groups" if groups is not None else "rows"
+        raise DataError(
+            f"{count} folds need at least {count} {what}, got {units}; use --folds {max(2, units)} or fewer"
+        )
+    options = {"shuffle": True, "random_state": seed}
+    if labels is not None:  # classes smaller than the folds share a place, else scikit-learn warns of each
+        _, labels, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        labels = np.where(sizes[labels] >= count, labels, -1)
+    if groups is not None and labels is not None:
+        cuts = StratifiedGroupKFold(count, **options).split(rows, labels, groups)
+    elif groups is not None:
+        cuts = GroupKFold(count).split(rows, groups=groups)
+    elif labels is not None and np.unique(labels, return_counts=True)[1].max() >= count:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the shared place may be small
+            cuts = list(StratifiedKFold(count, **options).split(rows, labels))
+    else:
+        cuts = KFold(count, **options).split(rows)
+    return [np.sort(rows[second]) for _, second in cuts]
 
 
 def _grouped(share: float, labels: np.ndarray | None, groups: np.ndarray, seed: int) -> np.ndarray:

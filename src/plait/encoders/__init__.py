@@ -12,6 +12,7 @@ from torch import nn
 from plait.encoders.augment import Augment
 from plait.encoders.image_cnn import ResidualCNN
 from plait.encoders.image_timm import TimmImage
+from plait.encoders.stored import StoredEncoder
 from plait.encoders.tabular import TabularEncoder
 from plait.encoders.text_bag import TextBag
 from plait.encoders.text_cnn import TextCNN
@@ -38,6 +39,7 @@ __all__ = [
     "Augment",
     "HfText",
     "ResidualCNN",
+    "StoredEncoder",
     "TabularEncoder",
     "TextBag",
     "TextCNN",

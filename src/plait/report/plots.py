@@ -110,6 +110,53 @@ def bars(values: Mapping[str, float], x_label: str, low: float = 0.0) -> str:
     return _svg(draw, 5.6, 0.8 + 0.42 * len(values))
 
 
+KINDS = {"single": COLOURS[1], "subset": COLOURS[5], "fusion": COLOURS[0], "boosted": COLOURS[2]}
+
+
+def intervals(
+    values: Mapping[str, tuple[float, float, float, str]], x_label: str, reference: float | None = None
+) -> str:
+    """Scores with their intervals, the first on top: name → (score, low, high, kind); a line at a reference score."""
+
+    def draw(axes: Axes) -> None:
+        names = list(values)[::-1]
+        for height, name in enumerate(names):
+            score, low, high, kind = values[name]
+            axes.plot([low, high], [height, height], color=KINDS[kind], linewidth=2.2, solid_capstyle="round")
+            axes.plot(score, height, "o", color=KINDS[kind], markersize=5)
+        if reference is not None:
+            axes.axvline(reference, color=INK, linewidth=0.8, linestyle=":", alpha=0.7)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlabel(x_label)
+        axes.grid(True, axis="x")
+        _legend_of_kinds(axes, {kind for *_, kind in values.values()})
+
+    return _svg(draw, 6.4, 1.2 + 0.27 * len(values))
+
+
+def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: str) -> str:
+    """Score against cost on a logarithmic scale: name → (cost, score, kind)."""
+
+    def draw(axes: Axes) -> None:
+        for name, (spent, score, kind) in values.items():
+            axes.plot(spent, score, "o", color=KINDS[kind], markersize=5)
+            axes.annotate(name, (spent, score), xytext=(4, 3), textcoords="offset points", fontsize=7)
+        axes.set_xscale("log")
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.grid(True)
+        _legend_of_kinds(axes, {kind for *_, kind in values.values()})
+
+    return _svg(draw, 6.4, 4.4)
+
+
+def _legend_of_kinds(axes: Axes, shown: set[str]) -> None:
+    for kind, colour in KINDS.items():
+        if kind in shown:
+            axes.plot([], [], "o", color=colour, label=kind)
+    axes.legend(frameon=False, fontsize=8)
+
+
 def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")

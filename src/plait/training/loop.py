@@ -112,6 +112,7 @@ def train(
     live = trained_state(model)  # views that follow the model; taken last, because DDP moves weights to new memory
     ema = {name: tensor.clone() for name, tensor in live.items()} if settings.ema else None
     last, best = (folder / "last.safetensors", folder / "best.safetensors") if folder else (None, None)
+    held: dict[str, Tensor] | None = None
     progress = Progress()
     if resume and last is not None and last.exists():
         progress = load_checkpoint(last, model, optimizer, ema)
@@ -189,6 +190,8 @@ def train(
             is_best = _is_best(record, metric, progress)
             progress.history.append(record)
             progress.epoch, progress.step, progress.loss_sum, progress.loss_count = epoch + 1, 0, 0.0, 0
+            if is_best and best is None:  # nothing is written: kept here
+                held = {name: tensor.clone() for name, tensor in (ema if ema is not None else live).items()}
             if is_best and best is not None and (main or sharded):
                 found = whole(ema if ema is not None else live)
                 if main:
@@ -203,8 +206,8 @@ def train(
     accelerator.wait_for_everyone()
     if best is not None and best.exists():
         load_state(given, load_tensors(best)[0], best, complete=False)
-    elif sharded or ema is not None:
-        given.load_state_dict(whole(ema if ema is not None else live), strict=False)
+    elif held is not None or sharded or ema is not None:
+        given.load_state_dict(whole(held or (ema if ema is not None else live)), strict=False)
     given.to(device)
     return progress
 

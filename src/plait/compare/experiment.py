@@ -1,0 +1,340 @@
+"""One table, its folds, and what trains on them."""
+
+import gc
+import resource
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from plait import fitting
+from plait.boosting import Part, grow
+from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.compare.candidates import Candidate
+from plait.data.batches import Cache, Source, TableSource, TensorSource
+from plait.data.plan import BatchPlan
+from plait.data.splits import folds_of, holdout
+from plait.data.table import Table
+from plait.encoders import StoredEncoder
+from plait.errors import DataError, RecipeError
+from plait.heads import TreeHead
+from plait.model import MultimodalModel
+from plait.recipe import Recipe
+from plait.stacking import fit_stacking
+from plait.tasks import Targets
+from plait.training.devices import make_accelerator
+from plait.training.evaluate import outputs_of
+from plait.training.loop import train
+from plait.training.precision import choose_precision
+
+IN_MEMORY = 2e9  # bytes of features that are held as tensors
+VAL = 0.1  # of a fold's training rows: picks the epoch
+LATENCY_ROUNDS = 15
+
+
+@dataclass
+class Answer:
+    """What one training run left: answers to the fold's test rows, and what they cost."""
+
+    rows: np.ndarray
+    predictions: np.ndarray
+    score: float
+    costs: dict[str, float]
+
+
+@dataclass
+class Fold:
+    """One fold's rows, and the table as it is read there."""
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    inputs: Mapping[str, Any]
+    targets: Targets
+    source: Source
+    truth: np.ndarray  # of all rows of the table
+
+
+class Experiment:
+    """What all candidates share: rows, folds, features of frozen encoders, settings.
+
+    Args:
+        recipe: of the comparison; its fusion is replaced by each candidate's.
+        table: the rows.
+        folds: number of folds.
+        verbose: show progress.
+
+    Raises:
+        DataError: too few rows, or a modality that no row has.
+        RecipeError: not one target.
+    """
+
+    def __init__(self, recipe: Recipe, table: Table, folds: int, verbose: bool) -> None:
+        if len(recipe.task) != 1:
+            raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
+        self.table, self.verbose = table, verbose
+        self.schema = fitting.type_columns(recipe, table)
+        recipe = recipe.model_copy(update={"inputs": complete_inputs(recipe.inputs, self.schema)})
+        self.recipe = name_folders(recipe)
+        self.notes: list[str] = []
+        every = np.arange(len(table))
+        self.targets, reasons = build_targets(self.recipe, table, every)
+        self.notes += [f"target {n}: {self.targets.tasks[n].kind}, {reason}" for n, reason in reasons.items()]
+        self.name = self.targets.names[0]
+        self.task = self.targets.tasks[self.name]
+        self.truth = self.task.encode(table.iterate(self.name))
+        self.rows = every[~self.task.unusable(self.truth)]
+        if len(self.rows) < len(every):
+            self.notes.append(f"{len(every) - len(self.rows):,} rows have no usable target and are left out")
+        self.device = make_accelerator(recipe.train.device).device
+        self.inputs = build_inputs(self.recipe, table, self.rows)
+        self._encode()
+        self._refuse_absent()
+        group = recipe.data.group
+        self.groups = None if group is None else table.codes(group)[0]
+        self.folds = self._cut(folds)
+        self._made: dict[int, Fold] = {}
+        self.precision = ""
+
+    @property
+    def modalities(self) -> list[str]:
+        return list(self.inputs)
+
+    def _encode(self) -> None:
+        """Features of frozen encoders, once for all candidates, folds and seeds."""
+        targets = self.targets
+        self.full = build_model(self._recipe_of("concat"), self.inputs, targets).to(self.device).eval()
+        source = fitting.make_source(self.recipe, self.table, self.inputs, targets, self._cache())
+        frozen = fitting.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
+        self.notes += frozen.attach(source, self.rows)
+        self.encoded = source.encoded
+        for encoded in self.encoded.values():
+            if encoded.problems and self.recipe.data.on_error == "refuse":
+                raise DataError(f"{next(iter(encoded.problems.values()))}, or leave such rows out with --on-error skip")
+            self.rows = np.setdiff1d(self.rows, list(encoded.problems))
+        self.widths = {name: encoder.out_dim for name, encoder in self.full.encoders.items()}
+        self.encoder_ms = {name: self._encoder_latency(name, source) for name in self.inputs}
+
+    def _refuse_absent(self) -> None:
+        for name, encoded in self.encoded.items():
+            if not (encoded.positions[self.rows] >= 0).any():
+                raise DataError(f"{self.table.source}: no row has {name}; leave it out with --type {name}=ignore")
+
+    def _cache(self) -> Cache:
+        return Cache(int(self.recipe.train.cache_mb * 1e6))
+
+    def _cut(self, count: int) -> list[np.ndarray]:
+        rows, groups = self.rows, None if self.groups is None else self.groups[self.rows]
+        labels = self.truth[rows] if self.task.kind == "classification" else None
+        if labels is not None:
+            sizes = np.bincount(labels)
+            rare = [str(self.task.classes[i]) for i in np.flatnonzero((sizes < count) & (sizes > 0))]  # type: ignore[attr-defined]
+            if rare:
+                self.notes.append(
+                    f"{len(rare)} classes have fewer than {count} rows, so some folds are tested without them "
+                    f"({', '.join(rare[:5])})"
+                )
+        return folds_of(rows, count, labels, groups, self.recipe.train.seed)
+
+    def fold(self, number: int) -> Fold:
+        """Processors and scales are fitted on the fold's own training rows."""
+        if number not in self._made:
+            test = self.folds[number]
+            rest = np.setdiff1d(self.rows, test)
+            labels = self.truth[rest] if self.task.kind == "classification" else None
+            groups = None if self.groups is None else self.groups[rest]
+            train_rows, val = holdout(rest, VAL, labels, groups, self.recipe.train.seed)
+            targets = self.targets
+            if self.task.kind == "regression":  # its scale is learned
+                targets, _ = build_targets(self.recipe, self.table, train_rows)
+            fresh = self.recipe.model_copy(
+                update={"inputs": {n: s for n, s in self.recipe.inputs.items() if n not in self.encoded}}
+            )
+            learned = build_inputs(fresh, self.table, train_rows)
+            inputs = {name: learned.get(name, spec) for name, spec in self.inputs.items()}
+            table_source = fitting.make_source(self.recipe, self.table, inputs, targets, self._cache())
+            table_source.encoded = self.encoded
+            source = self._in_memory(table_source)
+            truth = table_source.targets[self.name].numpy()
+            self._made[number] = Fold(train_rows, val, test, inputs, targets, source, truth)
+        return self._made[number]
+
+    def _in_memory(self, source: TableSource) -> Source:
+        """Tensors, where every input is stored or tabular and they fit; indexing them is all that a batch costs."""
+        plain = all(name in self.encoded or spec.modality == "tabular" for name, spec in source.inputs.items())
+        size = sum(e.positions.size * e.store.width * e.store.dtype.itemsize for e in self.encoded.values())
+        if not plain or size > IN_MEMORY:
+            return source
+        batch = source.batch(self.rows)
+        place = np.full(len(self.table), 0)
+        place[self.rows] = np.arange(len(self.rows))
+        inputs = {name: value.features for name, value in batch.inputs.items()}
+        return _Renumbered(TensorSource(inputs, batch.targets), place)
+
+    def _recipe_of(self, method: str) -> Recipe:
+        """The comparison's recipe with another fusion; options of a method apply to that method alone."""
+        fusion = self.recipe.fusion
+        kept = fusion.options if fusion.method == method else {}
+        section = {"method": method, "dim": fusion.dim, "absent_token": fusion.absent_token, **kept}
+        values = self.recipe.model_dump(mode="json", exclude_defaults=True)
+        return Recipe.parse({**values, "fusion": section})
+
+    def model(self, candidate: Candidate, fold: Fold, seed: int) -> MultimodalModel:
+        """An untrained model; frozen encoders are represented by their width."""
+        inputs = {name: fold.inputs[name] for name in candidate.modalities}
+        ready = {
+            name: StoredEncoder(self.widths[name], inputs[name].modality) for name in inputs if name in self.encoded
+        }
+        torch.manual_seed(seed)
+        return build_model(self._recipe_of(candidate.method), inputs, fold.targets, ready=ready).to(self.device)
+
+    def run(self, candidate: Candidate, number: int, seed: int) -> Answer:
+        """Train a candidate on a fold and answer its test rows.
+
+        Raises:
+            PlaitError: the loss is no number, or the method does not fit the data.
+        """
+        fold = self.fold(number)
+        gc.collect()
+        _reset_peak()
+        start = time.monotonic()
+        model = self.model(candidate, fold, seed)
+        if isinstance(model.head, TreeHead):
+            learned, judged = (Part(fold.source, rows, [fold.truth[rows]]) for rows in (fold.train, fold.val))
+            grow(model, learned, judged, fold.targets, seed, self.device)
+        else:
+            self._train(model, fold, fold.train, seed)
+        if candidate.method == "late_stacking":
+            fit_stacking(
+                model,
+                lambda: self.model(candidate, fold, seed),
+                lambda twin, rows: self._train(twin, fold, rows, seed),
+                fold.source,
+                fold.train,
+                {self.name: fold.truth[fold.train]},
+                fold.targets,
+                self.device,
+                None if self.groups is None else self.groups[fold.train],
+                seed,
+            )
+        seconds = time.monotonic() - start
+        peak = _peak()
+        plan = BatchPlan(fold.test, 1024, shuffle=False)
+        outputs = outputs_of(model.eval(), fold.source, plan, "float32", self.device)
+        predictions = fold.targets.predictions(outputs)[self.name]
+        if not np.isfinite(predictions).all():
+            raise DataError("its answers are not numbers")
+        costs = {
+            "parameters": _size(model),
+            "train_seconds": seconds,
+            "peak_bytes": peak,
+            "latency_ms": self._latency(model, fold) + sum(self.encoder_ms[name] for name in candidate.modalities),
+        }
+        metric = fitting.metric_of(self.recipe, fold.targets).name
+        scores = fold.targets.metrics({self.name: predictions}, {self.name: fold.truth[fold.test]})
+        return Answer(fold.test, predictions, scores.get(metric, float("nan")), costs)
+
+    def _train(self, model: MultimodalModel, fold: Fold, rows: np.ndarray, seed: int) -> None:
+        targets = fold.targets
+
+        def loss_of(model: Any, batch: Any) -> torch.Tensor:
+            return targets.loss_of(model(batch), batch.targets)
+
+        plan = BatchPlan(rows, self.recipe.train.batch_size, seed=seed)
+        precision = self._precision(model, fold, loss_of, plan)
+        settings = replace(self.recipe.train, seed=seed, precision=precision)  # type: ignore[arg-type]
+        val = BatchPlan(fold.val, 1024, shuffle=False)
+        truth = {self.name: torch.from_numpy(fold.truth[fold.val])}
+
+        def judge(model: torch.nn.Module) -> dict[str, float]:
+            outputs = outputs_of(model, fold.source, val, precision, self.device)
+            scores = targets.metrics(targets.predictions(outputs), {self.name: truth[self.name].numpy()})
+            return scores | {"loss": float(targets.loss(outputs, truth))}
+
+        metric = fitting.metric_of(self.recipe, targets)
+        torch.manual_seed(seed)
+        workers = 0 if isinstance(fold.source, _Renumbered) else fitting.workers_of(self.recipe)
+        train(model, fold.source, plan, loss_of, settings, judge=judge, metric=metric, workers=workers)
+
+    def _precision(self, model: MultimodalModel, fold: Fold, loss_of: Any, plan: BatchPlan) -> str:
+        """The same for all candidates: what the first one was fastest in."""
+        if not self.precision:
+            self.precision = self.recipe.train.precision
+            if self.precision == "auto":
+                batch = fold.source.batch(next(plan.epoch(0))).to(self.device)
+                self.precision, _ = choose_precision(model, batch, loss_of, self.device)
+        return self.precision
+
+    def _latency(self, model: MultimodalModel, fold: Fold) -> float:
+        """Milliseconds of fusion and head on one row, the median."""
+        batch = fold.source.batch(fold.test[:1]).to(self.device)
+        with torch.inference_mode():
+            return _median_ms(lambda: model(batch))
+
+    def _encoder_latency(self, name: str, source: TableSource) -> float:
+        """Milliseconds of preparing and encoding one value of a modality behind a frozen encoder, the median."""
+        if name not in self.encoded:
+            return 0.0  # trained with each candidate, and in its own time
+        positions = self.encoded[name].positions[self.rows]
+        present = self.rows[(positions >= 0).any(axis=1)]
+        if not len(present):
+            return 0.0
+        plain = fitting.make_source(self.recipe, self.table, {name: self.inputs[name]}, None)
+        with torch.inference_mode():
+            return _median_ms(
+                lambda: self.full.encode(name, plain.batch(present[:1]).inputs[name].to(self.device), 1), 5
+            )
+
+
+class _Renumbered:
+    """Tensors of some rows, asked for by the table's row numbers."""
+
+    def __init__(self, tensors: TensorSource, place: np.ndarray) -> None:
+        self.tensors, self.place = tensors, place
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def batch(self, rows: np.ndarray) -> Any:
+        batch = self.tensors.batch(self.place[rows])
+        return replace(batch, rows=torch.from_numpy(np.asarray(rows, dtype=np.int64)))
+
+
+def _median_ms(run: Any, rounds: int = LATENCY_ROUNDS) -> float:
+    seconds = []
+    for _ in range(rounds + 2):  # two to warm up
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds[2:]) * 1000)
+
+
+def _size(model: MultimodalModel) -> int:
+    """Parameters that train; of trees, their nodes."""
+    if isinstance(model.head, TreeHead):
+        return len(model.head.feature)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _reset_peak() -> None:
+    """Let the system begin to count this process's highest memory anew, where it can (Linux)."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    """The highest memory since `_reset_peak`, in bytes: of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024

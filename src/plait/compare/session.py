@@ -1,0 +1,268 @@
+"""A comparison from start to end: run, shown while it runs, stopped and resumed, written."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from plait import console
+from plait.compare.candidates import Candidate, candidates_of
+from plait.compare.experiment import Answer, Experiment
+from plait.compare.result import Comparison, Judged, judge
+from plait.data.readers import open_table
+from plait.data.table import Table
+from plait.doctor import EXTRAS, is_present
+from plait.errors import PlaitError, RunError
+from plait.fitting import environment, metric_of, type_columns
+from plait.metrics import METRICS
+from plait.predictor import Predictor
+from plait.recipe import Recipe
+from plait.report.comparison_report import write_comparison
+from plait.run_folder import RunFolder, next_run_folder
+from plait.training.interrupt import StopRequest
+from plait.training.loop import Interrupted
+
+DIM = 128  # the fused width that twenty methods share: a quarter of 256's cost in the ones with attention
+PACKAGED = {"text": "packaged:minilm", "image": "packaged:efficientnet-lite0"}
+
+
+def compare(
+    recipe: Recipe,
+    table: Any = None,
+    *,
+    output: str | Path | None = None,
+    fusions: Sequence[str] | None = None,
+    folds: int = 5,
+    seeds: int = 1,
+    save_best: bool = False,
+    verbose: bool = True,
+) -> Comparison:
+    """Compare every fusion, every modality alone, every pair of three or more, and boosted trees.
+
+    Args:
+        recipe: task, inputs, settings of the loop; `train.epochs` is each one's budget.
+        table: a file, a frame or a Table; None for the recipe's.
+        output: the folder; None for `comparisons/NAME-1`. What it holds of the same comparison is not run again.
+        fusions: only these; None for all.
+        folds: of the cross-validation, at least 2.
+        seeds: runs a fold.
+        save_best: leave a run folder of the winner, fitted on all rows.
+        verbose: show progress.
+
+    Raises:
+        PlaitError: the table does not allow it; or Ctrl-C (`Interrupted`), and the same command goes on.
+    """
+    start = time.monotonic()
+    opened = open_table(recipe.data.train if table is None else table)
+    experiment = Experiment(recipe, opened, folds, verbose)
+    found = candidates_of(experiment.modalities, fusions)
+    folder = _folder(output, opened)
+    before = _open(folder, _fingerprint(experiment, opened, folds, seeds))
+    if verbose:
+        _announce(experiment, found, folds, seeds, folder)
+    metric = metric_of(experiment.recipe, experiment.targets).name
+    judged = []
+    with StopRequest() as stop, console.Board(metric, verbose) as board:
+        for candidate in found:
+            judged.append(_candidate(experiment, candidate, seeds, folder, board, stop))
+    seconds = before + time.monotonic() - start
+    rows, groups = experiment.rows, experiment.groups
+    measure, truth = METRICS[metric], experiment.truth
+    ordered = None if groups is None else groups[rows]
+    comparison = judge(judged, truth[rows], metric, measure.function, measure.higher_is_better, ordered, seconds)
+    _write(folder, comparison, experiment)
+    if verbose:
+        show(comparison, folder)
+    if save_best and comparison.best:
+        _save_best(experiment, next(c for c in found if c.name == comparison.best), opened, folder, verbose)
+    return comparison
+
+
+def prepare_recipe(recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """Frozen packaged encoders for text and picture columns whose encoder nobody named, where they are installed.
+
+    Twenty models on five folds train twenty heads on features that are computed once; twenty networks from scratch
+    would take hours and learn less from a small table.
+
+    Returns:
+        The recipe, and a line for each column that was given an encoder.
+    """
+    said = []
+    if "dim" not in recipe.fusion.model_fields_set:
+        recipe = recipe.updated({"fusion": {"dim": DIM}})
+        said.append(f"fusion.dim: {DIM} for all (train's is 256)")
+    if not all(is_present(module) for module in EXTRAS["packaged"] + EXTRAS["pretrained"]):
+        return recipe, said
+    schema = type_columns(recipe, open_table(recipe.data.train)) if recipe.data.train else {}
+    changes = {}
+    for name, column in schema.items():
+        given = recipe.inputs.get(name)
+        asked = given is not None and (given.encoder is not None or given.options)
+        listed = not recipe.inputs or given is not None or any(s.modality is None for s in recipe.inputs.values())
+        if column.modality in PACKAGED and not asked and listed:
+            changes[name] = {"encoder": PACKAGED[column.modality], "frozen": True}
+            said.append(f"{name}: {PACKAGED[column.modality]}, frozen (name another with inputs.{name}.encoder=…)")
+    return (recipe.updated({"inputs": changes}) if changes else recipe), said
+
+
+def _candidate(
+    experiment: Experiment, candidate: Candidate, seeds: int, folder: RunFolder, board: Any, stop: StopRequest
+) -> Judged:
+    """All folds and seeds of one candidate; one that fails is reported, and the others go on."""
+    answers: list[list[Answer]] = []
+    count = len(experiment.folds)
+    for seed in range(seeds):
+        answers.append([])
+        for fold in range(count):
+            path = folder.path / "answers" / f"{_file_name(candidate)}-{seed}-{fold}.npz"
+            try:
+                answer = _read(path) or experiment.run(candidate, fold, experiment.recipe.train.seed + seed)
+            except Interrupted:
+                raise Interrupted(f"stopped; the same command goes on where it was ({folder.path})") from None
+            except (PlaitError, RuntimeError, MemoryError, ValueError) as error:  # the others still can
+                reason = (str(error) or type(error).__name__).splitlines()[0][:300]
+                board.failed(candidate.name, candidate.kind, reason)
+                return Judged(candidate, failed=reason)
+            _keep(path, answer)
+            answers[-1].append(answer)
+            done = [one.score for seed_answers in answers for one in seed_answers]
+            board.scored(candidate.name, candidate.kind, float(np.nanmean(done)), len(done), seeds * count)
+            if stop.asked:
+                raise Interrupted(f"stopped; the same command goes on where it was ({folder.path})")
+    return _judged(experiment, candidate, answers)
+
+
+def _judged(experiment: Experiment, candidate: Candidate, answers: list[list[Answer]]) -> Judged:
+    """Answers of all folds in the order of the rows."""
+    predictions = []
+    for of_seed in answers:
+        order = np.argsort(np.concatenate([answer.rows for answer in of_seed]))
+        predictions.append(np.concatenate([answer.predictions for answer in of_seed])[order])
+    per_fold = np.nanmean([[answer.score for answer in of_seed] for of_seed in answers], axis=0)
+    every = [answer.costs for of_seed in answers for answer in of_seed]
+    costs: dict[str, Any] = {key: float(np.mean([cost[key] for cost in every])) for key in every[0]}
+    costs["parameters"] = int(costs["parameters"])
+    costs["peak_bytes"] = int(max(cost["peak_bytes"] for cost in every))
+    return Judged(candidate, predictions, [float(score) for score in per_fold], costs)
+
+
+def _file_name(candidate: Candidate) -> str:
+    """A name of its own for any candidate, whatever its columns are called."""
+    return hashlib.sha256(f"{candidate.kind} {candidate.name}".encode()).hexdigest()[:16]
+
+
+def _keep(path: Path, answer: Answer) -> None:
+    beside = path.with_suffix(".tmp.npz")
+    costs = np.array(json.dumps(answer.costs))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(beside, rows=answer.rows, predictions=answer.predictions, score=answer.score, costs=costs)
+        beside.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: can't be written ({error.strerror or error}); free some space") from error
+
+
+def _read(path: Path) -> Answer | None:
+    """What an earlier session has answered; None where there is nothing, or nothing whole."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            costs = json.loads(str(held["costs"]))
+            return Answer(held["rows"], held["predictions"], float(held["score"]), costs)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+
+
+def _folder(output: str | Path | None, table: Table) -> RunFolder:
+    if output is not None:
+        return RunFolder(Path(output).expanduser())
+    stem = Path(table.source).stem if table.root is not None else "frame"
+    return next_run_folder(Path("comparisons"), stem)
+
+
+def _fingerprint(experiment: Experiment, table: Table, folds: int, seeds: int) -> str:
+    """What answers depend on: recipe, rows, folds and versions."""
+    digest = hashlib.sha256(experiment.recipe.model_copy(update={"resolved": {}}).write().encode())
+    digest.update(repr((folds, sorted(environment().items()))).encode())
+    for column in table.columns:
+        for value in table.iterate(column):
+            digest.update(repr(value).encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _open(folder: RunFolder, fingerprint: str) -> float:
+    """Begin a comparison, or go on with the same one; returns the seconds that it has taken so far.
+
+    Raises:
+        RunError: the folder holds another comparison.
+    """
+    path = folder.path / "state.json"
+    if path.exists():
+        state = folder.read_json("state.json")
+        if state.get("fingerprint") != fingerprint:
+            raise RunError(
+                f"{folder.path}: holds a comparison of another table, recipe or version; choose another folder with -o"
+            )
+        return float(state.get("seconds", 0.0))
+    folder.create()
+    folder.checkpoints.rmdir()
+    folder.write_json("state.json", {"fingerprint": fingerprint, "seconds": 0.0})
+    return 0.0
+
+
+def _announce(experiment: Experiment, found: Sequence[Candidate], folds: int, seeds: int, folder: RunFolder) -> None:
+    rows = [(column.name, column.modality, column.reason) for column in experiment.schema.values()]
+    console.show(console.table("", ["column", "type", "because"], rows[:40]))
+    for note in experiment.notes:
+        console.say(note)
+    console.say(
+        f"{len(found)} models x {folds} folds x {seeds} {'seed' if seeds == 1 else 'seeds'}, "
+        f"{experiment.recipe.train.epochs} epochs each, on {len(experiment.rows):,} rows; folder: {folder.path}"
+    )
+
+
+def _write(folder: RunFolder, comparison: Comparison, experiment: Experiment) -> None:
+    state = folder.read_json("state.json")
+    folder.write_json("state.json", {**state, "seconds": comparison.seconds})
+    folder.write_json("comparison.json", comparison.to_json())
+    folder.write_text("comparison.csv", comparison.to_csv())
+    resolved = experiment.recipe.model_copy(update={"resolved": {"versions": environment()}})
+    folder.write_recipe(resolved)
+    write_comparison(folder, comparison, resolved.write(), experiment.notes)
+
+
+def show(comparison: Comparison, folder: RunFolder) -> None:
+    """Print the result, the best first."""
+    sign = -1 if comparison.higher_is_better else 1
+    rows = sorted(comparison.rows, key=lambda row: (row.score is None, sign * (row.score or 0)))
+    cells = []
+    for row in rows:
+        if row.score is None:
+            cells.append((row.name, row.kind, "failed", row.failed, "", "", ""))
+            continue
+        versus = row.versus_best_single
+        gain = "" if versus is None else f"{versus.difference:+.3f}{' *' if versus.significant else ''}"
+        band = f"{row.low:.3f}…{row.high:.3f}"
+        cost = (f"{row.parameters:,}", f"{row.train_seconds:.1f}")
+        cells.append((row.name, row.kind, f"{row.score:.3f}", band, gain, *cost))
+    columns = ["model", "kind", comparison.metric, "95 % interval", "over single", "parameters", "s"]
+    console.say("")
+    console.show(console.table("", columns, cells, columns[2:]))
+    console.say(f"* over the best single modality, significant after correction for {len(rows) - 1} comparisons\n")
+    console.say(comparison.verdict)
+    console.say(f"{comparison.seconds:.0f} s in all; {folder.path / 'report.html'}")
+
+
+def _save_best(experiment: Experiment, best: Candidate, table: Table, folder: RunFolder, verbose: bool) -> None:
+    """A run of the winner on all rows: no row is kept for validation, so it runs its epochs to the end."""
+    kept = {c for name in best.modalities for c in experiment.inputs[name].columns}
+    recipe = experiment._recipe_of(best.method)
+    values = recipe.model_dump(mode="json", exclude_defaults=True)
+    values["inputs"] = {name: spec for name, spec in values["inputs"].items() if name in kept}
+    values["data"] = {**values.get("data", {}), "val": "none", "test": None}
+    chosen = Recipe.parse(values)
+    Predictor.from_recipe(chosen, folder.path / "best", verbose=verbose).fit(table)

@@ -1,0 +1,115 @@
+"""`fusion.method: late_stacking`: a linear model on what each modality said of rows that it was not trained on."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from torch import Tensor, nn
+
+from plait.data.batches import Source
+from plait.data.plan import BatchPlan
+from plait.data.splits import folds_of
+from plait.fusion import StackingFusion
+from plait.layers.experts import stacked
+from plait.model import MultimodalModel
+from plait.tasks import Targets
+from plait.training.evaluate import run_batches
+
+FOLDS = 3
+BATCH = 256
+
+
+def fit_stacking(
+    model: MultimodalModel,
+    make: Callable[[], MultimodalModel],
+    train: Callable[[MultimodalModel, np.ndarray], None],
+    source: Source,
+    rows: np.ndarray,
+    truth: dict[str, np.ndarray],
+    targets: Targets,
+    device: torch.device,
+    groups: np.ndarray | None = None,
+    seed: int = 0,
+) -> None:
+    """Set the combiner of a trained model.
+
+    For each of three folds a model is trained on the others; what its modalities say of the fold is what the linear
+    model learns from, so that a modality which overfits is not believed.
+
+    Args:
+        model: trained on all rows; its fusion is `late_stacking`.
+        make: gives an untrained model of the same kind.
+        train: trains a model on some rows.
+        source, rows: the training rows.
+        truth: target → encoded targets of the rows.
+        targets: the tasks.
+        device: where models run.
+        groups: `[N]` codes of rows that stay together.
+        seed: of the folds.
+    """
+    assert isinstance(model.fusion, StackingFusion)
+    labels = next(iter(truth.values()))
+    strata = labels if labels.dtype.kind == "i" and labels.ndim == 1 else None
+    place = {int(row): position for position, row in enumerate(rows)}
+    said: list[np.ndarray] = []
+    order: list[int] = []
+    for fold in folds_of(rows, FOLDS, strata, groups, seed):
+        twin = make()
+        train(twin, np.setdiff1d(rows, fold))
+        for features, numbers in _said(twin, source, fold, targets, device):
+            said.append(features)
+            order += [place[int(row)] for row in numbers]
+    features = np.concatenate(said)
+    ordered = {name: values[order] for name, values in truth.items()}
+    model.fusion.set_combiner(*_combiner(features, ordered, targets))
+
+
+def _said(model: nn.Module, source: Source, rows: np.ndarray, targets: Targets, device: torch.device) -> list:
+    """`stacked` features of each batch, and its rows."""
+    found = []
+    for output, _, numbers in run_batches(model, source, BatchPlan(rows, BATCH, shuffle=False), "float32", device, 0):
+        alone = output.alone.values()
+        said = torch.stack(
+            [torch.cat([one.predictions[name] for name in targets.names], dim=1) for one in alone], dim=1
+        )
+        present = torch.stack([one.present for one in alone], dim=1)
+        found.append((stacked(said.float(), present, targets.kinds).cpu().numpy(), numbers))
+    return found
+
+
+def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> tuple[Tensor, Tensor]:
+    """Weights `[O, F]` and bias `[O]`, a regularised linear model a target."""
+    weights, biases = [], []
+    for name, (width, kind) in zip(targets.names, targets.kinds, strict=True):
+        y = truth[name]
+        if kind == "classification":
+            weight, bias = _logistic(x[y >= 0], y[y >= 0], width)
+        elif kind == "multilabel":
+            pairs = [_logistic(x[c >= 0], (c[c >= 0] > 0.5).astype(int), 2) for c in y.T]
+            weight = np.stack([weight[1] - weight[0] for weight, _ in pairs])
+            bias = np.array([bias[1] - bias[0] for _, bias in pairs])
+        else:
+            task = targets.tasks[name]
+            known = np.isfinite(y)
+            scaled = (y[known] - getattr(task, "mean", 0.0)) / getattr(task, "std", 1.0)
+            model = Ridge(alpha=1.0).fit(x[known], scaled)
+            weight, bias = model.coef_[None], np.array([model.intercept_])
+        weights.append(weight)
+        biases.append(bias)
+    return torch.from_numpy(np.concatenate(weights)).float(), torch.from_numpy(np.concatenate(biases)).float()
+
+
+def _logistic(x: np.ndarray, y: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """One row of weights a class; a class that no row has can't be answered."""
+    weight, bias = np.zeros((classes, x.shape[1])), np.full(classes, -30.0)
+    seen = np.unique(y)
+    if len(seen) == 1:
+        bias[seen[0]] = 0.0
+        return weight, bias
+    model = LogisticRegression(max_iter=500).fit(x, y)
+    if len(seen) == 2:  # one set of weights, for the second
+        weight[seen[1]], bias[seen] = model.coef_[0], [0.0, model.intercept_[0]]
+        return weight, bias
+    weight[seen], bias[seen] = model.coef_, model.intercept_
+    return weight, bias
