@@ -205,7 +205,10 @@ def build_model(
     encoders = {n: made[n] if n in made else _encoder(recipe, n, spec, configs) for n, spec in inputs.items()}
     in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
     fusion, head = _fusion_and_head(recipe, in_dims, targets)
-    return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token)
+    auxiliary = {}
+    if recipe.train.auxiliary > 0 and recipe.fusion.method != BOOSTED and getattr(fusion, "stage", "") != "late":
+        auxiliary = {name: PredictHead(dim, targets.out_dims, recipe.head.hidden) for name, dim in in_dims.items()}
+    return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token, auxiliary)
 
 
 def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Targets) -> tuple[Any, Any]:

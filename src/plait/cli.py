@@ -133,12 +133,23 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     table: Annotated[Path, typer.Argument(help="A table with the target.")],
     metric: Annotated[list[str] | None, typer.Option(help="Only this metric; may be repeated.")] = None,
+    modalities: Annotated[bool, typer.Option("--modalities", help="What each modality gives.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="With curves as more rows lack a modality.")] = False,
     as_json: Json = False,
 ) -> None:
     """Score a trained model on a table."""
     from plait import console
     from plait.predictor import Predictor
 
+    if modalities or missing:
+        from plait.ablation import show_modalities
+
+        report = Predictor.load(run, verbose=True).modalities(table, curves=missing)
+        if as_json:
+            _print_json(report.to_json())
+        else:
+            show_modalities(report)
+        return
     scores = Predictor.load(run, verbose=True).evaluate(table, metric)
     if as_json:
         _print_json(scores)

@@ -1,11 +1,8 @@
 """From a table and a recipe to everything that a training run needs, and what it leaves behind."""
 
 import os
-import platform
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from accelerate.utils import gather_object
 
 from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.data.batches import Cache, InputSpec, TableSource
+from plait.data.dropping import drop_modalities
 from plait.data.plan import BatchPlan
 from plait.data.readers import open_table
 from plait.data.schema import GROUP, Schema, infer_schema
@@ -28,6 +26,7 @@ from plait.recipe import Recipe
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 from plait.training.loop import Metric
+from plait.types import Batch
 
 NO_VAL = "none"  # data.val: no row is kept for validation
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
@@ -142,7 +141,8 @@ def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[
 
 def _names_table(part: str, value: Any) -> bool:
     """Whether it is a table or a file, and not a share of the rows or `none`."""
-    return value is not None and not isinstance(value, float) and not (part == "val" and value == NO_VAL)
+    is_none = part == "val" and isinstance(value, str) and value == NO_VAL
+    return value is not None and not isinstance(value, float) and not is_none
 
 
 def frozen_inputs(
@@ -339,6 +339,18 @@ def make_judge(prepared: Prepared, name: str, accelerator: Accelerator, precisio
     return judge
 
 
+def loss_of(recipe: Recipe, targets: Targets) -> Callable[[Any, Batch], torch.Tensor]:
+    """What the loop lowers: the tasks' losses, with modality dropout and auxiliary heads as the recipe says."""
+    settings, auxiliary = recipe.train, recipe.train.auxiliary or 1.0
+
+    def loss(model: Any, batch: Batch) -> torch.Tensor:
+        if settings.modality_dropout and model.training:
+            batch = drop_modalities(batch, settings.modality_dropout)
+        return targets.loss_of(model(batch), batch.targets, auxiliary)
+
+    return loss
+
+
 def metric_of(recipe: Recipe, targets: Targets) -> Metric:
     """The metric that picks the best epoch."""
     return Metric(*targets.choose_metric(recipe.train.metric))
@@ -348,40 +360,3 @@ def workers_of(recipe: Recipe) -> int:
     """Decoding threads: as asked, or one fewer than the cores."""
     asked = recipe.train.workers
     return asked if asked is not None else max(1, min(8, (os.cpu_count() or 2) - 1))
-
-
-def environment() -> dict[str, str]:
-    """Versions that a run's numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("plait", "torch", "torchvision", "timm", "transformers", "tokenizers", "numpy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def parameter_rows(model: MultimodalModel) -> list[tuple[str, int, int]]:
-    """Part of the model, parameters, and how many of them train."""
-    parts = {f"encoder {name}": encoder for name, encoder in model.encoders.items()}
-    if len(model.absent):
-        parts["absent tokens"] = model.absent
-    parts |= {"fusion": model.fusion, "head": model.head}
-    rows = []
-    for name, module in parts.items():
-        parameters = list(module.parameters())
-        rows.append((name, sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad)))
-    return [*rows, ("all", sum(row[1] for row in rows), sum(row[2] for row in rows))]
-
-
-class Stopwatch:
-    """Seconds of each stage, for the report."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._since = time.monotonic()
-
-    def lap(self, name: str) -> None:
-        now = time.monotonic()
-        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
-        self._since = now

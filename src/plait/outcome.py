@@ -7,7 +7,8 @@ import pandas as pd
 
 from plait import console
 from plait.errors import RunError
-from plait.fitting import Prepared, parameter_rows
+from plait.facts import parameter_rows
+from plait.fitting import Prepared
 from plait.run_folder import RunFolder
 from plait.tasks import Targets
 

@@ -11,7 +11,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from plait import console, fitting
-from plait.boosting import boost, is_boosted
+from plait.ablation import ModalityReport, modality_report
+from plait.boosting import is_boosted
 from plait.build import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
@@ -19,22 +20,23 @@ from plait.data.readers import open_table
 from plait.data.schema import Schema
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError, RunError, unknown
+from plait.facts import Stopwatch, environment
 from plait.model import MultimodalModel
 from plait.outcome import announce, write_predictions, write_problems
 from plait.recipe import Recipe
 from plait.report.run_report import write_report
 from plait.run_folder import RunFolder, next_run_folder
+from plait.running import train_run
 from plait.tasks import Targets
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
 from plait.training.devices import make_accelerator, pick_device
 from plait.training.evaluate import outputs_of
-from plait.training.loop import Interrupted, train
 from plait.training.precision import choose_precision
-from plait.training.trackers import listeners
 
 Frame: TypeAlias = pd.DataFrame
 TableLike: TypeAlias = str | Path | pd.DataFrame | Table
 PREDICTION_BATCH = 256
+MOST_ABLATED = 2000  # rows that a run's report looks at without each modality
 
 
 class Predictor:
@@ -120,7 +122,7 @@ class Predictor:
             PlaitError: something in data or recipe does not fit; nothing is lost.
             Interrupted: Ctrl-C; the run folder can be resumed.
         """
-        watch = fitting.Stopwatch()
+        watch = Stopwatch()
         if not self.recipe.task:
             raise RecipeError("what should be predicted? Name a column: --target COLUMN, or Predictor(target=...)")
         recipe, tables = fitting.open_given(self.recipe, {"train": table, "val": val, "test": test})
@@ -149,7 +151,7 @@ class Predictor:
             configs = {name: getattr(e, "config", None) or {} for name, e in prepared.model.encoders.items()}
             folder.save_setup(recipe, prepared.schema, prepared.inputs, prepared.targets, configs)
             write_problems(folder, prepared.problems)
-        history = self._train(prepared, accelerator, resume)
+        history = train_run(prepared, accelerator, folder, resume, self.verbose)
         watch.lap("training")
         self.metrics_ = {}
         if main:
@@ -209,6 +211,29 @@ class Predictor:
         if not found:
             raise DataError(f"{source.table.source}: no row has a target that training knew; there is nothing to score")
         return {name: found[name] for name in metrics if name in found} if metrics else found
+
+    def modalities(self, table: TableLike, curves: bool = False) -> ModalityReport:
+        """What each modality gives on a table: the score without it, with it shuffled, with it alone.
+
+        Args:
+            table: rows with the target.
+            curves: also as a growing share of the rows lacks each modality.
+        """
+        source = self._source(table, self.targets_)
+        truth = {name: values.numpy() for name, values in source.targets.items()}
+        rows = np.arange(len(source))
+        self._frozen.attach(source, rows)
+        return self._modalities(source, rows, truth, curves)
+
+    def _modalities(self, source: Any, rows: np.ndarray, truth: Any, curves: bool = False) -> ModalityReport:
+        metric, settings = self.targets_.choose_metric(self.recipe_.train.metric), self.recipe_.train
+        if metric[0] == "loss":
+            metric = self.targets_.choose_metric(None)
+        names, precision = list(self.inputs_), settings.precision if settings.precision != "auto" else "float32"
+        return modality_report(
+            self.model_, source, rows, names, self.targets_, truth, metric, precision=precision,
+            device=self.model_.device, workers=fitting.workers_of(self.recipe_), curves=curves,
+        )  # fmt: skip
 
     def score(self, table: TableLike) -> float:
         """The metric that picked the best epoch, on a table; for scikit-learn's tools higher is better."""
@@ -281,51 +306,17 @@ class Predictor:
         if recipe.train.precision == "auto":
             plan = fitting.plan_for(prepared, "train", shuffle=True)
             batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
-            chosen, reason = choose_precision(prepared.model, batch, self._loss_of(prepared), accelerator.device)
+            loss_of = fitting.loss_of(recipe, prepared.targets)
+            chosen, reason = choose_precision(prepared.model, batch, loss_of, accelerator.device)
             if accelerator.num_processes > 1:  # each timed its own; all do as the first
                 chosen, reason = broadcast_object_list([chosen, reason])
             recipe = recipe.updated({"train": {"precision": chosen}})
             prepared.notes.append(f"precision: {chosen}, {reason}")
         weights = {n: e.weights for n, e in prepared.model.encoders.items() if getattr(e, "weights", None)}
-        resolved = {"versions": fitting.environment(), **({"weights": weights} if weights else {})}
+        resolved = {"versions": environment(), **({"weights": weights} if weights else {})}
         return recipe.model_copy(update={"resolved": resolved, "inputs": prepared.recipe.inputs})
 
-    @staticmethod
-    def _loss_of(prepared: fitting.Prepared) -> Any:
-        targets = prepared.targets
-        return lambda model, batch: targets.loss_of(model(batch), batch.targets)
-
-    def _train(self, prepared: fitting.Prepared, accelerator: Accelerator, resume: bool) -> Any:
-        assert self.run_ is not None
-        if is_boosted(prepared):
-            return boost(prepared, accelerator.device)
-        recipe, workers = prepared.recipe, fitting.workers_of(prepared.recipe)
-        ranks = (accelerator.process_index, accelerator.num_processes)
-        judge = None
-        if "val" in prepared.parts:
-            judge = fitting.make_judge(prepared, "val", accelerator, recipe.train.precision, workers)
-        pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
-        try:
-            with listeners(self.run_, recipe.train, self.verbose) as listener:
-                return train(
-                    prepared.model,
-                    prepared.parts["train"].source,
-                    fitting.plan_for(prepared, "train", True, *ranks),
-                    self._loss_of(prepared),
-                    recipe.train,
-                    judge=judge,
-                    metric=fitting.metric_of(recipe, prepared.targets),
-                    pretrained=pretrained,
-                    folder=self.run_.checkpoints,
-                    resume=resume,
-                    listener=listener,
-                    accelerator=accelerator,
-                    workers=workers,
-                )
-        except Interrupted as error:
-            raise Interrupted(f"{error}; continue with: plait train --resume {self.run_.path}") from None
-
-    def _finish(self, prepared: fitting.Prepared, progress: Any, watch: fitting.Stopwatch) -> None:
+    def _finish(self, prepared: fitting.Prepared, progress: Any, watch: Stopwatch) -> None:
         """Score the best weights, and write what a reader of the run folder looks for."""
         assert self.run_ is not None
         self.model_.eval()
@@ -338,10 +329,16 @@ class Predictor:
                 found = self.targets_.predictions(outputs)
                 self.metrics_[name] = self.targets_.metrics(found, part.truth())
                 scored[name] = (part, outputs, found)
+        shown = "test" if "test" in scored else "val"
+        modalities = None
+        if shown in scored and len(self.inputs_) > 1:
+            part = scored[shown][0]
+            modalities = self._modalities(part.source, part.rows[:MOST_ABLATED], _first(part.truth(), MOST_ABLATED))
+            self.run_.write_json("modalities.json", modalities.to_json())
         watch.lap("evaluation")
         self.run_.write_json("metrics.json", self.metrics_)
         write_predictions(self.run_, self.targets_, scored)
-        write_report(self.run_, prepared, progress, self.metrics_, scored, watch.seconds)
+        write_report(self.run_, prepared, progress, self.metrics_, scored, watch.seconds, modalities)
         if self.verbose:
             for name, values in self.metrics_.items():
                 console.say(f"{name}: " + "  ".join(f"{key} {console.number(value)}" for key, value in values.items()))
@@ -389,3 +386,7 @@ class Predictor:
         device = self.model_.device
         precision = "float32" if precision == "auto" else precision
         return outputs_of(self.model_, source, plan, precision, device, fitting.workers_of(self.recipe_))
+
+
+def _first(truth: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+    return {name: values[:count] for name, values in truth.items()}

@@ -1,6 +1,5 @@
 """One table, its folds, and what trains on them."""
 
-import gc
 import resource
 import time
 from collections.abc import Mapping
@@ -200,7 +199,6 @@ class Experiment:
             PlaitError: the loss is no number, or the method does not fit the data.
         """
         fold = self.fold(number)
-        gc.collect()
         _reset_peak()
         start = time.monotonic()
         model = self.model(candidate, fold, seed)
@@ -242,9 +240,7 @@ class Experiment:
     def _train(self, model: MultimodalModel, fold: Fold, rows: np.ndarray, seed: int) -> None:
         targets = fold.targets
 
-        def loss_of(model: Any, batch: Any) -> torch.Tensor:
-            return targets.loss_of(model(batch), batch.targets)
-
+        loss_of = fitting.loss_of(self.recipe, targets)
         plan = BatchPlan(rows, self.recipe.train.batch_size, seed=seed)
         precision = self._precision(model, fold, loss_of, plan)
         settings = replace(self.recipe.train, seed=seed, precision=precision)  # type: ignore[arg-type]

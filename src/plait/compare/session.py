@@ -18,7 +18,8 @@ from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.doctor import EXTRAS, is_present
 from plait.errors import PlaitError, RunError
-from plait.fitting import environment, metric_of, type_columns
+from plait.facts import environment
+from plait.fitting import metric_of, type_columns
 from plait.metrics import METRICS
 from plait.predictor import Predictor
 from plait.recipe import Recipe

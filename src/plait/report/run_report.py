@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from plait.ablation import ModalityReport
 from plait.console import number
 from plait.data.paths import resolve_media
 from plait.data.schema import split_cell
 from plait.errors import DataError
-from plait.fitting import Part, Prepared, parameter_rows
+from plait.facts import parameter_rows
+from plait.fitting import Part, Prepared
 from plait.report import plots
 from plait.report.page import render, thumbnail
 from plait.run_folder import RunFolder
@@ -32,6 +34,7 @@ def write_report(
     metrics: Mapping[str, Mapping[str, float]],
     scored: Scored,
     seconds: Mapping[str, float],
+    modalities: ModalityReport | None = None,
 ) -> None:
     """Write `report.html` of a run.
 
@@ -42,6 +45,7 @@ def write_report(
         metrics: part → metric → value.
         scored: part → rows, raw outputs, predictions.
         seconds: of each stage.
+        modalities: what each modality gives; None where there is one only, or nothing to score.
     """
     recipe, targets = prepared.recipe, prepared.targets
     shown = "test" if "test" in scored else "val"
@@ -59,6 +63,8 @@ def write_report(
             metric_names=list(dict.fromkeys(name for values in metrics.values() for name in values)),
             curves=_curves(progress, metric),
             targets=sections,
+            modalities=modalities,
+            modalities_part=shown,
             examples=_examples(prepared, shown, scored),
             columns=list(prepared.schema.values())[:200],
             notes=prepared.notes,

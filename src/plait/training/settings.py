@@ -42,6 +42,10 @@ class TrainSettings:
         device: `auto` takes what there is.
         features: of frozen encoders: `auto` computes them once, by the fastest path that agrees with float32 (cosine
             0.9999), and keeps them for later runs; `float32` takes exact paths only; `off` encodes every time.
+        modality_dropout: probability with which a row loses a modality in training (never all of them): the model
+            learns to do without, and leans less on the easiest one.
+        auxiliary: weight of the losses of extra heads that answer from one modality alone; 0 for none. They keep the
+            weaker encoders learning, and are not used afterwards.
         shard: under `torchrun`, split weights, gradients and optimizer state over the processes (FSDP2) instead of
             a copy in each; for a model that one device can't hold.
     """
@@ -71,3 +75,5 @@ class TrainSettings:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shard: bool = False
     features: Literal["auto", "float32", "off"] = "auto"
+    modality_dropout: Annotated[float, Ge(0), Le(0.9)] = 0.0
+    auxiliary: Annotated[float, Ge(0)] = 0.0
