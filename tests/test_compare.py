@@ -230,3 +230,12 @@ def test_paired_differences_are_of_the_same_rows() -> None:
     assert rows["better"].versus_best_single.significant and rows["better"].versus_best_single.low > 0
     assert not rows["concat"].versus_best_single.significant
     assert comparison.best == "better" and comparison.verdict.startswith("b adds +0.050")
+
+
+def test_a_sample_of_whole_groups() -> None:
+    table = frame(120)
+    table["owner"] = np.arange(120) // 4
+    experiment = Experiment(recipe_of(data={"group": "owner"}), session.open_table(table), 3, False, most=50)
+    assert 50 <= len(experiment.rows) <= 53
+    assert all(len(part) == 4 for _, part in table.iloc[experiment.rows].groupby("owner"))
+    assert any("of 120 rows are compared" in note for note in experiment.notes)

@@ -81,6 +81,7 @@ def compare(
     fusions: Annotated[str | None, typer.Option(help="Only these: concat,low_rank,boosted.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each fold.")] = 1,
+    rows: Annotated[int | None, typer.Option(min=10, help="Compare on so many rows, drawn at random.")] = None,
     group: Group = None,
     on_error: OnError = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; the same one goes on.")] = None,
@@ -98,7 +99,14 @@ def compare(
             typer.echo(line, err=True)
     chosen = [name.strip() for name in fusions.split(",") if name.strip()] if fusions else None
     found = compare(
-        recipe, output=output, fusions=chosen, folds=folds, seeds=seeds, save_best=save_best, verbose=not quiet
+        recipe,
+        output=output,
+        fusions=chosen,
+        folds=folds,
+        seeds=seeds,
+        rows=rows,
+        save_best=save_best,
+        verbose=not quiet,
     )
     if as_json:
         _print_json(found.to_json())

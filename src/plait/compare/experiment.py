@@ -67,13 +67,14 @@ class Experiment:
         table: the rows.
         folds: number of folds.
         verbose: show progress.
+        most: rows to take at most, drawn at random, whole groups; None for all.
 
     Raises:
         DataError: too few rows, or a modality that no row has.
         RecipeError: not one target.
     """
 
-    def __init__(self, recipe: Recipe, table: Table, folds: int, verbose: bool) -> None:
+    def __init__(self, recipe: Recipe, table: Table, folds: int, verbose: bool, most: int | None = None) -> None:
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
         self.table, self.verbose = table, verbose
@@ -90,12 +91,14 @@ class Experiment:
         self.rows = every[~self.task.unusable(self.truth)]
         if len(self.rows) < len(every):
             self.notes.append(f"{len(every) - len(self.rows):,} rows have no usable target and are left out")
+        group = recipe.data.group
+        self.groups = None if group is None else table.codes(group)[0]
+        if most is not None and most < len(self.rows):
+            self._sample(most)
         self.device = make_accelerator(recipe.train.device).device
         self.inputs = build_inputs(self.recipe, table, self.rows)
         self._encode()
         self._refuse_absent()
-        group = recipe.data.group
-        self.groups = None if group is None else table.codes(group)[0]
         self.folds = self._cut(folds)
         self._made: dict[int, Fold] = {}
         self.precision = ""
@@ -103,6 +106,17 @@ class Experiment:
     @property
     def modalities(self) -> list[str]:
         return list(self.inputs)
+
+    def _sample(self, most: int) -> None:
+        """Take rows at random until there are enough, whole groups."""
+        random = np.random.default_rng(self.recipe.train.seed)
+        every = len(self.rows)
+        codes = self.rows if self.groups is None else self.groups[self.rows]
+        rank = dict(zip(random.permutation(np.unique(codes)).tolist(), range(every), strict=False))
+        order = np.array([rank[code] for code in codes.tolist()])
+        edge = np.sort(order)[most - 1]
+        self.rows = self.rows[order <= edge]
+        self.notes.append(f"{len(self.rows):,} of {every:,} rows are compared, drawn at random")
 
     def _encode(self) -> None:
         """Features of frozen encoders, once for all candidates, folds and seeds."""

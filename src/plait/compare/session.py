@@ -40,6 +40,7 @@ def compare(
     fusions: Sequence[str] | None = None,
     folds: int = 5,
     seeds: int = 1,
+    rows: int | None = None,
     save_best: bool = False,
     verbose: bool = True,
 ) -> Comparison:
@@ -52,6 +53,7 @@ def compare(
         fusions: only these; None for all.
         folds: of the cross-validation, at least 2.
         seeds: runs a fold.
+        rows: compare on so many rows at most, drawn at random, whole groups; None for all.
         save_best: leave a run folder of the winner, fitted on all rows.
         verbose: show progress.
 
@@ -60,10 +62,10 @@ def compare(
     """
     start = time.monotonic()
     opened = open_table(recipe.data.train if table is None else table)
-    experiment = Experiment(recipe, opened, folds, verbose)
+    experiment = Experiment(recipe, opened, folds, verbose, rows)
     found = candidates_of(experiment.modalities, fusions)
     folder = _folder(output, opened)
-    before = _open(folder, _fingerprint(experiment, opened, folds, seeds))
+    before = _open(folder, _fingerprint(experiment, opened, folds))
     if verbose:
         _announce(experiment, found, folds, seeds, folder)
     metric = metric_of(experiment.recipe, experiment.targets).name
@@ -72,10 +74,10 @@ def compare(
         for candidate in found:
             judged.append(_candidate(experiment, candidate, seeds, folder, board, stop))
     seconds = before + time.monotonic() - start
-    rows, groups = experiment.rows, experiment.groups
-    measure, truth = METRICS[metric], experiment.truth
-    ordered = None if groups is None else groups[rows]
-    comparison = judge(judged, truth[rows], metric, measure.function, measure.higher_is_better, ordered, seconds)
+    kept, groups = experiment.rows, experiment.groups
+    measure, truth = METRICS[metric], experiment.truth[kept]
+    ordered = None if groups is None else groups[kept]
+    comparison = judge(judged, truth, metric, measure.function, measure.higher_is_better, ordered, seconds)
     _write(folder, comparison, experiment)
     if verbose:
         show(comparison, folder)
@@ -185,10 +187,10 @@ def _folder(output: str | Path | None, table: Table) -> RunFolder:
     return next_run_folder(Path("comparisons"), stem)
 
 
-def _fingerprint(experiment: Experiment, table: Table, folds: int, seeds: int) -> str:
+def _fingerprint(experiment: Experiment, table: Table, folds: int) -> str:
     """What answers depend on: recipe, rows, folds and versions."""
     digest = hashlib.sha256(experiment.recipe.model_copy(update={"resolved": {}}).write().encode())
-    digest.update(repr((folds, sorted(environment().items()))).encode())
+    digest.update(repr((folds, sorted(environment().items()))).encode() + experiment.rows.tobytes())
     for column in table.columns:
         for value in table.iterate(column):
             digest.update(repr(value).encode() + b"\0")

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 INK = "#123456"  # stands for the page's text colour until the SVG is in the page
 COLOURS = ["#2f7ed8", "#e8833a", "#3aa76d", "#c0504d", "#8e6bbf", "#7f7f7f"]
@@ -142,6 +142,8 @@ def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: 
             axes.plot(spent, score, "o", color=KINDS[kind], markersize=5)
             axes.annotate(name, (spent, score), xytext=(4, 3), textcoords="offset points", fontsize=7)
         axes.set_xscale("log")
+        for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            formatter(StrMethodFormatter("{x:g}"))
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.grid(True)
