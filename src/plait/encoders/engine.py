@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 Features = dict[str, Tensor]
 CLOSE = 0.9999  # smallest cosine to eager float32 that any row may have
-PAYS = 4  # how many times its set-up the work must last, as fast as found so far, before a candidate is tried
+PAYS = 2  # how many times its set-up the work must last, as fast as found so far, before a candidate is tried
 SETUP = {"openvino": 5.0, "compiled, frozen": 40.0}  # seconds; what is not named costs nothing
 
 
