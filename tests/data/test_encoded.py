@@ -14,7 +14,7 @@ from plait.data.encoded import ColumnEncoder
 from plait.data.table import Table
 from plait.encoders import ResidualCNN, TextTransformer
 from plait.encoders.engine import Engine, choose_engine, encoder_key
-from plait.errors import DataError
+from plait.errors import DataError, RunError
 from plait.fusion import ConcatFusion
 from plait.heads import PredictHead
 from plait.model import MultimodalModel
@@ -170,3 +170,21 @@ def test_openvino_agrees(kind: str, monkeypatch: pytest.MonkeyPatch, table: Tabl
     probe = encoder.processor.collate([encoder.processor(value) for value in values * 4])
     engine = choose_engine(encoder, probe, rows=10**7, half=False)
     assert "cosine 1.0000" in engine.tried["openvino"], engine.tried
+
+
+def test_a_column_of_nothing_makes_no_store(tmp_path: Path) -> None:
+    _, encoder = encoders()["title"]
+    table = Table.from_frame(pd.DataFrame({"title": [None, None]}).astype(object))
+    encoded = ColumnEncoder("title", "text", encoder, encoder.processor, root=tmp_path / "s").encode(
+        table, np.arange(2)
+    )
+    assert not encoded.take(np.arange(2)).features["stored_mask"].any() and not (tmp_path / "s").exists()
+
+
+def test_an_output_that_does_not_fit_is_refused(table: Table, tmp_path: Path) -> None:
+    _, encoder = encoders()["title"]
+    column = ColumnEncoder("title", "text", encoder, encoder.processor, root=tmp_path / "s")
+    column.encode(table, np.arange(1))
+    assert column.store is not None and column.store.dtype == np.float16
+    with pytest.raises(RunError, match="1e\\+06 does not fit the store's float16"):
+        column._save([(b"0" * 16, np.full((1, 16), 1e6, dtype=np.float32))])

@@ -180,7 +180,7 @@ class Experiment:
     def _in_memory(self, source: TableSource) -> Source:
         """Tensors, where every input is stored or tabular and they fit; indexing them is all that a batch costs."""
         plain = all(name in self.encoded or spec.modality == "tabular" for name, spec in source.inputs.items())
-        size = sum(e.positions.size * e.store.width * e.store.dtype.itemsize for e in self.encoded.values())
+        size = sum(encoded.positions.size * encoded.width * 4 for encoded in self.encoded.values())
         if not plain or size > IN_MEMORY:
             return source
         batch = source.batch(self.rows)

@@ -16,7 +16,7 @@ from plait.data.paths import resolve_media
 from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.encoders.engine import Engine, choose_engine, encoder_key
-from plait.errors import DataError
+from plait.errors import DataError, RunError
 from plait.processors import Features, Processor
 from plait.processors.tabular import is_missing
 from plait.types import Input
@@ -25,6 +25,7 @@ BATCH = 32  # values an encoder takes at once
 WINDOW = 1024  # texts among which those of like length are batched
 SAVE = 512  # values between two writes
 LARGEST_HALF = 10_000.0  # float16 ends at 65,504
+FITS = {"float16": 65_504.0, "float32": 3.4e38}
 UNREAD, BAD = -3, -2  # positions of rows that nobody asked for, and of values that can't be used
 
 
@@ -33,12 +34,14 @@ class EncodedColumn:
     """A column's stored features, by row.
 
     Args:
-        store: the features.
+        store: the features; None where no row has a value.
+        width: of a token's features.
         positions: `[rows of the table, K]` where each row's values lie; -1 for none.
         problems: row → what is wrong with its value.
     """
 
-    store: FeatureStore
+    store: FeatureStore | None
+    width: int
     positions: np.ndarray
     problems: dict[int, str] = field(default_factory=dict)
 
@@ -54,8 +57,11 @@ class EncodedColumn:
                 raise DataError(self.problems[int(row)])
             problems.append(self.problems[int(row)])
         assert (positions != UNREAD).all(), "a row that was not encoded is asked for"
-        x, mask = self.store.read(positions.ravel())
-        x = x.reshape(len(rows), -1, self.store.width)
+        if self.store is None:
+            x, mask = np.zeros((len(rows), 1, self.width), np.float32), np.zeros((len(rows), 1), dtype=bool)
+        else:
+            x, mask = self.store.read(positions.ravel())
+        x = x.reshape(len(rows), -1, self.width)
         return Input({"stored": torch.from_numpy(x), "stored_mask": torch.from_numpy(mask.reshape(len(rows), -1))})
 
 
@@ -109,26 +115,27 @@ class ColumnEncoder:
     def encode(self, table: Table, rows: np.ndarray) -> EncodedColumn:
         """Features of some rows of a table; of values that are stored already nothing is decoded or encoded."""
         slots: dict[Any, int] = {}
-        firsts: list[int] = []
         index: list[list[int]] = []
-        for row, cell in zip(rows, table.iterate(self.column, rows), strict=True):
+        for cell in table.iterate(self.column, rows):
             values = split_cell(cell) if self.modality == "image" else ([] if is_missing(cell) else [str(cell)])
             for value in values:
-                if value not in slots:
-                    slots[value] = len(firsts)
-                    firsts.append(int(row))
+                slots.setdefault(value, len(slots))
             index.append([slots[value] for value in values])
-        keys, problems = self._fill(table, list(slots), firsts)
+        keys, problems = self._fill(table, list(slots))
         return self._column(table, rows, index, keys, problems)
 
     def _column(
         self, table: Table, rows: np.ndarray, index: list[list[int]], keys: list[bytes], problems: dict[int, str]
     ) -> EncodedColumn:
-        store = self._store_for(np.empty((0, 1, self.encoder.out_dim), dtype=np.float32))
+        store, width = self.store, self.encoder.out_dim if self.store is None else self.store.width
         usable = [slot for slot in range(len(keys)) if slot not in problems]
         place = np.full(len(keys) + 1, -1, dtype=np.int64)
-        if usable:
+        if usable and store is not None:
             place[usable] = store.positions([keys[slot] for slot in usable])
+            if (place[usable] < 0).any():  # never take a lost row for a missing value
+                raise RunError(
+                    f"{store.folder}: features that were just stored are damaged; check the disk, and PLAIT_CACHE"
+                )
         place[list(problems)] = BAD
         most = max(1, max((len(slots) for slots in index), default=1))
         positions = np.full((len(table), most), UNREAD, dtype=np.int64)
@@ -139,9 +146,9 @@ class ColumnEncoder:
             for slot in slots:
                 if slot in problems:
                     found[int(row)] = f"{table.source}: row {row + 1}, column {self.column!r}: {problems[slot]}"
-        return EncodedColumn(store, positions, found)
+        return EncodedColumn(store, width, positions, found)
 
-    def _fill(self, table: Table, values: list[Any], rows: list[int]) -> tuple[list[bytes], dict[int, str]]:
+    def _fill(self, table: Table, values: list[Any]) -> tuple[list[bytes], dict[int, str]]:
         """Key of each value, and what is wrong with some."""
         keys: list[bytes] = []
         problems: dict[int, str] = {}
@@ -230,6 +237,12 @@ class ColumnEncoder:
 
     def _save(self, held: list[tuple[bytes, np.ndarray]]) -> None:
         rows = [row for _, row in held]
+        largest = max(float(np.abs(row).max(initial=0)) for row in rows)
+        if self.store is not None and not largest <= FITS[self.store.dtype.name]:
+            raise RunError(
+                f"{self.folder}: the encoder's output {largest:g} does not fit the store's {self.store.dtype}; set "
+                "train.features=off"
+            )
         self._store_for(np.concatenate(rows)).add([key for key, _ in held], rows)
 
 
