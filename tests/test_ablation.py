@@ -10,6 +10,8 @@ import torch
 from fakes import fake_batch
 from plait import Predictor
 from plait.data.dropping import drop_modalities, without
+from plait.errors import RecipeError
+from plait.report.modalities_report import write_modalities
 from plait.types import Input
 
 TRAIN = {"epochs": 12, "device": "cpu", "precision": "float32", "learning_rate": 0.005, "batch_size": 16}
@@ -42,6 +44,24 @@ def test_a_modality_that_is_not_used_is_named(tmp_path: Path) -> None:
     assert [one.absent for one in loaded.modalities] == [one.absent for one in report.modalities]
     assert "What each modality gives" in (tmp_path / "run" / "report.html").read_text()
     assert (tmp_path / "run" / "modalities.json").exists()
+
+
+def test_noise_lowers_the_score_of_what_is_used_and_the_page_shows_it(tmp_path: Path) -> None:
+    predictor = Predictor("answer", inputs=INPUTS, output=tmp_path / "run", train=TRAIN, verbose=False).fit(table())
+    report = predictor.modalities(table(seed=1), curves=True, noises=["all"])
+    by_name = {one.name: one.noise for one in report.modalities}
+    assert set(by_name["tabular"]) == {"number_noise"} and set(by_name["title"]) == {"typos", "word_drop"}
+    numbers = list(by_name["tabular"]["number_noise"].values())
+    assert numbers[0] == report.all and numbers[-1] < numbers[0] - 0.1
+    assert abs(by_name["title"]["typos"][0.4] - report.all) < 0.1  # the title says nothing
+    assert predictor.modalities(table(seed=1), rows=50).rows == 40
+    write_modalities(tmp_path / "page.html", report, "run", "table.csv")
+    page = (tmp_path / "page.html").read_text()
+    assert "as so many rows lack it" in page and "deviations of the column" in page and page.count("<svg") == 4
+    with pytest.raises(RecipeError, match="'blur' is for image columns; the model reads"):
+        predictor.modalities(table(), noises=["blur"])
+    with pytest.raises(RecipeError, match="unknown noise 'typo'.*typos"):
+        predictor.modalities(table(), noises=["typo"])
 
 
 def test_taking_values_away_equals_rows_without_them() -> None:

@@ -19,6 +19,7 @@ ROWS = [
     {"tasks", "training"},
     {"recipe", "frozen"},
     {"build", "run_folder", "facts"},
+    {"opening"},
     {"fitting"},
     {"ablation"},
     {"report", "outcome", "boosting", "stacking"},

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 
 from plait import console
-from plait.data.batches import Source
+from plait.data.batches import Source, TableSource
 from plait.data.dropping import take_away
+from plait.data.noise import NOISES, NoisyProcessor
 from plait.data.plan import BatchPlan
+from plait.errors import RecipeError, unknown
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 from plait.types import Batch
@@ -20,6 +22,7 @@ from plait.types import Batch
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHUFFLES = 3
 HARDLY = 0.005  # of the metric, relative to its size where that is above one: below it a modality is hardly used
+EVERY_NOISE = "all"
 
 
 @dataclass
@@ -32,6 +35,7 @@ class ModalityScore:
         permuted: with its values shuffled among the rows, the mean of three shuffles.
         alone: with every other modality taken away; None where there is no other.
         missing: share of rows that lack it → score.
+        noise: noise → level → score; the first is the score without it.
     """
 
     name: str
@@ -39,6 +43,7 @@ class ModalityScore:
     permuted: float
     alone: float | None
     missing: dict[float, float] = field(default_factory=dict)
+    noise: dict[str, dict[float, float]] = field(default_factory=dict)
 
 
 @dataclass
@@ -47,6 +52,7 @@ class ModalityReport:
 
     Args:
         metric: what is scored; `higher_is_better` says which way.
+        rows: how many were scored.
         all: the score with everything.
         modalities: each one's scores.
         warnings: a modality that is hardly used, or a model that is better without the others.
@@ -54,6 +60,7 @@ class ModalityReport:
 
     metric: str
     higher_is_better: bool
+    rows: int
     all: float
     modalities: list[ModalityScore]
     warnings: list[str]
@@ -62,42 +69,52 @@ class ModalityReport:
         return asdict(self)
 
 
+@dataclass
+class Scorer:
+    """A trained model, the rows that it is scored on, and how.
+
+    Args:
+        model: trained.
+        targets, truth: the tasks, and the encoded targets of the rows.
+        metric: its name, and whether higher is better.
+        plan: the rows, in batches.
+        precision, device, workers: how it runs.
+    """
+
+    model: torch.nn.Module
+    targets: Targets
+    truth: Mapping[str, np.ndarray]
+    metric: tuple[str, bool]
+    plan: BatchPlan
+    precision: str = "float32"
+    device: torch.device | str = "cpu"
+    workers: int = 0
+
+    def __call__(self, source: Source) -> float:
+        device = torch.device(self.device)
+        outputs = outputs_of(self.model, source, self.plan, self.precision, device, self.workers)
+        found = self.targets.metrics(self.targets.predictions(outputs), self.truth)
+        return found.get(self.metric[0], float("nan"))
+
+
 def modality_report(
-    model: torch.nn.Module,
-    source: Source,
-    rows: np.ndarray,
-    names: Sequence[str],
-    targets: Targets,
-    truth: Mapping[str, np.ndarray],
-    metric: tuple[str, bool],
-    *,
-    precision: str = "float32",
-    device: torch.device | str = "cpu",
-    workers: int = 0,
-    curves: bool = False,
-    seed: int = 0,
+    scorer: Scorer, source: Source, names: Sequence[str], *, curves: bool = False, seed: int = 0
 ) -> ModalityReport:
     """Score a model with each modality absent, permuted and alone.
 
     Args:
-        model: trained.
-        source, rows: what to score it on.
-        names: its modalities.
-        targets, truth: the tasks, and the encoded targets of the rows.
-        metric: its name, and whether higher is better.
-        precision, device, workers: how it runs.
+        scorer: the model and its rows.
+        source: what the rows come from.
+        names: the model's modalities.
         curves: also as a growing share of the rows lacks each modality.
         seed: of shuffles and of which rows lack it.
     """
-    random = np.random.default_rng(seed)
-    plan = BatchPlan(rows, 256, shuffle=False)
+    random, rows = np.random.default_rng(seed), scorer.plan.rows
 
     def scored(change: Callable[[Batch], Batch]) -> float:
-        changed = _Changed(source, change)
-        outputs = outputs_of(model, changed, plan, precision, torch.device(device), workers)
-        return targets.metrics(targets.predictions(outputs), truth).get(metric[0], float("nan"))
+        return scorer(_Changed(source, change))
 
-    whole = scored(lambda batch: batch)
+    whole = scorer(source)
     found = []
     for name in names:
         others = [other for other in names if other != name]
@@ -111,7 +128,66 @@ def modality_report(
                 gone = torch.from_numpy(order < share * len(source))
                 score.missing[share] = scored(lambda b, n=name, g=gone: take_away(b, {n: g[b.rows]}))  # type: ignore[misc]
         found.append(score)
-    return ModalityReport(metric[0], metric[1], whole, found, _warnings(whole, found, metric[1]))
+    warnings = _warnings(whole, found, scorer.metric[1])
+    return ModalityReport(*scorer.metric, len(rows), whole, found, warnings)
+
+
+def noise_curves(
+    scorer: Scorer, source: TableSource, noises: Sequence[str], *, whole: float, seed: int = 0
+) -> dict[str, dict[str, dict[float, float]]]:
+    """Score a model as the values of a modality get worse. Nothing of it is stored: encoders run on every value.
+
+    Args:
+        scorer: the model and its rows.
+        source: what the rows come from.
+        noises: of `plait.data.noise.NOISES`; `all` for those of the model's modalities.
+        whole: the score without noise.
+        seed: of the noise.
+
+    Returns:
+        modality → noise → level → score; level 0 of `jpeg` stands for the files as they are.
+
+    Raises:
+        RecipeError: a noise is unknown, or fits no modality of the model.
+    """
+    found: dict[str, dict[str, dict[float, float]]] = {}
+    for name, noise in chosen_noises(noises, {n: spec.modality for n, spec in source.inputs.items()}):
+        curve = found.setdefault(name, {}).setdefault(noise, {0.0: whole})
+        for level in NOISES[noise].levels:
+            curve[level] = scorer(_noisy(source, name, noise, level, seed))
+    return found
+
+
+def chosen_noises(noises: Sequence[str], modalities: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Pairs of input and noise.
+
+    Raises:
+        RecipeError: a noise is unknown, or fits none of the inputs.
+
+    >>> chosen_noises(["all"], {"title": "text"})
+    [('title', 'typos'), ('title', 'word_drop')]
+    """
+    for noise in noises:
+        if noise != EVERY_NOISE and noise not in NOISES:
+            raise RecipeError(unknown("noise", noise, [EVERY_NOISE, *NOISES]))
+        if noise != EVERY_NOISE and NOISES[noise].modality not in modalities.values():
+            kinds = ", ".join(dict.fromkeys(modalities.values()))
+            raise RecipeError(f"noise {noise!r} is for {NOISES[noise].modality} columns; the model reads {kinds}")
+    asked = [*NOISES] if EVERY_NOISE in noises else list(dict.fromkeys(noises))
+    return [(name, noise) for name, kind in modalities.items() for noise in asked if NOISES[noise].modality == kind]
+
+
+def _noisy(source: TableSource, name: str, noise: str, level: float, seed: int) -> TableSource:
+    """The same rows, one modality of which is read through noise."""
+    spec = source.inputs[name]
+    inputs = {
+        **source.inputs,
+        name: replace(spec, processor=NoisyProcessor(spec.processor, NOISES[noise], level, seed)),
+    }
+    made = TableSource(source.table, inputs, None, source.allow_outside, problems=source.problems)
+    made.targets = source.targets
+    made.encoded = {other: column for other, column in source.encoded.items() if other != name}
+    return made
 
 
 class _Changed:
@@ -160,10 +236,29 @@ def show_modalities(report: ModalityReport) -> None:
     console.say(f"{report.metric} with all modalities: {console.number(report.all)}")
     columns = ["modality", "without it", "shuffled", "alone"]
     console.show(console.table("", columns, rows, columns[1:]))
-    if report.modalities and report.modalities[0].missing:
-        shares = [f"{share:.0%}" for share in report.modalities[0].missing]
-        curves = [(one.name, *one.missing.values()) for one in report.modalities]
-        console.say(f"\n{report.metric} as so many rows lack it:")
-        console.show(console.table("", ["modality", *shares], curves, shares))
+    for title, curves in curve_tables(report):
+        console.say(f"\n{title}:")
+        levels = list(next(iter(curves.values())))
+        scored = [(name, *curve.values()) for name, curve in curves.items()]
+        console.show(console.table("", ["modality", *levels], scored, levels))
     for warning in report.warnings:
         console.say(f"note: {warning}")
+
+
+def curve_tables(report: ModalityReport) -> list[tuple[str, dict[str, dict[str, float]]]]:
+    """The curves of a report as tables: title → modality → level as people read it → score."""
+    tables = []
+    if report.modalities and report.modalities[0].missing:
+        curves = {
+            one.name: {f"{share:.0%}": value for share, value in one.missing.items()} for one in report.modalities
+        }
+        tables.append((f"{report.metric} as so many rows lack it", curves))
+    for noise in NOISES:
+        noisy = {one.name: one.noise[noise] for one in report.modalities if noise in one.noise}
+        if noisy:
+            written = {
+                name: {("clean" if level == 0 else f"{level:g}"): value for level, value in curve.items()}
+                for name, curve in noisy.items()
+            }
+            tables.append((f"{report.metric} by {noise.replace('_', ' ')} ({NOISES[noise].unit})", written))
+    return tables

@@ -6,6 +6,7 @@ from plait import console, fitting
 from plait.data.check import Health, check
 from plait.data.table import Table
 from plait.errors import DataError, nearest
+from plait.opening import open_parts
 from plait.recipe import Recipe
 
 
@@ -15,7 +16,7 @@ def check_recipe(recipe: Recipe) -> Health:
     Raises:
         DataError: a table can't be read at all, or a column that was named does not exist.
     """
-    table, val, test = fitting.open_parts(recipe)
+    table, val, test = open_parts(recipe)
     for target in recipe.targets:
         if target not in table:
             raise DataError(f"{table.source}: there is no column {target!r}{nearest(target, table.columns)}")

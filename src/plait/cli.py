@@ -97,7 +97,7 @@ def compare(
     if not quiet:
         for line in said:
             typer.echo(line, err=True)
-    chosen = [name.strip() for name in fusions.split(",") if name.strip()] if fusions else None
+    chosen = _names(fusions) or None
     found = compare(
         recipe,
         output=output,
@@ -143,21 +143,34 @@ def evaluate(
     metric: Annotated[list[str] | None, typer.Option(help="Only this metric; may be repeated.")] = None,
     modalities: Annotated[bool, typer.Option("--modalities", help="What each modality gives.")] = False,
     missing: Annotated[bool, typer.Option("--missing", help="With curves as more rows lack a modality.")] = False,
+    noise: Annotated[
+        str | None,
+        typer.Option(help="With curves as values get worse: all, or blur,jpeg,typos,word_drop,number_noise."),
+    ] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="With those: score so many rows, evenly spaced.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="With those: a page with the curves.")] = None,
     as_json: Json = False,
 ) -> None:
     """Score a trained model on a table."""
     from plait import console
+    from plait.errors import RecipeError
     from plait.predictor import Predictor
 
-    if modalities or missing:
+    if modalities or missing or noise:
         from plait.ablation import show_modalities
+        from plait.report.modalities_report import write_modalities
 
-        report = Predictor.load(run, verbose=True).modalities(table, curves=missing)
+        report = Predictor.load(run, verbose=True).modalities(table, missing, _names(noise), rows)
+        if output is not None:
+            write_modalities(output, report, run.name, table.name)
+            typer.echo(f"page: {output}", err=True)
         if as_json:
             _print_json(report.to_json())
         else:
             show_modalities(report)
         return
+    if output is not None or rows is not None:
+        raise RecipeError("-o and --rows belong to --modalities, --missing or --noise")
     scores = Predictor.load(run, verbose=True).evaluate(table, metric)
     if as_json:
         _print_json(scores)
@@ -309,6 +322,11 @@ def _recipe(
         base.pop("resolved", None)
         values = {**base, **values, "data": {**base.get("data", {}), **data}}
     return Recipe.parse(apply_overrides(values, overrides or []), str(source))
+
+
+def _names(text: str | None) -> list[str]:
+    """`a, b` → both names."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _share(text: str | None) -> float | str | None:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,20 +14,19 @@ from plait.build import build_inputs, build_model, build_targets, complete_input
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.dropping import drop_modalities
 from plait.data.plan import BatchPlan
-from plait.data.readers import open_table
 from plait.data.schema import GROUP, Schema, infer_schema
 from plait.data.splits import holdout, split_column
 from plait.data.table import Table
 from plait.errors import DataError
 from plait.frozen import FrozenInputs
 from plait.model import MultimodalModel
+from plait.opening import NO_VAL, make_source
 from plait.recipe import Recipe
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 from plait.training.loop import Metric
 from plait.types import Batch
 
-NO_VAL = "none"  # data.val: no row is kept for validation
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
 
@@ -104,47 +102,6 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
     return infer_schema(table, {**recipe.data.types, **said}, roles)
 
 
-def make_source(
-    recipe: Recipe,
-    table: Table,
-    inputs: Mapping[str, InputSpec],
-    targets: Targets | None,
-    cache: Cache | None = None,
-    problems: list[str] | None = None,
-) -> TableSource:
-    """A table as a source of batches; with targets where the table has them. For `problems` see `TableSource`."""
-    tasks = {} if targets is None else targets.tasks
-    encoded = {n: task.encode(table.iterate(n)) for n, task in tasks.items() if n in table}
-    return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache, problems)
-
-
-def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[Table, Table | None, Table | None]]:
-    """The tables of a fit: those given, else those that the recipe names; and the recipe that names them all.
-
-    Args:
-        recipe: may name files.
-        given: train, val, test → a file, a frame, a Table or None.
-
-    Raises:
-        DataError: there is no training table, or one is absent or damaged.
-    """
-    files = {key: getattr(recipe.data, key) if value is None else value for key, value in given.items()}
-    # In full, so that the run's recipe can be used from anywhere.
-    paths = {k: v for k, v in files.items() if isinstance(v, str | Path) and _names_table(k, v)}
-    named = {k: str(Path(v).expanduser().resolve()) for k, v in paths.items()}
-    if files["train"] is None:
-        raise DataError("which table? Give one to fit(), or set data.train in the recipe")
-    opened = {k: open_table(v) for k, v in files.items() if _names_table(k, v)}
-    recipe = recipe.updated({"data": named}) if named else recipe
-    return recipe, (opened["train"], opened.get("val"), opened.get("test"))
-
-
-def _names_table(part: str, value: Any) -> bool:
-    """Whether it is a table or a file, and not a share of the rows or `none`."""
-    is_none = part == "val" and isinstance(value, str) and value == NO_VAL
-    return value is not None and not isinstance(value, float) and not is_none
-
-
 def frozen_inputs(
     recipe: Recipe, model: MultimodalModel, inputs: Mapping[str, InputSpec], verbose: bool
 ) -> FrozenInputs:
@@ -160,19 +117,6 @@ def encode_frozen(prepared: Prepared, verbose: bool) -> None:
     for key, source in sources.items():
         rows = [part.rows for part in prepared.parts.values() if id(part.source) == key]
         prepared.notes += frozen.attach(source, np.concatenate(rows))
-
-
-def open_parts(recipe: Recipe) -> tuple[Table, Table | None, Table | None]:
-    """The tables that a recipe names: train, val, test.
-
-    Raises:
-        DataError: one is absent or damaged.
-    """
-    if recipe.data.train is None:
-        raise DataError("the recipe names no training table; set data.train")
-    names = (recipe.data.val, recipe.data.test)
-    val, test = (open_table(name) if isinstance(name, str) and name != NO_VAL else None for name in names)
-    return open_table(recipe.data.train), val, test
 
 
 def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> dict[str, np.ndarray]:

@@ -11,17 +11,17 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from plait import console, fitting
-from plait.ablation import ModalityReport, modality_report
+from plait.ablation import ModalityReport, Scorer, chosen_noises, modality_report, noise_curves
 from plait.boosting import is_boosted
 from plait.build import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
-from plait.data.readers import open_table
 from plait.data.schema import Schema
 from plait.data.table import Table
-from plait.errors import DataError, PlaitError, RecipeError, RunError, unknown
+from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.facts import Stopwatch, environment
 from plait.model import MultimodalModel
+from plait.opening import need_targets, open_given, source_for
 from plait.outcome import announce, write_predictions, write_problems
 from plait.recipe import Recipe
 from plait.report.run_report import write_report
@@ -125,7 +125,7 @@ class Predictor:
         watch = Stopwatch()
         if not self.recipe.task:
             raise RecipeError("what should be predicted? Name a column: --target COLUMN, or Predictor(target=...)")
-        recipe, tables = fitting.open_given(self.recipe, {"train": table, "val": val, "test": test})
+        recipe, tables = open_given(self.recipe, {"train": table, "val": val, "test": test})
         accelerator = make_accelerator(recipe.train.device)
         folder = self._folder(recipe, tables[0])
         if resume:
@@ -198,13 +198,7 @@ class Predictor:
         """
         for name in metrics or ():
             self.targets_.choose_metric(name)
-        source = self._source(table, self.targets_)
-        absent = [name for name in self.targets_.names if name not in source.targets]
-        if absent:
-            raise DataError(
-                f"{source.table.source}: the target to compare predictions with: "
-                f"{unknown('column', absent[0], source.table.columns)}"
-            )
+        source = self._scored_source(table)
         truth = {name: values.numpy() for name, values in source.targets.items()}
         outputs = self._outputs(source, np.arange(len(source)))
         found = self.targets_.metrics(self.targets_.predictions(outputs), truth)
@@ -212,34 +206,40 @@ class Predictor:
             raise DataError(f"{source.table.source}: no row has a target that training knew; there is nothing to score")
         return {name: found[name] for name in metrics if name in found} if metrics else found
 
-    def modalities(self, table: TableLike, curves: bool = False) -> ModalityReport:
+    def modalities(
+        self, table: TableLike, curves: bool = False, noises: Sequence[str] = (), rows: int | None = None
+    ) -> ModalityReport:
         """What each modality gives on a table: the score without it, with it shuffled, with it alone.
 
         Args:
             table: rows with the target.
             curves: also as a growing share of the rows lacks each modality.
-        """
-        source = self._source(table, self.targets_)
-        truth = {name: values.numpy() for name, values in source.targets.items()}
-        rows = np.arange(len(source))
-        self._frozen.attach(source, rows)
-        return self._modalities(source, rows, truth, curves)
+            noises: also as its values get worse: `blur jpeg typos word_drop number_noise`, or `all`.
+            rows: score so many rows at most, evenly spaced; None for all.
 
-    def _modalities(self, source: Any, rows: np.ndarray, truth: Any, curves: bool = False) -> ModalityReport:
-        metric, settings = self.targets_.choose_metric(self.recipe_.train.metric), self.recipe_.train
-        if metric[0] == "loss":
-            metric = self.targets_.choose_metric(None)
-        names, precision = list(self.inputs_), settings.precision if settings.precision != "auto" else "float32"
-        return modality_report(
-            self.model_, source, rows, names, self.targets_, truth, metric, precision=precision,
-            device=self.model_.device, workers=fitting.workers_of(self.recipe_), curves=curves,
-        )  # fmt: skip
+        Raises:
+            RecipeError: a noise is unknown, or fits no modality.
+        """
+        source = self._scored_source(table)
+        chosen_noises(noises, {name: spec.modality for name, spec in self.inputs_.items()})
+        chosen = np.arange(len(source))[:: 1 if rows is None else max(1, -(-len(source) // rows))]
+        self._frozen.attach(source, chosen)
+        return self._modalities(source, chosen, curves, noises)
+
+    def _modalities(
+        self, source: TableSource, rows: np.ndarray, curves: bool = False, noises: Sequence[str] = ()
+    ) -> ModalityReport:
+        truth = {name: values.numpy()[rows] for name, values in source.targets.items()}
+        scorer = Scorer(self.model_, self.targets_, truth, self._metric, self._plan(source, rows), *self._running)
+        report = modality_report(scorer, source, list(self.inputs_), curves=curves)
+        noise = noise_curves(scorer, source, noises, whole=report.all)
+        for one in report.modalities:
+            one.noise = noise.get(one.name, {})
+        return report
 
     def score(self, table: TableLike) -> float:
         """The metric that picked the best epoch, on a table; for scikit-learn's tools higher is better."""
-        metric = fitting.metric_of(self.recipe_, self.targets_)
-        name = metric.name if metric.name != "loss" else self.targets_.choose_metric(None)[0]
-        higher = self.targets_.choose_metric(name)[1]
+        name, higher = self._metric
         value = self.evaluate(table, [name])[name]
         return value if higher else -value
 
@@ -333,7 +333,7 @@ class Predictor:
         modalities = None
         if shown in scored and len(self.inputs_) > 1:
             part = scored[shown][0]
-            modalities = self._modalities(part.source, part.rows[:MOST_ABLATED], _first(part.truth(), MOST_ABLATED))
+            modalities = self._modalities(part.source, part.rows[:MOST_ABLATED])
             self.run_.write_json("modalities.json", modalities.to_json())
         watch.lap("evaluation")
         self.run_.write_json("metrics.json", self.metrics_)
@@ -362,31 +362,37 @@ class Predictor:
     def _source(self, table: TableLike, targets: Targets | None, problems: list[str] | None = None) -> TableSource:
         if not hasattr(self, "model_"):
             raise PlaitError("the predictor is not fitted; call fit() or Predictor.load()")
-        opened = open_table(table)
-        known = {column for spec in self.inputs_.values() for column in spec.columns}
-        absent = sorted(known - set(opened.columns))
-        if absent and self.verbose:
-            console.say(f"{opened.source}: has no column {', '.join(absent)}; it counts as missing in every row")
-        if not known & set(opened.columns):
-            raise DataError(
-                f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})"
-            )
-        return fitting.make_source(self.recipe_, opened, self.inputs_, targets, problems=problems)
+        return source_for(self.recipe_, table, self.inputs_, targets, problems, self.verbose)
+
+    def _scored_source(self, table: TableLike) -> TableSource:
+        """A table that has the targets.
+
+        Raises:
+            DataError: it lacks one.
+        """
+        return need_targets(self._source(table, self.targets_), self.targets_)
 
     def _predictions(self, table: TableLike) -> dict[str, np.ndarray]:
         source = self._source(table, None)
         return self.targets_.predictions(self._outputs(source, np.arange(len(source))))
 
     def _outputs(self, source: TableSource, rows: np.ndarray, plan: BatchPlan | None = None) -> dict[str, torch.Tensor]:
-        precision = self.recipe_.train.precision
-        codes = fitting.together(self.recipe_, self.inputs_, source.table) if plan is None else None
         if plan is None:
             self._frozen.attach(source, rows)
-        plan = plan or BatchPlan(rows, PREDICTION_BATCH, None if codes is None else codes[rows], shuffle=False)
-        device = self.model_.device
-        precision = "float32" if precision == "auto" else precision
-        return outputs_of(self.model_, source, plan, precision, device, fitting.workers_of(self.recipe_))
+        return outputs_of(self.model_, source, plan or self._plan(source, rows), *self._running)
 
+    @property
+    def _running(self) -> tuple[str, torch.device, int]:
+        """Precision, device and decoding threads."""
+        precision = self.recipe_.train.precision
+        return "float32" if precision == "auto" else precision, self.model_.device, fitting.workers_of(self.recipe_)
 
-def _first(truth: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
-    return {name: values[:count] for name, values in truth.items()}
+    @property
+    def _metric(self) -> tuple[str, bool]:
+        """The metric that picked the best epoch, or the task's own where that was the loss."""
+        metric = self.targets_.choose_metric(self.recipe_.train.metric)
+        return self.targets_.choose_metric(None) if metric[0] == "loss" else metric
+
+    def _plan(self, source: TableSource, rows: np.ndarray) -> BatchPlan:
+        codes = fitting.together(self.recipe_, self.inputs_, source.table)
+        return BatchPlan(rows, PREDICTION_BATCH, None if codes is None else codes[rows], shuffle=False)

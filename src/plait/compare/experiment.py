@@ -23,6 +23,7 @@ from plait.encoders import StoredEncoder
 from plait.errors import DataError, RecipeError
 from plait.heads import TreeHead
 from plait.model import MultimodalModel
+from plait.opening import make_source
 from plait.recipe import Recipe
 from plait.stacking import fit_stacking
 from plait.tasks import Targets
@@ -122,7 +123,7 @@ class Experiment:
         """Features of frozen encoders, once for all candidates, folds and seeds."""
         targets = self.targets
         self.full = build_model(self._recipe_of("concat"), self.inputs, targets).to(self.device).eval()
-        source = fitting.make_source(self.recipe, self.table, self.inputs, targets, self._cache())
+        source = make_source(self.recipe, self.table, self.inputs, targets, self._cache())
         frozen = fitting.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
         self.notes += frozen.attach(source, self.rows)
         self.encoded = source.encoded
@@ -170,7 +171,7 @@ class Experiment:
             )
             learned = build_inputs(fresh, self.table, train_rows)
             inputs = {name: learned.get(name, spec) for name, spec in self.inputs.items()}
-            table_source = fitting.make_source(self.recipe, self.table, inputs, targets, self._cache())
+            table_source = make_source(self.recipe, self.table, inputs, targets, self._cache())
             table_source.encoded = self.encoded
             source = self._in_memory(table_source)
             truth = table_source.targets[self.name].numpy()
@@ -294,7 +295,7 @@ class Experiment:
         present = self.rows[(positions >= 0).any(axis=1)]
         if not len(present):
             return 0.0
-        plain = fitting.make_source(self.recipe, self.table, {name: self.inputs[name]}, None)
+        plain = make_source(self.recipe, self.table, {name: self.inputs[name]}, None)
         with torch.inference_mode():
             return _median_ms(
                 lambda: self.full.encode(name, plain.batch(present[:1]).inputs[name].to(self.device), 1), 5

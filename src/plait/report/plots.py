@@ -48,6 +48,20 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
     return _svg(draw, 5.2, 3.0)
 
 
+def levels(series: Mapping[str, Sequence[float]], steps: Sequence[str], y_label: str) -> str:
+    """Scores step by step, the steps evenly spaced: name → a score a step."""
+
+    def draw(axes: Axes) -> None:
+        for colour, (name, scores) in zip(COLOURS * 9, series.items(), strict=False):
+            axes.plot(range(len(steps)), scores, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
+        axes.set_xticks(range(len(steps)), steps)
+        axes.set_ylabel(y_label)
+        axes.grid(True)
+        axes.legend(frameon=False)
+
+    return _svg(draw, 5.2, 2.6)
+
+
 def confusion(counts: np.ndarray, classes: Sequence[str]) -> str:
     """Rows are the truth, columns the answers; shaded by the share of the truth's row."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

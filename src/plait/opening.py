@@ -1,0 +1,105 @@
+"""Tables as a run reads them: those that a recipe names or a user gives."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plait import console
+from plait.data.batches import Cache, InputSpec, TableSource
+from plait.data.readers import open_table
+from plait.data.table import Table
+from plait.errors import DataError, unknown
+from plait.recipe import Recipe
+from plait.tasks import Targets
+
+NO_VAL = "none"  # data.val: no row is kept for validation
+
+
+def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[Table, Table | None, Table | None]]:
+    """The tables of a fit: those given, else those that the recipe names; and the recipe that names them all.
+
+    Args:
+        recipe: may name files.
+        given: train, val, test → a file, a frame, a Table or None.
+
+    Raises:
+        DataError: there is no training table, or one is absent or damaged.
+    """
+    files = {key: getattr(recipe.data, key) if value is None else value for key, value in given.items()}
+    # In full, so that the run's recipe can be used from anywhere.
+    paths = {k: v for k, v in files.items() if isinstance(v, str | Path) and _names_table(k, v)}
+    named = {k: str(Path(v).expanduser().resolve()) for k, v in paths.items()}
+    if files["train"] is None:
+        raise DataError("which table? Give one to fit(), or set data.train in the recipe")
+    opened = {k: open_table(v) for k, v in files.items() if _names_table(k, v)}
+    recipe = recipe.updated({"data": named}) if named else recipe
+    return recipe, (opened["train"], opened.get("val"), opened.get("test"))
+
+
+def _names_table(part: str, value: Any) -> bool:
+    """Whether it is a table or a file, and not a share of the rows or `none`."""
+    is_none = part == "val" and isinstance(value, str) and value == NO_VAL
+    return value is not None and not isinstance(value, float) and not is_none
+
+
+def open_parts(recipe: Recipe) -> tuple[Table, Table | None, Table | None]:
+    """The tables that a recipe names: train, val, test.
+
+    Raises:
+        DataError: one is absent or damaged.
+    """
+    if recipe.data.train is None:
+        raise DataError("the recipe names no training table; set data.train")
+    names = (recipe.data.val, recipe.data.test)
+    val, test = (open_table(name) if isinstance(name, str) and name != NO_VAL else None for name in names)
+    return open_table(recipe.data.train), val, test
+
+
+def make_source(
+    recipe: Recipe,
+    table: Table,
+    inputs: Mapping[str, InputSpec],
+    targets: Targets | None,
+    cache: Cache | None = None,
+    problems: list[str] | None = None,
+) -> TableSource:
+    """A table as a source of batches; with targets where the table has them. For `problems` see `TableSource`."""
+    tasks = {} if targets is None else targets.tasks
+    encoded = {n: task.encode(table.iterate(n)) for n, task in tasks.items() if n in table}
+    return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache, problems)
+
+
+def source_for(
+    recipe: Recipe,
+    table: Any,
+    inputs: Mapping[str, InputSpec],
+    targets: Targets | None,
+    problems: list[str] | None = None,
+    verbose: bool = False,
+) -> TableSource:
+    """A table that a trained model is to answer; a column that it lacks counts as missing, which is said.
+
+    Raises:
+        DataError: it has none of the model's columns.
+    """
+    opened = open_table(table)
+    known = {column for spec in inputs.values() for column in spec.columns}
+    absent = sorted(known - set(opened.columns))
+    if absent and verbose:
+        console.say(f"{opened.source}: has no column {', '.join(absent)}; it counts as missing in every row")
+    if not known & set(opened.columns):
+        raise DataError(f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})")
+    return make_source(recipe, opened, inputs, targets, problems=problems)
+
+
+def need_targets(source: TableSource, targets: Targets) -> TableSource:
+    """The source, which must have the targets to score answers with.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    absent = [name for name in targets.names if name not in source.targets]
+    if absent:
+        known = unknown("column", absent[0], source.table.columns)
+        raise DataError(f"{source.table.source}: the target to compare predictions with: {known}")
+    return source

@@ -1,0 +1,43 @@
+"""The page of a model's modalities: what each gives, and the score as they go missing or get worse."""
+
+from pathlib import Path
+
+from plait.ablation import ModalityReport, curve_tables
+from plait.errors import RunError
+from plait.report import plots
+from plait.report.page import render
+from plait.report.run_report import style
+
+
+def write_modalities(path: Path, report: ModalityReport, run: str, table: str) -> None:
+    """Write the page.
+
+    Args:
+        path: of the HTML file.
+        report: scores and curves.
+        run, table: names of what was scored on what.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    curves = []
+    for title, scores in curve_tables(report):
+        levels = list(next(iter(scores.values())))
+        named = {name: list(curve.values()) for name, curve in scores.items()}
+        drawn = plots.levels(named, levels, report.metric)
+        curves.append({"title": title, "plot": drawn, "levels": levels, "scores": named})
+    page = render(
+        "modalities.html",
+        style=style(),
+        title=f"The modalities of {run}",
+        subtitle=f"{report.metric} on {report.rows:,} rows of {table}",
+        modalities=report,
+        curves=curves,
+    )
+    beside = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(page, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: can't be written ({error.strerror or error})") from error
