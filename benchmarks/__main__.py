@@ -9,7 +9,7 @@ from rich.console import Console
 
 from plait.console import table
 
-NAMES = ("loop", "engine", "pictures", "startup", "memory")
+NAMES = ("loop", "engine", "features", "pictures", "remedies", "startup", "memory")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -16,7 +16,7 @@ from plait.encoders.engine import FlatEncoder, choose_engine
 from plait.processors import ImageProcessor, TextProcessor
 from plait.training.precision import has_bfloat16
 
-BATCH, TO_COME = 32, 2_000  # values a batch; rows that the engine is told to expect
+BATCH, TO_COME = 32, 10_000  # values a batch; rows that the engine is told to expect
 PICTURES = {
     "ResNet-50": "resnet50",
     "ViT-small": "vit_small_patch16_224",

@@ -107,7 +107,10 @@ def dominated(rows: int = 400, seed: int = 0) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize("remedy", [{"modality_dropout": 0.4}, {"auxiliary": 1.0}])
+REMEDIES = [{"modality_dropout": 0.4}, {"auxiliary": 1.0}, {"gradient_modulation": 0.5}, {"gradient_blending": 2}]
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
 def test_remedies_keep_the_weaker_modality_learning(tmp_path: Path, remedy: dict[str, float]) -> None:
     scores = {}
     for name, options in (("plain", {}), ("remedy", remedy)):

@@ -19,7 +19,7 @@ ROWS = [
     {"tasks", "training"},
     {"recipe", "frozen"},
     {"build", "run_folder", "facts"},
-    {"opening"},
+    {"opening", "objective"},
     {"fitting"},
     {"ablation"},
     {"report", "outcome", "boosting", "stacking"},

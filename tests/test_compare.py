@@ -40,7 +40,7 @@ def recipe_of(**sections: Any) -> Recipe:
 
 
 def run(folder: Path, table: pd.DataFrame | None = None, **options: Any) -> Comparison:
-    options = {"fusions": ["concat", "product"], "folds": 3, "verbose": False, **options}
+    options = {"fusions": ["concat", "product"], "folds": 3, "verbose": False, "processes": 1, **options}
     recipe = options.pop("recipe", recipe_of())
     return compare(recipe, frame() if table is None else table, output=folder, **options)
 
@@ -239,3 +239,13 @@ def test_a_sample_of_whole_groups() -> None:
     assert 50 <= len(experiment.rows) <= 53
     assert all(len(part) == 4 for _, part in table.iloc[experiment.rows].groupby("owner"))
     assert any("of 120 rows are compared" in note for note in experiment.notes)
+
+
+def test_several_processes_answer_as_one_does(tmp_path: Path) -> None:
+    inputs = {"size": {"modality": "number"}, "title": {"modality": "text", "encoder": "scratch:bag", "frozen": True}}
+    options: dict[str, Any] = {"recipe": recipe_of(inputs=inputs), "fusions": ["product", "boosted", "late_stacking"]}
+    one, two = run(tmp_path / "1", processes=1, **options), run(tmp_path / "2", processes=2, **options)
+    assert [row.name for row in one.rows] == [row.name for row in two.rows]
+    for row, other in zip(one.rows, two.rows, strict=True):
+        assert row.per_fold == pytest.approx(other.per_fold, abs=0.04) and row.failed == other.failed == ""
+        assert other.train_seconds > 0 and other.peak_bytes > 1e6

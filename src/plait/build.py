@@ -206,7 +206,7 @@ def build_model(
     in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
     fusion, head = _fusion_and_head(recipe, in_dims, targets)
     auxiliary = {}
-    if recipe.train.auxiliary > 0 and recipe.fusion.method != BOOSTED and getattr(fusion, "stage", "") != "late":
+    if recipe.train.extra_heads and recipe.fusion.method != BOOSTED and getattr(fusion, "stage", "") != "late":
         auxiliary = {name: PredictHead(dim, targets.out_dims, recipe.head.hidden) for name, dim in in_dims.items()}
     return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token, auxiliary)
 

@@ -86,6 +86,7 @@ def compare(
     on_error: OnError = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; the same one goes on.")] = None,
     save_best: Annotated[bool, typer.Option("--save-best", help="Leave a run folder of the winner.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, help="That train at once; by default one a core.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -106,6 +107,7 @@ def compare(
         seeds=seeds,
         rows=rows,
         save_best=save_best,
+        processes=processes,
         verbose=not quiet,
     )
     if as_json:
@@ -162,7 +164,7 @@ def evaluate(
 
         report = Predictor.load(run, verbose=True).modalities(table, missing, _names(noise), rows)
         if output is not None:
-            write_modalities(output, report, run.name, table.name)
+            write_modalities(output, report, run.resolve().name, table.name)
             typer.echo(f"page: {output}", err=True)
         if as_json:
             _print_json(report.to_json())

@@ -1,7 +1,7 @@
 """From a table and a recipe to everything that a training run needs, and what it leaves behind."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,6 @@ from accelerate.utils import gather_object
 
 from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.data.batches import Cache, InputSpec, TableSource
-from plait.data.dropping import drop_modalities
 from plait.data.plan import BatchPlan
 from plait.data.schema import GROUP, Schema, infer_schema
 from plait.data.splits import holdout, split_column
@@ -25,7 +24,6 @@ from plait.recipe import Recipe
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 from plait.training.loop import Metric
-from plait.types import Batch
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
@@ -281,18 +279,6 @@ def make_judge(prepared: Prepared, name: str, accelerator: Accelerator, precisio
         return targets.metrics(targets.predictions(merged), numbers) | {"loss": float(loss)}
 
     return judge
-
-
-def loss_of(recipe: Recipe, targets: Targets) -> Callable[[Any, Batch], torch.Tensor]:
-    """What the loop lowers: the tasks' losses, with modality dropout and auxiliary heads as the recipe says."""
-    settings, auxiliary = recipe.train, recipe.train.auxiliary or 1.0
-
-    def loss(model: Any, batch: Batch) -> torch.Tensor:
-        if settings.modality_dropout and model.training:
-            batch = drop_modalities(batch, settings.modality_dropout)
-        return targets.loss_of(model(batch), batch.targets, auxiliary)
-
-    return loss
 
 
 def metric_of(recipe: Recipe, targets: Targets) -> Metric:

@@ -1,6 +1,7 @@
 """Encoders, a fusion and a head as one model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Self
 
@@ -40,6 +41,8 @@ class MultimodalModel(nn.Module):
         self.head = head
         self.auxiliary = NamedModules(auxiliary or {})
         self.encode_blanks = False  # where processes share weights, each must run every encoder on every batch
+        self.watch_masked = False  # in training, also say what each modality gives with the others taken away
+        self.watch_alone = False  # auxiliary heads answer outside training too
 
     @property
     def device(self) -> torch.device:
@@ -49,14 +52,26 @@ class MultimodalModel(nn.Module):
     def forward(self, batch: Batch) -> Output:
         tokens = {name: self.encode(name, batch.inputs[name], len(batch)) for name in self.encoders}
         fused = self.fusion(tokens)
-        return Output(self.head(fused), fused.pooled, self._alone(tokens, fused))
+        masked = self._masked(tokens) if self.watch_masked and self.training else {}
+        return Output(self.head(fused), fused.pooled, self._alone(tokens, fused), masked)
 
     def _alone(self, tokens: Mapping[str, Tokens], fused: Fused) -> dict[str, Alone]:
         """What each modality says by itself: of a late fusion always, of auxiliary heads in training."""
         said = {name: Alone(self.head(_fused(x)), present) for name, (x, present) in fused.alone.items()}
-        if self.training:
+        if self.training or self.watch_alone:
             for name, head in self.auxiliary.items():
                 said[name] = Alone(head(_fused(masked_mean(tokens[name]))), tokens[name].present)
+        return said
+
+    @torch.no_grad()
+    def _masked(self, tokens: Mapping[str, Tokens]) -> dict[str, Alone]:
+        """What fusion and head say of each modality with the others taken away, as in evaluation."""
+        self.fusion.eval()
+        self.head.eval()
+        gone = {n: self._present(n, replace(t, mask=torch.zeros_like(t.mask))) for n, t in tokens.items()}
+        said = {n: Alone(self.head(self.fusion({**gone, n: t})), t.present) for n, t in tokens.items()}
+        self.fusion.train()
+        self.head.train()
         return said
 
     def encode(self, name: str, values: Input, rows: int) -> Tokens:

@@ -21,6 +21,7 @@ from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.facts import Stopwatch, environment
 from plait.model import MultimodalModel
+from plait.objective import Objective
 from plait.opening import need_targets, open_given, source_for
 from plait.outcome import announce, write_predictions, write_problems
 from plait.recipe import Recipe
@@ -306,8 +307,8 @@ class Predictor:
         if recipe.train.precision == "auto":
             plan = fitting.plan_for(prepared, "train", shuffle=True)
             batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
-            loss_of = fitting.loss_of(recipe, prepared.targets)
-            chosen, reason = choose_precision(prepared.model, batch, loss_of, accelerator.device)
+            objective = Objective(recipe.train, prepared.targets, prepared.model)
+            chosen, reason = choose_precision(prepared.model, batch, objective, accelerator.device)
             if accelerator.num_processes > 1:  # each timed its own; all do as the first
                 chosen, reason = broadcast_object_list([chosen, reason])
             recipe = recipe.updated({"train": {"precision": chosen}})

@@ -1,21 +1,26 @@
 """The training of one run, whatever its fusion asks for: the loop, trees, or the loop and a combiner."""
 
 import copy
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
 from plait import fitting
 from plait.boosting import boost, is_boosted
 from plait.data.plan import BatchPlan
 from plait.fusion import StackingFusion
 from plait.model import MultimodalModel
+from plait.objective import Objective, blend_of
 from plait.run_folder import RunFolder
 from plait.stacking import fit_stacking
 from plait.training.loop import Interrupted, train
 from plait.training.trackers import listeners
+
+BLENDING = "blending.json"
 
 
 def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFolder, resume: bool, verbose: bool) -> Any:
@@ -29,18 +34,21 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     untrained = copy.deepcopy(prepared.model) if isinstance(prepared.model.fusion, StackingFusion) else None
     recipe, workers = prepared.recipe, fitting.workers_of(prepared.recipe)
     ranks = (accelerator.process_index, accelerator.num_processes)
-    judge = None
+    judge, settings = None, recipe.train
     if "val" in prepared.parts:
         judge = fitting.make_judge(prepared, "val", accelerator, recipe.train.precision, workers)
+    plan = fitting.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     try:
+        blend = _blend(prepared, plan, accelerator, run, resume)
+        objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend)
         with listeners(run, recipe.train, verbose) as listener:
             progress = train(
                 prepared.model,
                 prepared.parts["train"].source,
-                fitting.plan_for(prepared, "train", True, *ranks),
-                fitting.loss_of(recipe, prepared.targets),
-                recipe.train,
+                plan,
+                objective,
+                settings,
                 judge=judge,
                 metric=fitting.metric_of(recipe, prepared.targets),
                 pretrained=pretrained,
@@ -49,15 +57,41 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
                 listener=listener,
                 accelerator=accelerator,
                 workers=workers,
+                before_step=objective.before_step,
             )
     except Interrupted as error:
         raise Interrupted(f"{error}; continue with: plait train --resume {run.path}") from None
     if untrained is not None:
-        _stack(prepared, untrained, accelerator, workers)
+        _stack(prepared, untrained, accelerator, workers, blend)
     return progress
 
 
-def _stack(prepared: fitting.Prepared, untrained: MultimodalModel, accelerator: Accelerator, workers: int) -> None:
+def _blend(
+    prepared: fitting.Prepared, plan: BatchPlan, accelerator: Accelerator, run: RunFolder, resume: bool
+) -> dict[str, float] | None:
+    """Weights of gradient blending, estimated once a run and kept in its folder."""
+    settings, part = prepared.recipe.train, prepared.parts["train"]
+    if resume and (run.path / BLENDING).exists():
+        return {name: float(weight) for name, weight in run.read_json(BLENDING).items()}
+    judged, workers = prepared.parts.get("val"), fitting.workers_of(prepared.recipe)
+    val = None if judged is None else (judged.source, judged.rows)
+    found = blend_of(prepared.model, settings, prepared.targets, part.source, plan, val, accelerator, workers)
+    if found is not None:
+        found = broadcast_object_list([found])[0] if accelerator.num_processes > 1 else found
+        if accelerator.is_main_process:
+            run.write_json(BLENDING, found)
+        said = ", ".join(f"{name} {weight:.3f}" for name, weight in found.items())
+        prepared.notes.append(f"gradient blending, weights of the losses: {said}")
+    return found
+
+
+def _stack(
+    prepared: fitting.Prepared,
+    untrained: MultimodalModel,
+    accelerator: Accelerator,
+    workers: int,
+    blend: Mapping[str, float] | None,
+) -> None:
     """Fit the combiner of a stacking run on answers out of fold; every process does the same."""
     recipe, part = prepared.recipe, prepared.parts["train"]
     group = recipe.data.group
@@ -65,8 +99,18 @@ def _stack(prepared: fitting.Prepared, untrained: MultimodalModel, accelerator: 
 
     def train_twin(twin: MultimodalModel, rows: np.ndarray) -> None:
         plan = BatchPlan(rows, recipe.train.batch_size, seed=recipe.train.seed)
-        loss_of = fitting.loss_of(recipe, prepared.targets)
-        train(twin, part.source, plan, loss_of, recipe.train, accelerator=accelerator, workers=workers)
+        objective = Objective(recipe.train, prepared.targets, twin, accelerator, blend)
+        before = objective.before_step
+        train(
+            twin,
+            part.source,
+            plan,
+            objective,
+            recipe.train,
+            accelerator=accelerator,
+            workers=workers,
+            before_step=before,
+        )
 
     fit_stacking(
         prepared.model,

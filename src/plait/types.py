@@ -156,9 +156,11 @@ class Alone:
 class Output:
     """What a model says of a batch: raw predictions a target, and the fused vector `[B, H]` beneath them.
 
-    `alone` holds what each modality says by itself, where the model asks them (late fusions, auxiliary heads).
+    `alone` holds what each modality says by itself, where the model asks them (late fusions, auxiliary heads);
+    `masked` what the whole model says of each with the others taken away, where it is watched.
     """
 
     predictions: dict[str, Tensor]
     pooled: Tensor
     alone: dict[str, Alone] = field(default_factory=dict)
+    masked: dict[str, Alone] = field(default_factory=dict)

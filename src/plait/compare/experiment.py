@@ -23,6 +23,7 @@ from plait.encoders import StoredEncoder
 from plait.errors import DataError, RecipeError
 from plait.heads import TreeHead
 from plait.model import MultimodalModel
+from plait.objective import Objective, blend_of
 from plait.opening import make_source
 from plait.recipe import Recipe
 from plait.stacking import fit_stacking
@@ -96,13 +97,22 @@ class Experiment:
         self.groups = None if group is None else table.codes(group)[0]
         if most is not None and most < len(self.rows):
             self._sample(most)
-        self.device = make_accelerator(recipe.train.device).device
+        self.accelerator = make_accelerator(recipe.train.device)
+        self.device = self.accelerator.device
         self.inputs = build_inputs(self.recipe, table, self.rows)
         self._encode()
         self._refuse_absent()
         self.folds = self._cut(folds)
         self._made: dict[int, Fold] = {}
-        self.precision = ""
+        self.precision = "float32"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: without encoders, whose outputs are stored, and without what it makes itself."""
+        return {name: value for name, value in vars(self).items() if name not in ("full", "accelerator", "_made")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.accelerator, self._made = make_accelerator(self.recipe.train.device), {}
 
     @property
     def modalities(self) -> list[str]:
@@ -122,6 +132,7 @@ class Experiment:
     def _encode(self) -> None:
         """Features of frozen encoders, once for all candidates, folds and seeds."""
         targets = self.targets
+        torch.manual_seed(self.recipe.train.seed)  # a frozen encoder from scratch is the same in every session
         self.full = build_model(self._recipe_of("concat"), self.inputs, targets).to(self.device).eval()
         source = make_source(self.recipe, self.table, self.inputs, targets, self._cache())
         frozen = fitting.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
@@ -249,37 +260,52 @@ class Experiment:
             "latency_ms": self._latency(model, fold) + sum(self.encoder_ms[name] for name in candidate.modalities),
         }
         metric = fitting.metric_of(self.recipe, fold.targets).name
-        scores = fold.targets.metrics({self.name: predictions}, {self.name: fold.truth[fold.test]})
+        scores = fold.targets.metrics({self.name: predictions}, {self.name: fold.truth[fold.test]}, [metric])
         return Answer(fold.test, predictions, scores.get(metric, float("nan")), costs)
 
     def _train(self, model: MultimodalModel, fold: Fold, rows: np.ndarray, seed: int) -> None:
         targets = fold.targets
-
-        loss_of = fitting.loss_of(self.recipe, targets)
         plan = BatchPlan(rows, self.recipe.train.batch_size, seed=seed)
-        precision = self._precision(model, fold, loss_of, plan)
+        precision = self.precision
         settings = replace(self.recipe.train, seed=seed, precision=precision)  # type: ignore[arg-type]
         val = BatchPlan(fold.val, 1024, shuffle=False)
         truth = {self.name: torch.from_numpy(fold.truth[fold.val])}
 
         def judge(model: torch.nn.Module) -> dict[str, float]:
             outputs = outputs_of(model, fold.source, val, precision, self.device)
-            scores = targets.metrics(targets.predictions(outputs), {self.name: truth[self.name].numpy()})
+            known = {self.name: truth[self.name].numpy()}
+            scores = targets.metrics(targets.predictions(outputs), known, [metric.name])
             return scores | {"loss": float(targets.loss(outputs, truth))}
 
         metric = fitting.metric_of(self.recipe, targets)
         torch.manual_seed(seed)
         workers = 0 if isinstance(fold.source, _Renumbered) else fitting.workers_of(self.recipe)
-        train(model, fold.source, plan, loss_of, settings, judge=judge, metric=metric, workers=workers)
+        val_part = (fold.source, fold.val)
+        blend = blend_of(model, settings, targets, fold.source, plan, val_part, self.accelerator, workers)
+        objective = Objective(settings, targets, model, blend=blend)
+        before = objective.before_step
+        train(
+            model,
+            fold.source,
+            plan,
+            objective,
+            settings,
+            judge=judge,
+            metric=metric,
+            workers=workers,
+            before_step=before,
+        )
 
-    def _precision(self, model: MultimodalModel, fold: Fold, loss_of: Any, plan: BatchPlan) -> str:
-        """The same for all candidates: what the first one was fastest in."""
-        if not self.precision:
-            self.precision = self.recipe.train.precision
-            if self.precision == "auto":
-                batch = fold.source.batch(next(plan.epoch(0))).to(self.device)
-                self.precision, _ = choose_precision(model, batch, loss_of, self.device)
-        return self.precision
+    def settle_precision(self, candidate: Candidate) -> None:
+        """What `auto` becomes, the same for all: what this candidate is fastest in."""
+        self.precision = self.recipe.train.precision
+        if self.precision == "auto":
+            fold = self.fold(0)
+            model = self.model(candidate, fold, self.recipe.train.seed)
+            plan = BatchPlan(fold.train, self.recipe.train.batch_size, seed=self.recipe.train.seed)
+            batch = fold.source.batch(next(plan.epoch(0))).to(self.device)
+            objective = Objective(self.recipe.train, fold.targets, model)
+            self.precision, _ = choose_precision(model, batch, objective, self.device)
 
     def _latency(self, model: MultimodalModel, fold: Fold) -> float:
         """Milliseconds of fusion and head on one row, the median."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -14,10 +14,11 @@ from plait import console
 from plait.compare.candidates import Candidate, candidates_of
 from plait.compare.experiment import Answer, Experiment
 from plait.compare.result import Comparison, Judged, judge
+from plait.compare.workers import Job, processes_for, run_jobs
 from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.doctor import EXTRAS, is_present
-from plait.errors import PlaitError, RunError
+from plait.errors import RunError
 from plait.facts import environment
 from plait.fitting import metric_of, type_columns
 from plait.metrics import METRICS
@@ -42,6 +43,7 @@ def compare(
     seeds: int = 1,
     rows: int | None = None,
     save_best: bool = False,
+    processes: int | None = None,
     verbose: bool = True,
 ) -> Comparison:
     """Compare every fusion, every modality alone, every pair of three or more, and boosted trees.
@@ -55,6 +57,7 @@ def compare(
         seeds: runs a fold.
         rows: compare on so many rows at most, drawn at random, whole groups; None for all.
         save_best: leave a run folder of the winner, fitted on all rows.
+        processes: that train at once; None for one a core (on a GPU, and for few runs, one).
         verbose: show progress.
 
     Raises:
@@ -69,10 +72,8 @@ def compare(
     if verbose:
         _announce(experiment, found, folds, seeds, folder)
     metric = metric_of(experiment.recipe, experiment.targets).name
-    judged = []
     with StopRequest() as stop, console.Board(metric, verbose) as board:
-        for candidate in found:
-            judged.append(_candidate(experiment, candidate, seeds, folder, board, stop))
+        judged = _answers(experiment, found, seeds, folder, board, stop, processes)
     seconds = before + time.monotonic() - start
     kept, groups = experiment.rows, experiment.groups
     measure, truth = METRICS[metric], experiment.truth[kept]
@@ -113,50 +114,91 @@ def prepare_recipe(recipe: Recipe) -> tuple[Recipe, list[str]]:
     return (recipe.updated({"inputs": changes}) if changes else recipe), said
 
 
-def _candidate(
-    experiment: Experiment, candidate: Candidate, seeds: int, folder: RunFolder, board: Any, stop: StopRequest
-) -> Judged:
-    """All folds and seeds of one candidate; one that fails is reported, and the others go on."""
-    answers: list[list[Answer]] = []
+def _answers(
+    experiment: Experiment,
+    found: Sequence[Candidate],
+    seeds: int,
+    folder: RunFolder,
+    board: Any,
+    stop: StopRequest,
+    processes: int | None,
+) -> list[Judged]:
+    """All folds and seeds of all candidates; one that fails is reported, and the others go on.
+
+    Raises:
+        Interrupted: Ctrl-C; the answers that are there are kept.
+    """
     count = len(experiment.folds)
-    for seed in range(seeds):
-        answers.append([])
-        for fold in range(count):
-            path = folder.path / "answers" / f"{_file_name(candidate)}-{seed}-{fold}.npz"
-            try:
-                answer = _read(path) or experiment.run(candidate, fold, experiment.recipe.train.seed + seed)
-            except Interrupted:
-                raise Interrupted(f"stopped; the same command goes on where it was ({folder.path})") from None
-            except (PlaitError, RuntimeError, MemoryError, ValueError) as error:  # the others still can
-                reason = (str(error) or type(error).__name__).splitlines()[0][:300]
-                board.failed(candidate.name, candidate.kind, reason)
-                return Judged(candidate, failed=reason)
-            _keep(path, answer)
-            answers[-1].append(answer)
-            done = [one.score for seed_answers in answers for one in seed_answers]
-            board.scored(candidate.name, candidate.kind, float(np.nanmean(done)), len(done), seeds * count)
+    answers: dict[str, dict[tuple[int, int], Answer]] = {candidate.name: {} for candidate in found}
+    failed: dict[str, str] = {}
+    waiting = []
+    for candidate in found:
+        for job in (Job(candidate, fold, seed) for seed in range(seeds) for fold in range(count)):
+            held = _read(_path(folder, job))
+            if held is None:
+                waiting.append(job)
+            else:
+                answers[candidate.name][job.seed, job.fold] = held
+
+    def wanted() -> Iterator[Job]:
+        for job in waiting:
             if stop.asked:
-                raise Interrupted(f"stopped; the same command goes on where it was ({folder.path})")
-    return _judged(experiment, candidate, answers)
+                return
+            if job.candidate.name not in failed:
+                yield job
+
+    def show(candidate: Candidate) -> None:
+        scores = [answer.score for answer in answers[candidate.name].values()]
+        if scores and candidate.name not in failed:
+            board.scored(candidate.name, candidate.kind, float(np.nanmean(scores)), len(scores), seeds * count)
+
+    for candidate in found:
+        show(candidate)
+    interrupted = False
+    if waiting:
+        experiment.settle_precision(found[0])
+    processes = processes or processes_for(experiment, len(waiting))
+    for job, result in run_jobs(experiment, wanted(), processes):
+        name, kind = job.candidate.name, job.candidate.kind
+        if isinstance(result, Answer):
+            _keep(_path(folder, job), result)
+            answers[name][job.seed, job.fold] = result
+            show(job.candidate)
+        elif result.interrupted:
+            interrupted = True
+        elif name not in failed:
+            failed[name] = result.reason
+            board.failed(name, kind, result.reason)
+    if interrupted or stop.asked:
+        raise Interrupted(f"stopped; the same command goes on where it was ({folder.path})")
+    return [
+        Judged(candidate, failed=failed[candidate.name])
+        if candidate.name in failed
+        else _judged(experiment, candidate, answers[candidate.name])
+        for candidate in found
+    ]
 
 
-def _judged(experiment: Experiment, candidate: Candidate, answers: list[list[Answer]]) -> Judged:
+def _judged(experiment: Experiment, candidate: Candidate, found: dict[tuple[int, int], Answer]) -> Judged:
     """Answers of all folds in the order of the rows."""
+    seeds = sorted({seed for seed, _ in found})
+    answers = [[found[seed, fold] for fold in range(len(experiment.folds))] for seed in seeds]
     predictions = []
     for of_seed in answers:
         order = np.argsort(np.concatenate([answer.rows for answer in of_seed]))
         predictions.append(np.concatenate([answer.predictions for answer in of_seed])[order])
     per_fold = np.nanmean([[answer.score for answer in of_seed] for of_seed in answers], axis=0)
-    every = [answer.costs for of_seed in answers for answer in of_seed]
+    every = [answer.costs for answer in found.values()]
     costs: dict[str, Any] = {key: float(np.mean([cost[key] for cost in every])) for key in every[0]}
     costs["parameters"] = int(costs["parameters"])
     costs["peak_bytes"] = int(max(cost["peak_bytes"] for cost in every))
     return Judged(candidate, predictions, [float(score) for score in per_fold], costs)
 
 
-def _file_name(candidate: Candidate) -> str:
-    """A name of its own for any candidate, whatever its columns are called."""
-    return hashlib.sha256(f"{candidate.kind} {candidate.name}".encode()).hexdigest()[:16]
+def _path(folder: RunFolder, job: Job) -> Path:
+    """A file of its own for any run, whatever its columns are called."""
+    digest = hashlib.sha256(f"{job.candidate.kind} {job.candidate.name}".encode()).hexdigest()[:16]
+    return folder.path / "answers" / f"{digest}-{job.seed}-{job.fold}.npz"
 
 
 def _keep(path: Path, answer: Answer) -> None:

@@ -90,6 +90,10 @@ class FeatureStore:
         self.damaged = 0
         self.refresh()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the folder itself."""
+        return FeatureStore, (self.folder, {key: value for key, value in self.meta.items() if key != "format"})
+
     @classmethod
     def existing(cls, folder: Path) -> "FeatureStore | None":
         """The store of a folder; None where there is none, or one whose description is damaged."""

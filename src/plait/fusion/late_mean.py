@@ -41,12 +41,10 @@ class LateMeanFusion(nn.Module):
         kinds: Kinds | None = None,
     ) -> None:
         super().__init__()
-        self.experts = Experts(in_dims, out_dim, hidden, dropout)
-        self.kinds = list(kinds or [(out_dim, "classification")])
+        self.experts = Experts(in_dims, out_dim, hidden, dropout, kinds)
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         said_BMO, present_BM = self.experts(tokens)
         even_M = said_BMO.new_ones(said_BMO.shape[1])
-        answer_BO = mixture(said_BMO, shares(even_M, present_BM), self.kinds)
-        alone = self.experts.by_name(said_BMO, present_BM)
-        return Fused(answer_BO, lambda: self.experts.tokens(tokens), alone)
+        answer_BO = mixture(said_BMO, shares(even_M, present_BM), self.experts.kinds)
+        return self.experts.fused(answer_BO, said_BMO, present_BM, tokens)

@@ -42,10 +42,9 @@ class LateProductFusion(nn.Module):
         kinds: Kinds | None = None,
     ) -> None:
         super().__init__()
-        self.experts = Experts(in_dims, out_dim, hidden, dropout)
-        self.kinds = list(kinds or [(out_dim, "classification")])
+        self.experts = Experts(in_dims, out_dim, hidden, dropout, kinds)
         self.log_precision = nn.Parameter(torch.zeros(len(in_dims), out_dim))
-        widths = [(width, kind == "regression") for width, kind in self.kinds]
+        widths = [(width, kind == "regression") for width, kind in self.experts.kinds]
         is_number = [number for width, number in widths for _ in range(width)]
         self.register_buffer("is_number", torch.tensor(is_number), persistent=False)
 
@@ -54,5 +53,4 @@ class LateProductFusion(nn.Module):
         precision_BMO = self.log_precision.exp() * present_BM.unsqueeze(-1)
         mean_BO = (precision_BMO * said_BMO).sum(dim=1) / precision_BMO.sum(dim=1).clamp(min=1e-6)
         answer_BO = torch.where(self.is_number, mean_BO, (self.log_precision.exp() * said_BMO).sum(dim=1))
-        alone = self.experts.by_name(said_BMO, present_BM)
-        return Fused(answer_BO, lambda: self.experts.tokens(tokens), alone)
+        return self.experts.fused(answer_BO, said_BMO, present_BM, tokens)

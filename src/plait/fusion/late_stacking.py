@@ -42,8 +42,7 @@ class StackingFusion(nn.Module):
         kinds: Kinds | None = None,
     ) -> None:
         super().__init__()
-        self.experts = Experts(in_dims, out_dim, hidden, dropout)
-        self.kinds = list(kinds or [(out_dim, "classification")])
+        self.experts = Experts(in_dims, out_dim, hidden, dropout, kinds)
         count, width = len(in_dims), out_dim
         self.register_buffer(
             "weight", torch.cat([torch.eye(width).repeat(1, count) / count, torch.zeros(width, count)], 1)
@@ -52,9 +51,8 @@ class StackingFusion(nn.Module):
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         said_BMO, present_BM = self.experts(tokens)
-        answer_BO = stacked(said_BMO, present_BM, self.kinds) @ self.weight.T + self.bias
-        alone = self.experts.by_name(said_BMO, present_BM)
-        return Fused(answer_BO, lambda: self.experts.tokens(tokens), alone)
+        answer_BO = stacked(said_BMO, present_BM, self.experts.kinds) @ self.weight.T + self.bias
+        return self.experts.fused(answer_BO, said_BMO, present_BM, tokens)
 
     def set_combiner(self, weight: Tensor, bias: Tensor) -> None:
         """Take over fitted weights `[O, M * O + M]` and bias `[O]`; the inputs are those of `stacked`."""

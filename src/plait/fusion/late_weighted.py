@@ -40,15 +40,13 @@ class LateWeightedFusion(nn.Module):
         kinds: Kinds | None = None,
     ) -> None:
         super().__init__()
-        self.experts = Experts(in_dims, out_dim, hidden, dropout)
-        self.kinds = list(kinds or [(out_dim, "classification")])
+        self.experts = Experts(in_dims, out_dim, hidden, dropout, kinds)
         self.logits = nn.Parameter(torch.zeros(len(in_dims)))
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         said_BMO, present_BM = self.experts(tokens)
-        answer_BO = mixture(said_BMO, shares(self.logits.softmax(dim=0), present_BM), self.kinds)
-        alone = self.experts.by_name(said_BMO, present_BM)
-        return Fused(answer_BO, lambda: self.experts.tokens(tokens), alone)
+        answer_BO = mixture(said_BMO, shares(self.logits.softmax(dim=0), present_BM), self.experts.kinds)
+        return self.experts.fused(answer_BO, said_BMO, present_BM, tokens)
 
     def weights(self) -> dict[str, float]:
         """The weight of each modality where a row has all."""

@@ -10,7 +10,7 @@ from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
 from plait.layers.projection import check_names, joined
-from plait.types import Tokens
+from plait.types import Fused, Tokens
 
 Kinds = Sequence[tuple[int, str]]  # width and kind of each target: classification, multilabel or regression
 
@@ -23,13 +23,17 @@ class Experts(nn.Module):
         out_dim: O, the raw predictions of all targets.
         hidden: width of the hidden layer; 0 for a linear predictor.
         dropout: on the hidden layer.
+        kinds: width and kind of each target; None for one set of classes.
 
     Raises:
         ValueError: no modality.
     """
 
-    def __init__(self, in_dims: Mapping[str, int], out_dim: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self, in_dims: Mapping[str, int], out_dim: int, hidden: int, dropout: float, kinds: Kinds | None = None
+    ) -> None:
         super().__init__()
+        self.kinds = list(kinds or [(out_dim, "classification")])
         if not in_dims:
             raise ValueError("a fusion needs at least one modality")
         widths = [hidden] if hidden else []
@@ -42,16 +46,18 @@ class Experts(nn.Module):
         said_BMO = torch.stack([head(masked_mean(tokens[name])) for name, head in self.heads.items()], dim=1).float()
         return said_BMO.masked_fill(~present_BM.unsqueeze(-1), 0), present_BM
 
-    def tokens(self, tokens: Mapping[str, Tokens]) -> Tokens:
+    def fused(self, answer_BO: Tensor, said_BMO: Tensor, present_BM: Tensor, tokens: Mapping[str, Tokens]) -> Fused:
+        """A late fusion's result: its answer, and what each modality says alone."""
+        alone = {name: (said_BMO[:, i], present_BM[:, i]) for i, name in enumerate(self.heads)}
+        return Fused(answer_BO, lambda: self._tokens(tokens), alone)
+
+    def _tokens(self, tokens: Mapping[str, Tokens]) -> Tokens:
         """What each token would say by itself, `[B, sum of T, O]`."""
         said = {}
         for name, head in self.heads.items():
             own = tokens[name]
             said[name] = Tokens(head(own.x.masked_fill(~own.mask.unsqueeze(-1), 0)), own.mask)
         return joined(said)
-
-    def by_name(self, said_BMO: Tensor, present_BM: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        return {name: (said_BMO[:, i], present_BM[:, i]) for i, name in enumerate(self.heads)}
 
 
 def mixture(said_BMO: Tensor, weights_BM: Tensor, kinds: Kinds) -> Tensor:

@@ -127,5 +127,5 @@ def score(kind: str, truth: np.ndarray, prediction: np.ndarray, names: Sequence[
             raise RecipeError(unknown(f"metric of {kind}", name, fitting))
     if not len(truth):
         return {}
-    values = {name: METRICS[name].function(truth, prediction) for name in names or fitting}
+    values = {name: METRICS[name].function(truth, prediction) for name in (fitting if names is None else names)}
     return {name: value for name, value in values.items() if np.isfinite(value)}

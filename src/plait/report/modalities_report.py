@@ -20,11 +20,14 @@ def write_modalities(path: Path, report: ModalityReport, run: str, table: str) -
     Raises:
         RunError: the file can't be written.
     """
-    curves = []
-    for title, scores in curve_tables(report):
+    curves, tables = [], curve_tables(report)
+    every = [score for _, scores in tables for curve in scores.values() for score in curve.values()]
+    margin = 0.05 * (max(every, default=1.0) - min(every, default=0.0)) or 0.05
+    limits = (min(every, default=0.0) - margin, max(every, default=1.0) + margin)  # one for all, to compare them
+    for title, scores in tables:
         levels = list(next(iter(scores.values())))
         named = {name: list(curve.values()) for name, curve in scores.items()}
-        drawn = plots.levels(named, levels, report.metric)
+        drawn = plots.levels(named, levels, report.metric, limits)
         curves.append({"title": title, "plot": drawn, "levels": levels, "scores": named})
     page = render(
         "modalities.html",

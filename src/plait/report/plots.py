@@ -48,14 +48,17 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
     return _svg(draw, 5.2, 3.0)
 
 
-def levels(series: Mapping[str, Sequence[float]], steps: Sequence[str], y_label: str) -> str:
-    """Scores step by step, the steps evenly spaced: name → a score a step."""
+def levels(
+    series: Mapping[str, Sequence[float]], steps: Sequence[str], y_label: str, limits: tuple[float, float]
+) -> str:
+    """Scores step by step, the steps evenly spaced: name → a score a step; `limits` of the scores' axis."""
 
     def draw(axes: Axes) -> None:
         for colour, (name, scores) in zip(COLOURS * 9, series.items(), strict=False):
             axes.plot(range(len(steps)), scores, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
         axes.set_xticks(range(len(steps)), steps)
         axes.set_ylabel(y_label)
+        axes.set_ylim(*limits)
         axes.grid(True)
         axes.legend(frameon=False)
 

@@ -85,7 +85,11 @@ class Targets:
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def loss_of(
-        self, output: Output, targets: Mapping[str, Tensor], alone: Mapping[str, float] | float = 1.0
+        self,
+        output: Output,
+        targets: Mapping[str, Tensor],
+        alone: Mapping[str, float] | float = 1.0,
+        whole: float = 1.0,
     ) -> Tensor:
         """The loss of a model's answer and, weighted, of what each modality says alone to the rows that have it.
 
@@ -93,8 +97,9 @@ class Targets:
             output: of the model.
             targets: target → `[B, …]`.
             alone: weight of each modality's own loss, or one for all.
+            whole: weight of the loss of the model's answer.
         """
-        total = self.loss(output.predictions, targets)
+        total = whole * self.loss(output.predictions, targets)
         for name, said in output.alone.items():
             weight = alone if isinstance(alone, float) else alone.get(name, 1.0)
             if weight and bool(said.present.any()):
@@ -110,12 +115,22 @@ class Targets:
         """Raw outputs → probabilities or numbers."""
         return {name: task.predictions(outputs[name]) for name, task in self.tasks.items()}
 
-    def metrics(self, predictions: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """All metrics over the rows that have a target; with several targets the names are `target.metric`."""
+    def metrics(
+        self,
+        predictions: Mapping[str, np.ndarray],
+        truth: Mapping[str, np.ndarray],
+        names: Sequence[str] | None = None,
+    ) -> dict[str, float]:
+        """Metrics over the rows that have a target, all that fit or the named ones (`loss` is none of them).
+
+        With several targets the names are `target.metric`.
+        """
         found = {}
         for name, task in self.tasks.items():
             usable = ~task.unusable(truth[name])
-            values = score(task.kind, truth[name][usable], predictions[name][usable])
+            fitting = [metric for metric in METRICS if task.kind in METRICS[metric].kinds]
+            chosen = [m for m in fitting if names is None or self.metric_name(name, m) in names]
+            values = score(task.kind, truth[name][usable], predictions[name][usable], chosen)
             found.update({self.metric_name(name, metric): value for metric, value in values.items()})
         return found
 

@@ -79,6 +79,7 @@ def train(
     listener: Listener | None = None,
     accelerator: Accelerator | None = None,
     workers: int = 0,
+    before_step: Callable[[int], None] | None = None,
 ) -> Progress:
     """Train a model in place; afterwards it holds the weights of the best epoch.
 
@@ -95,6 +96,7 @@ def train(
         listener: told of steps and epochs.
         accelerator: by default one for `settings.device`.
         workers: threads that prepare batches.
+        before_step: called with the number of batches done before gradients are clipped and used; may change them.
 
     Raises:
         Interrupted: Ctrl-C; the state was saved.
@@ -153,6 +155,8 @@ def train(
                 accelerator.backward(loss if accumulate == 1 else loss / accumulate)
                 rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
                 if boundary:
+                    if before_step is not None:
+                        before_step(done)
                     if settings.clip:
                         clip_gradients(accelerator, weights, settings.clip)
                     set_rate(optimizer, rate)

@@ -46,6 +46,11 @@ class TrainSettings:
             learns to do without, and leans less on the easiest one.
         auxiliary: weight of the losses of extra heads that answer from one modality alone; 0 for none. They keep the
             weaker encoders learning, and are not used afterwards.
+        gradient_modulation: strength (alpha) of OGM-GE: encoders of the modalities that answer best learn more
+            slowly, and every encoder's gradient gets noise; 0 for none, 0.1 to 1 are usual. Not for frozen encoders.
+        gradient_blending: epochs for which each modality, and all together, first learn by themselves to see how much
+            of what they learn holds on validation rows; the losses of the extra heads and of the whole model are then
+            weighted by it. 0 for none. Takes the place of `auxiliary`.
         shard: under `torchrun`, split weights, gradients and optimizer state over the processes (FSDP2) instead of
             a copy in each; for a model that one device can't hold.
     """
@@ -77,3 +82,16 @@ class TrainSettings:
     features: Literal["auto", "float32", "off"] = "auto"
     modality_dropout: Annotated[float, Ge(0), Le(0.9)] = 0.0
     auxiliary: Annotated[float, Ge(0)] = 0.0
+    gradient_modulation: Annotated[float, Ge(0)] = 0.0
+    gradient_blending: Annotated[int, Ge(0)] = 0
+
+    def __post_init__(self) -> None:
+        if self.gradient_blending and self.auxiliary:
+            raise ValueError("gradient_blending weighs the extra heads itself; leave auxiliary at 0")
+        if self.gradient_modulation and self.shard:
+            raise ValueError("gradient_modulation needs whole gradients; leave shard at false")
+
+    @property
+    def extra_heads(self) -> bool:
+        """Whether each modality gets a head of its own in training."""
+        return self.auxiliary > 0 or self.gradient_blending > 0

@@ -1,0 +1,95 @@
+"""The training runs of a comparison, one after the other or in several processes."""
+
+import os
+import pickle
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import joblib  # type: ignore[import-untyped]
+import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped]
+
+from plait.compare.candidates import Candidate
+from plait.compare.experiment import Answer, Experiment
+from plait.errors import PlaitError
+from plait.training.interrupt import StopRequest
+from plait.training.loop import Interrupted
+
+MOST = 8  # processes
+WORTH = 12  # runs from which the seconds that processes need to start are made up for
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run: a candidate on a fold."""
+
+    candidate: Candidate
+    fold: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run has no answer; `interrupted` where the user stopped it."""
+
+    reason: str
+    interrupted: bool = False
+
+
+def processes_for(experiment: Experiment, jobs: int) -> int:
+    """One process a core, each with one thread: the steps of small models are too short to share out. One for a GPU,
+    and for few runs.
+    """
+    if experiment.device.type != "cpu" or jobs < WORTH:
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST, cores)
+
+
+def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Iterator[tuple[Job, Answer | Failure]]:
+    """Answers as they come. `jobs` is read as runs are handed out, so it can leave out what is no longer wanted.
+
+    Raises:
+        PlaitError: a process was killed.
+    """
+    if processes == 1:
+        yield from ((job, _attempt(experiment, job)) for job in jobs)
+        return
+    with tempfile.TemporaryDirectory(prefix="plait-compare-") as folder:
+        path = Path(folder) / "experiment"
+        path.write_bytes(pickle.dumps(experiment))  # ours, read by our own processes alone
+        try:
+            with joblib.parallel_config("loky", inner_max_num_threads=1):
+                parallel = joblib.Parallel(
+                    n_jobs=processes, return_as="generator_unordered", batch_size=1, pre_dispatch=processes
+                )
+                yield from parallel(joblib.delayed(_attempt_elsewhere)(str(path), job) for job in jobs)
+        except TerminatedWorkerError as error:
+            raise PlaitError(
+                "a process of the comparison was killed, most likely for memory; the same command goes on, and "
+                "--processes 1 needs less"
+            ) from error
+
+
+def _attempt(experiment: Experiment, job: Job) -> Answer | Failure:
+    try:
+        return experiment.run(job.candidate, job.fold, experiment.recipe.train.seed + job.seed)
+    except Interrupted as error:
+        return Failure(str(error), interrupted=True)
+    except (PlaitError, RuntimeError, MemoryError, ValueError) as error:  # the other candidates still can
+        return Failure((str(error) or type(error).__name__).splitlines()[0][:300])
+
+
+def _attempt_elsewhere(path: str, job: Job) -> tuple[Job, Answer | Failure]:
+    with StopRequest():  # Ctrl-C reaches every process: this one ends its step, or its run
+        return job, _attempt(_experiment(path), job)
+
+
+@lru_cache(maxsize=1)
+def _experiment(path: str) -> Experiment:
+    torch.set_num_threads(1)
+    found: Experiment = pickle.loads(Path(path).read_bytes())  # noqa: S301 (run_jobs wrote it, to a folder of its own)
+    return found

@@ -1,0 +1,105 @@
+"""What the loop lowers: the tasks' losses, and what keeps one modality from learning for all."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from plait.data.batches import Source
+from plait.data.dropping import drop_modalities
+from plait.data.plan import BatchPlan
+from plait.errors import RecipeError
+from plait.model import MultimodalModel
+from plait.tasks import Targets
+from plait.training.balance import GradientModulation
+from plait.training.blending import JOINT, Rows, estimate_blend
+from plait.training.loop import train
+from plait.training.settings import TrainSettings
+from plait.types import Batch
+
+
+class Objective:
+    """The loss of a batch, with modality dropout, extra heads, and gradient modulation or blending as settings say.
+
+    Args:
+        settings: of the loop.
+        targets: the tasks.
+        model: what is trained.
+        accelerator: of the run, where there are several processes.
+        blend: weight of each modality's own loss, and of the whole model's (`JOINT`); None for those of the settings.
+
+    Raises:
+        RecipeError: gradients of encoders are to be modulated, and every encoder is frozen.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        targets: Targets,
+        model: MultimodalModel,
+        accelerator: Accelerator | None = None,
+        blend: Mapping[str, float] | None = None,
+    ) -> None:
+        self.settings, self.targets, self.blend = settings, targets, blend
+        self.modulation: GradientModulation | None = None
+        encoders: dict[str, Any] = dict(model.encoders.items())
+        if settings.gradient_modulation and len(encoders) > 1:
+            if not any(p.requires_grad for encoder in encoders.values() for p in encoder.parameters()):
+                raise RecipeError(
+                    "train.gradient_modulation slows encoders down, and all of them are frozen; train one, or use "
+                    "train.modality_dropout or train.auxiliary"
+                )
+            strength, seed = settings.gradient_modulation, settings.seed
+            self.modulation = GradientModulation(encoders, targets.row_loss, strength, seed, accelerator)
+            model.watch_masked = True
+
+    def __call__(self, model: Any, batch: Batch) -> torch.Tensor:
+        settings = self.settings
+        if settings.modality_dropout and model.training:
+            batch = drop_modalities(batch, settings.modality_dropout)
+        output = model(batch)
+        if self.modulation is not None:
+            self.modulation.note(output, batch.targets)
+        if self.blend is not None:
+            return self.targets.loss_of(output, batch.targets, self.blend, self.blend[JOINT])
+        return self.targets.loss_of(output, batch.targets, settings.auxiliary or 1.0)
+
+    @property
+    def before_step(self) -> Callable[[int], None] | None:
+        """What changes gradients before they are used."""
+        return self.modulation
+
+
+def blend_of(
+    model: MultimodalModel,
+    settings: TrainSettings,
+    targets: Targets,
+    source: Source,
+    plan: BatchPlan,
+    val: Rows | None,
+    accelerator: Accelerator,
+    workers: int = 0,
+) -> dict[str, float] | None:
+    """Weights for `Objective`; None where settings ask for none, or there is one modality only.
+
+    Raises:
+        RecipeError: there are no validation rows to estimate them on.
+    """
+    names = list(model.encoders)
+    if not settings.gradient_blending or len(names) < 2:
+        return None
+    if val is None:
+        raise RecipeError(
+            "train.gradient_blending looks at validation rows, and data.val is none; leave one of them out"
+        )
+    short = replace(settings, epochs=settings.gradient_blending, gradient_blending=0, patience=0, ema=0.0)
+
+    def train_one(twin: MultimodalModel, chosen: str) -> None:
+        only = {name: float(name == chosen) for name in (*names, JOINT)}
+        objective = Objective(short, targets, twin, accelerator, only)
+        before = objective.before_step
+        train(twin, source, plan, objective, short, accelerator=accelerator, workers=workers, before_step=before)
+
+    return estimate_blend(model, train_one, targets.loss, (source, plan.rows), val, accelerator.device)
