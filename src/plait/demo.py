@@ -1,6 +1,5 @@
 """The main job on real data: questions about pictures, which neither the question nor the picture answers alone."""
 
-import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -10,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from plait import console
-from plait.encoders.packaged import package_folder
-from plait.errors import DataError, MissingExtra, RunError
+from plait.datasets import get_dataset
+from plait.errors import DataError
 from plait.predictor import Predictor
 from plait.report import plots
 from plait.report.page import render, thumbnail
@@ -29,31 +28,6 @@ MODELS: dict[str, dict[str, Any]] = {
 TRAIN = {"learning_rate": 3e-3, "schedule": "onecycle", "batch_size": 77}  # about 8 pictures and all their questions
 
 
-def write_tables(folder: Path) -> tuple[Path, Path]:
-    """Easy-VQA (MIT, 4,000 + 1,000 pictures, 48,248 questions) as `train.csv` and `test.csv` with their pictures.
-
-    Raises:
-        MissingExtra: the package `easy-vqa` is not installed.
-    """
-    try:
-        data = package_folder("easy_vqa") / "data"
-    except MissingExtra as error:
-        raise MissingExtra("easy-vqa is not installed; run: pip install 'plait[demo]'") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    for split in ("train", "test"):
-        questions = json.loads((data / split / "questions.json").read_text(encoding="utf-8"))
-        frame = pd.DataFrame(questions, columns=["question", "answer", "image"])
-        frame["image"] = [f"{split}/{number}.png" for number in frame["image"]]
-        pictures = folder / split
-        if not pictures.is_dir():
-            beside = folder / f".{split}.tmp"
-            shutil.rmtree(beside, ignore_errors=True)
-            shutil.copytree(data / split / "images", beside)
-            beside.rename(pictures)
-        frame[["image", "question", "answer"]].to_csv(folder / f"{split}.csv", index=False)
-    return folder / "train.csv", folder / "test.csv"
-
-
 def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True) -> dict[str, float]:
     """Train the three models, write `demo.json` and `report.html`, and give their test accuracies.
 
@@ -63,12 +37,7 @@ def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True)
     """
     start = time.monotonic()
     run = RunFolder(folder)
-    try:
-        train, test = write_tables(folder / "data")
-    except OSError as error:
-        raise RunError(
-            f"{folder}: the demo's tables can't be written ({error.strerror}); choose another with -o"
-        ) from error
+    train, test = get_dataset("easy-vqa", folder / "data")
     accuracy: dict[str, float] = {}
     rows = []
     for name, inputs in MODELS.items():

@@ -1,15 +1,11 @@
 """The training runs of a comparison, one after the other or in several processes."""
 
 import os
-import pickle
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
-import joblib  # type: ignore[import-untyped]
 import torch
+from joblib import Parallel, delayed  # type: ignore[import-untyped]
 from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped]
 
 from plait.compare.candidates import Candidate
@@ -58,20 +54,23 @@ def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Ite
     if processes == 1:
         yield from ((job, _attempt(experiment, job)) for job in jobs)
         return
-    with tempfile.TemporaryDirectory(prefix="plait-compare-") as folder:
-        path = Path(folder) / "experiment"
-        path.write_bytes(pickle.dumps(experiment))  # ours, read by our own processes alone
-        try:
-            with joblib.parallel_config("loky", inner_max_num_threads=1):
-                parallel = joblib.Parallel(
-                    n_jobs=processes, return_as="generator_unordered", batch_size=1, pre_dispatch=processes
-                )
-                yield from parallel(joblib.delayed(_attempt_elsewhere)(str(path), job) for job in jobs)
-        except TerminatedWorkerError as error:
-            raise PlaitError(
-                "a process of the comparison was killed, most likely for memory; the same command goes on, and "
-                "--processes 1 needs less"
-            ) from error
+    parallel = Parallel(
+        n_jobs=processes,
+        backend="loky",
+        return_as="generator_unordered",
+        batch_size=1,
+        pre_dispatch=processes,
+        inner_max_num_threads=1,
+        initializer=_receive,
+        initargs=(experiment,),
+    )
+    try:
+        yield from parallel(delayed(_attempt_elsewhere)(job) for job in jobs)
+    except TerminatedWorkerError as error:
+        raise PlaitError(
+            "a process of the comparison was killed, most likely for memory; the same command goes on, and "
+            "--processes 1 needs less"
+        ) from error
 
 
 def _attempt(experiment: Experiment, job: Job) -> Answer | Failure:
@@ -83,13 +82,16 @@ def _attempt(experiment: Experiment, job: Job) -> Answer | Failure:
         return Failure((str(error) or type(error).__name__).splitlines()[0][:300])
 
 
-def _attempt_elsewhere(path: str, job: Job) -> tuple[Job, Answer | Failure]:
-    with StopRequest():  # Ctrl-C reaches every process: this one ends its step, or its run
-        return job, _attempt(_experiment(path), job)
+_received: Experiment | None = None  # of a process of the comparison
 
 
-@lru_cache(maxsize=1)
-def _experiment(path: str) -> Experiment:
+def _receive(experiment: Experiment) -> None:
+    global _received
     torch.set_num_threads(1)
-    found: Experiment = pickle.loads(Path(path).read_bytes())  # noqa: S301 (run_jobs wrote it, to a folder of its own)
-    return found
+    _received = experiment
+
+
+def _attempt_elsewhere(job: Job) -> tuple[Job, Answer | Failure]:
+    assert _received is not None
+    with StopRequest():  # Ctrl-C reaches every process: this one ends its step, or its run
+        return job, _attempt(_received, job)

@@ -29,11 +29,16 @@ RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("start", "<u8"), ("tokens",
 DTYPES = {"float16": np.float16, "float32": np.float32}
 
 
-def features_folder() -> Path:
-    """Where stores lie: `features` in `$PLAIT_CACHE`, else in the user's cache folder."""
+def cache_folder() -> Path:
+    """`$PLAIT_CACHE`, else plait's part of the user's cache folder."""
     cache = os.environ.get("PLAIT_CACHE")
     base = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "plait"
-    return base.expanduser() / "features"
+    return base.expanduser()
+
+
+def features_folder() -> Path:
+    """Where stores lie: `features` in the cache folder."""
+    return cache_folder() / "features"
 
 
 def content_key(content: bytes) -> bytes:

@@ -1,0 +1,48 @@
+"""The commands. Each is a thin call of one function; heavy imports wait until a command runs."""
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from plait.cli.comparing import compare
+from plait.cli.datasets import datasets
+from plait.cli.features import features
+from plait.cli.runs import check, evaluate, predict, train
+from plait.cli.tools import demo, doctor
+from plait.errors import PlaitError
+
+app = typer.Typer(
+    name="plait",
+    help="Train, evaluate and use one model of many modalities: text, pictures, numbers and categories.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (train, compare, check, evaluate, predict, doctor, demo):
+    app.command()(command)
+app.add_typer(features, name="features")
+app.add_typer(datasets, name="datasets")
+
+
+def _interrupted() -> NoReturn:
+    sys.stderr.write("plait: interrupted before there was anything to save\n")
+    sys.exit(130)
+
+
+def main() -> NoReturn:
+    """Run a command; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        app()
+    except PlaitError as error:
+        kind = type(error).__name__
+        sys.stderr.write(f"plait: {' '.join(str(error).split())}\n")
+        sys.exit(130 if kind == "Interrupted" else 2)
+    except KeyboardInterrupt:
+        _interrupted()
+    except SystemExit as stop:
+        if stop.code == 130:  # typer turned Ctrl-C into an exit without a word
+            _interrupted()
+        raise
+    sys.exit(0)

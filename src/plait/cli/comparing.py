@@ -1,0 +1,59 @@
+"""The command that compares fusions and modalities."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plait.cli.options import (
+    Group,
+    Json,
+    OnError,
+    Quiet,
+    TargetNames,
+    Types,
+    names_in,
+    print_json,
+    recipe_of,
+)
+
+
+def compare(
+    source: Annotated[Path, typer.Argument(help="A table or a recipe.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values, such as train.epochs=3.")] = None,
+    target: TargetNames = None,
+    types: Types = None,
+    fusions: Annotated[str | None, typer.Option(help="Only these: concat,low_rank,boosted.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each fold.")] = 1,
+    rows: Annotated[int | None, typer.Option(min=10, help="Compare on so many rows, drawn at random.")] = None,
+    group: Group = None,
+    on_error: OnError = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; the same one goes on.")] = None,
+    save_best: Annotated[bool, typer.Option("--save-best", help="Leave a run folder of the winner.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, help="That train at once; by default one a core.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Does the second modality help, and which fusion should it be? plait compare products.csv --target category"""
+    from plait.compare import compare, prepare_recipe
+
+    recipe = recipe_of(source, overrides, target, types, None, None, None, group, on_error)
+    recipe, said = prepare_recipe(recipe)
+    if not quiet:
+        for line in said:
+            typer.echo(line, err=True)
+    chosen = names_in(fusions) or None
+    found = compare(
+        recipe,
+        output=output,
+        fusions=chosen,
+        folds=folds,
+        seeds=seeds,
+        rows=rows,
+        save_best=save_best,
+        processes=processes,
+        verbose=not quiet,
+    )
+    if as_json:
+        print_json(found.to_json())

@@ -1,0 +1,87 @@
+"""What the commands share: options, the recipe of a command line, JSON."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class OnUnusable(StrEnum):
+    """What predicting does with a cell that can't be used."""
+
+    refuse = "refuse"
+    missing = "missing"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run.")]
+TargetNames = Annotated[list[str] | None, typer.Option("--target", "-t", help="Column to predict; may be repeated.")]
+Types = Annotated[list[str] | None, typer.Option("--type", help="COLUMN=TYPE, over what plait sees; may be repeated.")]
+Val = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to validate on.")]
+Test = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to test on.")]
+Split = Annotated[str | None, typer.Option(help="Column that says train, val or test.")]
+Group = Annotated[str | None, typer.Option(help="Column whose equal cells never sit on both sides.")]
+OnError = Annotated[str | None, typer.Option(help="refuse or skip rows with cells that can't be used.")]
+
+
+def recipe_of(
+    source: Path,
+    overrides: list[str] | None,
+    targets: list[str] | None,
+    types: list[str] | None,
+    val: str | None,
+    test: str | None,
+    split: str | None,
+    group: str | None,
+    on_error: str | None,
+) -> Any:
+    """A recipe from a file or a table, with what the command line says on top."""
+    from plait.recipe import Recipe, apply_overrides
+
+    values: dict[str, Any] = {}
+    is_recipe = source.suffix.lower() in (".yaml", ".yml")
+    said = {"val": _share(val), "test": _share(test), "split": split, "group": group, "on_error": on_error}
+    data: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
+    if types:
+        data["types"] = dict(_pair(text, "--type") for text in types)
+    if not is_recipe:
+        data["train"] = str(source)
+    if targets:
+        values["task"] = [{"target": name} for name in targets]
+    if data:
+        values["data"] = data
+    if is_recipe:
+        base = Recipe.read(source).model_dump(mode="json", exclude_defaults=True)
+        base.pop("resolved", None)
+        values = {**base, **values, "data": {**base.get("data", {}), **data}}
+    return Recipe.parse(apply_overrides(values, overrides or []), str(source))
+
+
+def names_in(text: str | None) -> list[str]:
+    """`a, b` → both names."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _share(text: str | None) -> float | str | None:
+    """`0.1` is a share, anything else a file."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    from plait.errors import RecipeError
+
+    name, equals, value = text.rpartition("=")
+    if not equals or not name:
+        raise RecipeError(f"{option} {text}: expected COLUMN=VALUE")
+    return name, value
+
+
+def print_json(value: Any) -> None:
+    """A result for machines, on stdout."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=float))

@@ -1,0 +1,154 @@
+"""Commands of one run: train, check, evaluate, predict."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plait.cli.options import (
+    Group,
+    Json,
+    OnError,
+    OnUnusable,
+    Output,
+    Quiet,
+    Split,
+    TargetNames,
+    Test,
+    Types,
+    Val,
+    names_in,
+    print_json,
+    recipe_of,
+)
+
+
+def train(
+    source: Annotated[Path, typer.Argument(help="A table, a recipe.yaml, or with --resume a run folder.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values, such as train.epochs=3.")] = None,
+    target: TargetNames = None,
+    types: Types = None,
+    val: Val = None,
+    test: Test = None,
+    split: Split = None,
+    group: Group = None,
+    on_error: OnError = None,
+    output: Output = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run folder.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model of a table: plait train products.csv --target category"""
+    from plait.errors import RecipeError
+    from plait.run_folder import RunFolder
+
+    if resume:
+        if overrides or target:
+            raise RecipeError("--resume goes on with the run's own recipe; it takes no overrides or targets")
+        recipe, output = RunFolder(source).read_recipe(), source
+    else:
+        recipe = recipe_of(source, overrides, target, types, val, test, split, group, on_error)
+    from plait.predictor import Predictor
+
+    predictor = Predictor.from_recipe(recipe, output, verbose=not quiet).fit(resume=resume)
+    if as_json and predictor.run_ is not None:
+        print_json({"run": str(predictor.run_.path), **predictor.metrics_})
+
+
+def check(
+    source: Annotated[Path, typer.Argument(help="A table or a recipe.yaml.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values.")] = None,
+    target: TargetNames = None,
+    types: Types = None,
+    val: Val = None,
+    test: Test = None,
+    split: Split = None,
+    group: Group = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what would go wrong in training; exit code 1 where something would."""
+    from plait.checking import check_recipe, show_health
+
+    health = check_recipe(recipe_of(source, overrides, target, types, val, test, split, group, None))
+    if as_json:
+        print_json(health.to_json())
+    else:
+        show_health(health)
+    if not health.ok:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    table: Annotated[Path, typer.Argument(help="A table with the target.")],
+    metric: Annotated[list[str] | None, typer.Option(help="Only this metric; may be repeated.")] = None,
+    modalities: Annotated[bool, typer.Option("--modalities", help="What each modality gives.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="With curves as more rows lack a modality.")] = False,
+    noise: Annotated[
+        str | None,
+        typer.Option(help="With curves as values get worse: all, or blur,jpeg,typos,word_drop,number_noise."),
+    ] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="With those: score so many rows, evenly spaced.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="With those: a page with the curves.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a trained model on a table."""
+    from plait import console
+    from plait.errors import RecipeError
+    from plait.predictor import Predictor
+
+    if modalities or missing or noise:
+        from plait.ablation import show_modalities
+        from plait.report.modalities_report import write_modalities
+
+        report = Predictor.load(run, verbose=True).modalities(table, missing, names_in(noise), rows)
+        if output is not None:
+            write_modalities(output, report, run.resolve().name, table.name)
+            typer.echo(f"page: {output}", err=True)
+        if as_json:
+            print_json(report.to_json())
+        else:
+            show_modalities(report)
+        return
+    if output is not None or rows is not None:
+        raise RecipeError("-o and --rows belong to --modalities, --missing or --noise")
+    scores = Predictor.load(run, verbose=True).evaluate(table, metric)
+    if as_json:
+        print_json(scores)
+    else:
+        console.show(console.table("", ["metric", "value"], scores.items(), ["value"]))
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    given: Annotated[list[str] | None, typer.Argument(help="A table; with --set COLUMN=VALUE pairs.")] = None,
+    as_row: Annotated[bool, typer.Option("--set", help="Predict one row, given as COLUMN=VALUE pairs.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .parquet, .csv or .jsonl file; else CSV on stdout.")
+    ] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="Column to copy beside the answers; may be repeated.")] = None,
+    on_error: Annotated[
+        OnUnusable, typer.Option(help="Refuse cells that can't be used, or count them as missing and name them.")
+    ] = OnUnusable.refuse,
+    as_json: Json = False,
+) -> None:
+    """Answer each row of a table, or one row: plait predict RUN --set title="a red bird" photo=bird.jpg"""
+    from plait.errors import DataError
+    from plait.predicting import predict_row, predict_table
+
+    if as_row:
+        answer = predict_row(run, given or [])
+        if as_json:
+            print_json(answer)
+        else:
+            for name, value in answer.items():
+                typer.echo(f"{name}\t{value}")
+        return
+    if not given or len(given) > 1:
+        raise DataError("which rows? Name one table, or one row with --set COLUMN=VALUE")
+    problems: list[str] | None = [] if on_error is OnUnusable.missing else None
+    count = predict_table(run, Path(given[0]), output, keep or [], as_json, problems)
+    for problem in problems or ():
+        typer.echo(f"counted as missing: {problem}", err=True)
+    if output is not None:
+        typer.echo(f"{count:,} rows: {output}", err=True)

@@ -1,0 +1,64 @@
+"""Real data sets that packages bring, as tables: `plait datasets get tuxpaint -o data/tuxpaint`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from plait.datasets.easy_vqa import write_easy_vqa
+from plait.datasets.emoji import write_emoji
+from plait.datasets.tuxpaint import write_tuxpaint
+from plait.errors import DataError, RunError, unknown
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set of a package.
+
+    Args:
+        about: what a row holds.
+        rows: how many, about.
+        licence: of the data.
+        package: that brings it.
+        write: writes tables and pictures into a folder, and gives the tables.
+    """
+
+    about: str
+    rows: str
+    licence: str
+    package: str
+    write: Callable[[Path], list[Path]]
+
+
+DATASETS: dict[str, DataSet] = {
+    "easy-vqa": DataSet(
+        "questions about pictures of one shape, and their answers", "48,248", "MIT", "PyPI easy-vqa", write_easy_vqa
+    ),
+    "emoji": DataSet(
+        "emoji: picture, name, tags, group",
+        "1,911",
+        "pictures Apache-2.0, names MIT",
+        "npm emoji-datasource-google, emojibase-data",
+        write_emoji,
+    ),
+    "tuxpaint": DataSet(
+        "Tux Paint stamps: picture, caption, kind", "785", "GPL-2", "Debian tuxpaint-stamps-default", write_tuxpaint
+    ),
+}
+
+
+def get_dataset(name: str, folder: Path) -> list[Path]:
+    """Build a data set's tables in a folder; what is downloaded on the way is kept in the cache.
+
+    Raises:
+        DataError: there is no such data set, or its package can't be had here.
+        RunError: the folder can't be written.
+    """
+    if name not in DATASETS:
+        raise DataError(unknown("data set", name, DATASETS))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return DATASETS[name].write(folder)
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder}: can't be written ({error.strerror or error}); choose another with -o"
+        ) from error

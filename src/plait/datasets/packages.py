@@ -1,0 +1,101 @@
+"""Packages that bring data: installed ones, else downloaded once into the cache and unpacked, never installed."""
+
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from plait import console
+from plait.data.features import cache_folder
+from plait.errors import DataError
+
+LARGEST = 2_000_000_000  # bytes that a package may unpack to
+
+
+def debian_package(name: str, holds: str) -> Path:
+    """The folder that a Debian package's files lie under.
+
+    Args:
+        name: of the package.
+        holds: a folder of it, as installed: `/usr/share/…`.
+
+    Raises:
+        DataError: it is not installed, and this machine can't download it.
+    """
+    if Path(holds).is_dir():
+        return Path("/")
+
+    def fetch(folder: Path) -> None:
+        _run(["apt-get", "download", name], folder)
+        _run(["dpkg-deb", "-x", str(next(folder.glob("*.deb"))), "unpacked"], folder)
+
+    advice = f"on Debian or Ubuntu install it with: apt-get install {name}"
+    return _cached(f"debian-{name}", f"Debian package {name}", advice, fetch)
+
+
+def npm_package(name: str, version: str) -> Path:
+    """The folder of an npm package's files.
+
+    Raises:
+        DataError: this machine can't download it.
+    """
+
+    def fetch(folder: Path) -> None:
+        _run(["npm", "pack", "--silent", f"{name}@{version}"], folder)
+        with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+            if sum(member.size for member in archive) > LARGEST:
+                raise DataError(f"{name}: the package unpacks to more than {LARGEST:,} bytes")
+            archive.extractall(folder / "unpacked", filter="data")  # no path leaves the folder
+
+    advice = "npm comes with Node.js: https://nodejs.org"
+    return _cached(f"npm-{name}-{version}", f"npm package {name} {version}", advice, fetch) / "package"
+
+
+def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> Path:
+    """A folder of the cache, filled on first use: whole, or not at all."""
+    folder = cache_folder() / "packages" / key
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    console.say(f"downloading {what} into {folder.parent}")
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        beside = Path(name)
+        try:
+            fetch(beside)
+        except FileNotFoundError as error:
+            raise DataError(f"{what}: {error.filename} is not here to download it; {advice}") from error
+        except subprocess.CalledProcessError as error:
+            said = (error.stderr or "").strip().splitlines()
+            raise DataError(f"{what}: the download failed ({said[-1][:160] if said else error}); {advice}") from error
+        except (StopIteration, tarfile.TarError) as error:
+            raise DataError(f"{what}: the download gave no package; {advice}") from error
+        if not folder.is_dir():
+            (beside / "unpacked").rename(folder)
+    return folder
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 (names are ours)
+
+
+def write_table(path: Path, rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> Path:
+    """A CSV file, whole or not at all."""
+    beside = path.with_name(f".{path.name}.tmp")
+    pd.DataFrame(rows, columns=list(columns)).to_csv(beside, index=False)
+    beside.replace(path)
+    return path
+
+
+def copy_pictures(pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Copy files that are not there yet, each whole or not at all."""
+    for source, target in pairs:
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside = target.with_name(f".{target.name}.tmp")
+            shutil.copyfile(source, beside)
+            beside.replace(target)

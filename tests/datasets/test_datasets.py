@@ -1,0 +1,129 @@
+"""Data sets of packages, on tiny folders of the packages' shape; the real ones where they are installed."""
+
+import io
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fakes import picture
+from plait.data.readers import open_table
+from plait.datasets import DATASETS, get_dataset, packages
+from plait.datasets.emoji import write_emoji
+from plait.datasets.tuxpaint import write_tuxpaint
+from plait.errors import DataError, RunError
+
+
+def test_stamps_with_captions_become_rows(tmp_path: Path) -> None:
+    stamps = tmp_path / "stamps"
+    for name, text in (
+        ("animals/birds/toucan", "A toucan.\nfr.utf8=Un toucan.\n"),
+        ("animals/birds/toucan_mirror", "A toucan."),
+        ("food/pear", "A green pear, \u201cripe\u201d.\n"),
+        ("food/nameless", ""),
+    ):
+        picture(stamps / f"{name}.png", "red")
+        (stamps / f"{name}.txt").write_text(text, encoding="utf-8")
+    picture(stamps / "space" / "moon.png", "blue")  # no caption at all
+    (table,) = write_tuxpaint(tmp_path / "out", stamps)
+    frame = pd.read_csv(table)
+    assert frame["caption"].tolist() == ["A toucan.", "A green pear, \u201cripe\u201d."]
+    assert frame["kind"].tolist() == ["animals", "food"] and frame["group"][0] == "animals/birds"
+    assert all((tmp_path / "out" / name).exists() for name in frame["picture"])
+    assert open_table(table).columns == ["picture", "caption", "kind", "group"]
+
+
+def test_emoji_pictures_meet_their_names(tmp_path: Path) -> None:
+    pictures, names = tmp_path / "p", tmp_path / "n"
+    listed = [
+        {"unified": "2764-FE0F", "image": "2764-fe0f.png", "category": "Smileys", "subcategory": "heart"},
+        {"unified": "1F600", "image": "1f600.png", "category": "Smileys", "subcategory": "face"},
+        {"unified": "1F9FF", "image": "gone.png", "category": "Objects", "subcategory": "other"},
+    ]
+    data = [{"hexcode": "2764", "label": "red heart", "tags": ["love", "red"]}, {"hexcode": "1F9FF", "label": "amulet"}]
+    picture(pictures / "img" / "google" / "64" / "2764-fe0f.png", "red")
+    picture(pictures / "img" / "google" / "64" / "1f600.png", "green")
+    (pictures / "emoji.json").write_text(json.dumps(listed))
+    (names / "en").mkdir(parents=True)
+    (names / "en" / "data.json").write_text(json.dumps(data))
+    (table,) = write_emoji(tmp_path / "out", pictures, names)
+    assert pd.read_csv(table).to_dict("records") == [
+        {
+            "picture": "pictures/2764-fe0f.png",
+            "name": "red heart",
+            "tags": "love;red",
+            "group": "Smileys",
+            "subgroup": "heart",
+        }
+    ]
+
+
+def _npm(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> list[list[str]]:
+    """An npm that packs some files."""
+    calls: list[list[str]] = []
+
+    def run(command: list[str], cwd: Path, **more: Any) -> None:
+        calls.append(command)
+        with tarfile.open(cwd / "made.tgz", "w:gz") as archive:
+            for name, content in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return calls
+
+
+def test_a_package_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path))
+    calls = _npm(monkeypatch, {"package/a.json": b"{}"})
+    folder = packages.npm_package("some", "1.0.0")
+    assert (folder / "a.json").read_text() == "{}" and packages.npm_package("some", "1.0.0") == folder
+    assert calls == [["npm", "pack", "--silent", "some@1.0.0"]]
+    assert [path.name for path in (tmp_path / "packages").iterdir()] == ["npm-some-1.0.0"]
+
+
+def test_a_package_can_not_write_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "cache"))
+    _npm(monkeypatch, {"../../../../evil.txt": b"x"})
+    with pytest.raises(DataError, match="gave no package"):
+        packages.npm_package("bad", "1.0.0")
+    assert not list(tmp_path.rglob("evil.txt")) and not list((tmp_path / "cache" / "packages").iterdir())
+
+
+def test_what_is_not_here_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path))
+
+    def absent(command: list[str], **more: Any) -> None:
+        raise FileNotFoundError(2, "No such file", command[0])
+
+    monkeypatch.setattr(subprocess, "run", absent)
+    with pytest.raises(DataError, match="apt-get is not here.*apt-get install some-stamps"):
+        packages.debian_package("some-stamps", "/nowhere/at/all")
+
+    def offline(command: list[str], **more: Any) -> None:
+        raise subprocess.CalledProcessError(1, command, stderr="npm error\nnpm error network is down\n")
+
+    monkeypatch.setattr(subprocess, "run", offline)
+    with pytest.raises(DataError, match="the download failed .npm error network is down"):
+        packages.npm_package("some", "1.0.0")
+
+
+def test_names_and_folders(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="unknown data set 'tuxpant'.*tuxpaint"):
+        get_dataset("tuxpant", tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="can't be written"):
+        get_dataset("easy-vqa", tmp_path / "file" / "under")
+    assert all(entry.licence and entry.package for entry in DATASETS.values())
+
+
+def test_easy_vqa(tmp_path: Path) -> None:
+    pytest.importorskip("easy_vqa")
+    train, test = get_dataset("easy-vqa", tmp_path)
+    assert len(pd.read_csv(train)) == 38_575 and len(pd.read_csv(test)) == 9_673
+    assert get_dataset("easy-vqa", tmp_path) == [train, test]
