@@ -21,8 +21,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], rig
     """A table; `right` names columns of numbers."""
     made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     numbers = set(right)
-    for name in columns:
-        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for place, name in enumerate(columns):
+        justify: Any = "right" if name in numbers else "left"
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=place == 0)
     for row in rows:
         made.add_row(*[_cell(value) for value in row])
     return made

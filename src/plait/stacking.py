@@ -1,9 +1,11 @@
 """`fusion.method: late_stacking`: a linear model on what each modality said of rows that it was not trained on."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 
@@ -107,7 +109,9 @@ def _logistic(x: np.ndarray, y: np.ndarray, classes: int) -> tuple[np.ndarray, n
     if len(seen) == 1:
         bias[seen[0]] = 0.0
         return weight, bias
-    model = LogisticRegression(max_iter=500).fit(x, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # regularised: near its end is good enough
+        model = LogisticRegression(max_iter=300, tol=1e-3).fit(x, y)
     if len(seen) == 2:  # one set of weights, for the second
         weight[seen[1]], bias[seen] = model.coef_[0], [0.0, model.intercept_[0]]
         return weight, bias
