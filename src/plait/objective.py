@@ -1,6 +1,7 @@
 """What the loop lowers: the tasks' losses, and what keeps one modality from learning for all."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -67,8 +68,8 @@ class Objective:
         return self.targets.loss_of(output, batch.targets, settings.auxiliary or 1.0)
 
     @property
-    def before_step(self) -> Callable[[int], None] | None:
-        """What changes gradients before they are used."""
+    def around_step(self) -> Callable[[int], AbstractContextManager[None]] | None:
+        """What a step of the optimizer is taken within."""
         return self.modulation
 
 
@@ -99,7 +100,7 @@ def blend_of(
     def train_one(twin: MultimodalModel, chosen: str) -> None:
         only = {name: float(name == chosen) for name in (*names, JOINT)}
         objective = Objective(short, targets, twin, accelerator, only)
-        before = objective.before_step
-        train(twin, source, plan, objective, short, accelerator=accelerator, workers=workers, before_step=before)
+        around = objective.around_step
+        train(twin, source, plan, objective, short, accelerator=accelerator, workers=workers, around_step=around)
 
     return estimate_blend(model, train_one, targets.loss, (source, plan.rows), val, accelerator.device)

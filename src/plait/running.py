@@ -57,7 +57,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
                 listener=listener,
                 accelerator=accelerator,
                 workers=workers,
-                before_step=objective.before_step,
+                around_step=objective.around_step,
             )
     except Interrupted as error:
         raise Interrupted(f"{error}; continue with: plait train --resume {run.path}") from None
@@ -100,7 +100,7 @@ def _stack(
     def train_twin(twin: MultimodalModel, rows: np.ndarray) -> None:
         plan = BatchPlan(rows, recipe.train.batch_size, seed=recipe.train.seed)
         objective = Objective(recipe.train, prepared.targets, twin, accelerator, blend)
-        before = objective.before_step
+        around = objective.around_step
         train(
             twin,
             part.source,
@@ -109,7 +109,7 @@ def _stack(
             recipe.train,
             accelerator=accelerator,
             workers=workers,
-            before_step=before,
+            around_step=around,
         )
 
     fit_stacking(

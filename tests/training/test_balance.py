@@ -56,8 +56,9 @@ def test_scores_are_the_likelihood_with_the_others_masked() -> None:
     assert model.fusion.training is False and torch.equal(torch.get_rng_state()[:8], state[:8])
 
 
-def test_gradients_are_scaled_and_get_noise_of_their_own_size() -> None:
+def test_steps_are_scaled_and_gradients_get_noise_of_their_own_size() -> None:
     encoder = torch.nn.Linear(400, 300)
+    optimizer = torch.optim.SGD(encoder.parameters(), lr=1.0)  # the paper's: a step is the gradient
     torch.manual_seed(1)
     gradient = torch.randn(300, 400) * 0.02
     change = GradientModulation({"a": encoder, "b": torch.nn.Linear(2, 2)}, TARGETS.row_loss, 0.5)
@@ -67,15 +68,18 @@ def test_gradients_are_scaled_and_get_noise_of_their_own_size() -> None:
     }
 
     def changed(step: int) -> torch.Tensor:
+        torch.nn.init.zeros_(encoder.weight)
+        torch.nn.init.zeros_(encoder.bias)
         encoder.weight.grad, encoder.bias.grad = gradient.clone(), torch.ones(300)
         change.note(Output({}, torch.zeros(1, 1), {}, said), {"y": torch.tensor([0])})
-        change(step)
-        return encoder.weight.grad
+        with change(step):
+            optimizer.step()
+        return -encoder.weight.detach().clone() / factor
 
     factor = 1 - np.tanh(0.5 * 3 * np.exp(9) / (np.exp(9) + 2))
-    noise = changed(7) - factor * gradient
+    noise = changed(7) - gradient
     assert float(noise.std()) == pytest.approx(0.02, rel=0.02) and abs(float(noise.mean())) < 1e-3
-    assert encoder.bias.grad.tolist() == pytest.approx([factor] * 300)  # vectors get none
+    assert encoder.bias.tolist() == pytest.approx([-factor] * 300)  # vectors get none
     first = changed(7)
     assert torch.equal(changed(7), first) and not torch.equal(changed(8), first)
 
@@ -158,8 +162,8 @@ def test_a_modulated_run_resumes_as_if_it_had_not_stopped(tmp_path: Path) -> Non
                 epochs=last, schedule="constant", precision="float32", device="cpu", gradient_modulation=0.8
             )
             objective = Objective(settings, TARGETS, model)
-            before = objective.before_step
-            train(model, source, plan, objective, settings, folder=folder, resume=number > 0, before_step=before)
+            around = objective.around_step
+            train(model, source, plan, objective, settings, folder=folder, resume=number > 0, around_step=around)
         return model
 
     for part in ("whole", "cut"):

@@ -283,7 +283,7 @@ class Experiment:
         val_part = (fold.source, fold.val)
         blend = blend_of(model, settings, targets, fold.source, plan, val_part, self.accelerator, workers)
         objective = Objective(settings, targets, model, blend=blend)
-        before = objective.before_step
+        around = objective.around_step
         train(
             model,
             fold.source,
@@ -293,7 +293,7 @@ class Experiment:
             judge=judge,
             metric=metric,
             workers=workers,
-            before_step=before,
+            around_step=around,
         )
 
     def settle_precision(self, candidate: Candidate) -> None:

@@ -1,7 +1,8 @@
 """Gradients that keep one modality from learning for all (OGM-GE)."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,11 +18,12 @@ class GradientModulation:
     """On-the-fly gradient modulation with generalisation enhancement (OGM-GE, 2203.15332).
 
     A modality's score is the mean likelihood, exp(-loss), that the model gives to the truth with the others masked. An
-    encoder whose modality scores above the mean of the others, by a ratio r, has its gradient multiplied by
-    1 - tanh(strength * r). Every encoder's matrices then get Gaussian noise with the deviation of their gradient.
+    encoder whose modality scores above the mean of the others, by a ratio r, learns by 1 - tanh(strength * r) of its
+    step. The gradient of every encoder's matrices gets Gaussian noise with its own deviation.
 
     Where we differ: the paper cuts a linear layer over concatenated features in parts to score two modalities; masking
-    works for any fusion, and two or more.
+    works for any fusion, and two or more. The paper multiplies the gradient, which under SGD is the same; Adam divides
+    a gradient by its size, and would undo it.
 
     Args:
         encoders: modality → encoder; frozen ones have no gradient and stay as they are.
@@ -53,24 +55,24 @@ class GradientModulation:
                 self.sums[name] = found + self.sums.get(name, torch.zeros_like(found))
 
     def coefficients(self) -> dict[str, float]:
-        """What each encoder's gradient is multiplied by; one where there is nothing to compare."""
+        """What each encoder's step is multiplied by; one where there is nothing to compare."""
         return modulation({name: (float(s[0]), float(s[1])) for name, s in self._agreed().items()}, self.strength)
 
-    def __call__(self, step: int) -> None:
-        """Change the encoders' gradients, just before they are clipped and used."""
+    @contextmanager
+    def __call__(self, step: int) -> Iterator[None]:
+        """Within it gradients are clipped and used: noise comes before, and part of the step is taken back after."""
         found, self.sums = self.coefficients(), {}
+        slowed: list[tuple[nn.Parameter, Tensor, float]] = []
         for place, (name, encoder) in enumerate(self.encoders.items()):
             for number, parameter in enumerate(encoder.parameters()):
                 if parameter.grad is not None:
-                    self._change(parameter.grad, found.get(name, 1.0), (self.seed, step, place, number))
-
-    def _change(self, gradient: Tensor, factor: float, seed: tuple[int, ...]) -> None:
-        deviation = gradient.std()
-        gradient.mul_(factor)
-        if gradient.ndim > 1:
-            generator = torch.Generator(gradient.device).manual_seed(hash(seed) % 2**62)
-            noise = torch.randn(gradient.shape, generator=generator, device=gradient.device, dtype=gradient.dtype)
-            gradient.add_(noise * deviation)
+                    _add_noise(parameter.grad, (self.seed, step, place, number))
+                    if found.get(name, 1.0) < 1:
+                        slowed.append((parameter, parameter.detach().clone(), found[name]))
+        yield
+        with torch.no_grad():
+            for parameter, before, factor in slowed:
+                parameter.copy_(torch.lerp(before, parameter, factor))
 
     def _agreed(self) -> dict[str, Tensor]:
         """Sums over all processes, whose gradients are the same by now."""
@@ -78,6 +80,13 @@ class GradientModulation:
             return self.sums
         added: Any = self.accelerator.reduce(torch.stack([self.sums[name] for name in self.encoders]), "sum")
         return dict(zip(self.encoders, added, strict=True))
+
+
+def _add_noise(gradient: Tensor, seed: tuple[int, ...]) -> None:
+    if gradient.ndim > 1:
+        generator = torch.Generator(gradient.device).manual_seed(hash(seed) % 2**62)
+        noise = torch.randn(gradient.shape, generator=generator, device=gradient.device, dtype=gradient.dtype)
+        gradient.add_(noise * gradient.std())
 
 
 def modulation(scores: Mapping[str, tuple[float, float]], strength: float) -> dict[str, float]:

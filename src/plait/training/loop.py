@@ -7,6 +7,7 @@ processes are Accelerate's, so `accelerate launch` and `torchrun` run the same c
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,7 +80,7 @@ def train(
     listener: Listener | None = None,
     accelerator: Accelerator | None = None,
     workers: int = 0,
-    before_step: Callable[[int], None] | None = None,
+    around_step: Callable[[int], AbstractContextManager[None]] | None = None,
 ) -> Progress:
     """Train a model in place; afterwards it holds the weights of the best epoch.
 
@@ -96,7 +97,7 @@ def train(
         listener: told of steps and epochs.
         accelerator: by default one for `settings.device`.
         workers: threads that prepare batches.
-        before_step: called with the number of batches done before gradients are clipped and used; may change them.
+        around_step: called with the number of batches done; gradients are clipped and used within what it gives.
 
     Raises:
         Interrupted: Ctrl-C; the state was saved.
@@ -155,12 +156,11 @@ def train(
                 accelerator.backward(loss if accumulate == 1 else loss / accumulate)
                 rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
                 if boundary:
-                    if before_step is not None:
-                        before_step(done)
-                    if settings.clip:
-                        clip_gradients(accelerator, weights, settings.clip)
-                    set_rate(optimizer, rate)
-                    optimizer.step()
+                    with nullcontext() if around_step is None else around_step(done):
+                        if settings.clip:
+                            clip_gradients(accelerator, weights, settings.clip)
+                        set_rate(optimizer, rate)
+                        optimizer.step()
                     optimizer.zero_grad(set_to_none=True)
                     if ema is not None:
                         _average(ema, live, settings.ema)
