@@ -14,7 +14,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROWS = [
     {"types", "errors"},
     {"layers", "metrics", "processors", "console"},
-    {"encoders", "fusion", "heads"},
+    {"encoders", "fusion", "heads", "alignment"},
     {"model", "data"},
     {"tasks", "training", "datasets"},
     {"recipe", "frozen"},

