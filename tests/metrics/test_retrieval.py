@@ -80,9 +80,19 @@ def test_several_captions_a_picture_in_both_directions() -> None:
     found = retrieval_metrics(texts, pictures, np.array([0, 1, 1, 2]))
     assert found["img_r1"] == pytest.approx(3 / 4)  # the last text finds the first picture first
     assert found["txt_r1"] == 1.0  # each picture finds one of its texts, the third its own above the others
-    assert set(found) == set(
-        ["txt_r1", "txt_r5", "txt_r10", "img_r1", "img_r5", "img_r10", "r_mean", "median_rank", "mrr", "ndcg", "map"]
-    )
+    assert set(found) == {
+        "txt_r1",
+        "txt_r5",
+        "txt_r10",
+        "img_r1",
+        "img_r5",
+        "img_r10",
+        "r_mean",
+        "median_rank",
+        "mrr",
+        "ndcg",
+        "map",
+    }
 
 
 @settings(max_examples=40, deadline=None)
