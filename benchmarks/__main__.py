@@ -24,7 +24,7 @@ def main() -> None:
         found = importlib.import_module(f"benchmarks.{name}").run()
         prefixes = {entry["name"].split(":")[0] for entry in found}
         rows = [entry for entry in rows if entry["name"].split(":")[0] not in prefixes] + found
-    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")  # each as it comes: all of them take half an hour
     columns = ["name", "value", "unit", "against", "ratio"]
     cells = [[f"{r['value']:,.6g}" if c == "value" else "" if r[c] is None else r[c] for c in columns] for r in rows]
     Console(width=140).print(table("", columns, cells, ["value", "ratio"]))

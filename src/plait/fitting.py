@@ -19,6 +19,7 @@ from plait.data.table import Table
 from plait.errors import DataError
 from plait.frozen import FrozenInputs
 from plait.model import MultimodalModel
+from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
 from plait.recipe import Recipe
 from plait.tasks import Targets
@@ -81,6 +82,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
         problems += _drop_unusable(recipe, name, part, targets, notes)
     torch.manual_seed(recipe.train.seed)
     model = build_model(recipe, inputs, targets)
+    check_remedies(recipe.train, model, has_val="val" in parts)
     return Prepared(recipe, schema, inputs, targets, parts, model, notes, problems)
 
 

@@ -46,12 +46,8 @@ class Objective:
         self.settings, self.targets, self.blend = settings, targets, blend
         self.modulation: GradientModulation | None = None
         encoders: dict[str, Any] = dict(model.encoders.items())
+        check_remedies(settings, model)
         if settings.gradient_modulation and len(encoders) > 1:
-            if not any(p.requires_grad for encoder in encoders.values() for p in encoder.parameters()):
-                raise RecipeError(
-                    "train.gradient_modulation slows encoders down, and all of them are frozen; train one, or use "
-                    "train.modality_dropout or train.auxiliary"
-                )
             strength, seed = settings.gradient_modulation, settings.seed
             self.modulation = GradientModulation(encoders, targets.row_loss, strength, seed, accelerator)
             model.watch_masked = True
@@ -73,6 +69,26 @@ class Objective:
         return self.modulation
 
 
+def check_remedies(settings: TrainSettings, model: MultimodalModel, has_val: bool = True) -> None:
+    """Refuse settings that could do nothing; of one modality there is nothing to balance, and nothing is asked.
+
+    Raises:
+        RecipeError: encoders that are all frozen are to be slowed, or losses weighed without validation rows.
+    """
+    if len(list(model.encoders)) < 2:
+        return
+    parameters = [p for _, encoder in model.encoders.items() for p in encoder.parameters()]
+    if settings.gradient_modulation and not any(p.requires_grad for p in parameters):
+        raise RecipeError(
+            "train.gradient_modulation slows encoders down, and all of them are frozen; train one, or use "
+            "train.modality_dropout or train.auxiliary"
+        )
+    if settings.gradient_blending and not has_val:
+        raise RecipeError(
+            "train.gradient_blending looks at validation rows, and data.val is none; leave one of them out"
+        )
+
+
 def blend_of(
     model: MultimodalModel,
     settings: TrainSettings,
@@ -91,10 +107,8 @@ def blend_of(
     names = list(model.encoders)
     if not settings.gradient_blending or len(names) < 2:
         return None
-    if val is None:
-        raise RecipeError(
-            "train.gradient_blending looks at validation rows, and data.val is none; leave one of them out"
-        )
+    check_remedies(settings, model, has_val=val is not None)
+    assert val is not None
     short = replace(settings, epochs=settings.gradient_blending, gradient_blending=0, patience=0, ema=0.0)
 
     def train_one(twin: MultimodalModel, chosen: str) -> None:

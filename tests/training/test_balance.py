@@ -141,6 +141,7 @@ def test_settings_that_exclude_each_other_are_refused(tmp_path: Path) -> None:
             "answer", output=tmp_path / "run", train={**TRAIN, "gradient_blending": 1}, data={"val": "none"},
             inputs=INPUTS, verbose=False,
         ).fit(frame())  # fmt: skip
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_modulated_run_resumes_as_if_it_had_not_stopped(tmp_path: Path) -> None:
