@@ -14,7 +14,6 @@ from plait.errors import DataError
 from plait.predictor import Predictor
 from plait.report import plots
 from plait.report.page import render, thumbnail
-from plait.report.run_report import style
 from plait.run_folder import RunFolder
 
 # Three models of the same table, through the public API: the same rows, seed, epochs and head.
@@ -95,5 +94,12 @@ def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
         cards.append({"picture": thumbnail(run.path / "data" / str(row.image)), "row": row, "given": given})
     bars = plots.bars({LABELS[row["name"]]: row["accuracy"] for row in rows}, "accuracy on 9,673 test questions")
     return render(
-        "demo.html", style=style(), rows=rows, labels=LABELS, verdict=VERDICT, bars=bars, cards=cards, seconds=seconds
+        "demo.html",
+        title="plait demo: questions about pictures",
+        rows=rows,
+        labels=LABELS,
+        verdict=VERDICT,
+        bars=bars,
+        cards=cards,
+        seconds=seconds,
     )

@@ -4,7 +4,6 @@ from typing import Any
 
 from plait.report import plots
 from plait.report.page import render
-from plait.report.run_report import style
 from plait.run_folder import RunFolder
 
 
@@ -30,7 +29,6 @@ def write_comparison(folder: RunFolder, comparison: Any, recipe: str, notes: lis
         "report.html",
         render(
             "comparison.html",
-            style=style(),
             title=f"{len(comparison.rows)} models of one table, by {comparison.metric}",
             comparison=comparison,
             scored=scored,

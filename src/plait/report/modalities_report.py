@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from plait.ablation import ModalityReport, curve_tables
-from plait.errors import RunError
 from plait.report import plots
 from plait.report.page import render
-from plait.report.run_report import style
+from plait.run_folder import RunFolder
 
 
 def write_modalities(path: Path, report: ModalityReport, run: str, table: str) -> None:
@@ -31,16 +30,9 @@ def write_modalities(path: Path, report: ModalityReport, run: str, table: str) -
         curves.append({"title": title, "plot": drawn, "levels": levels, "scores": named})
     page = render(
         "modalities.html",
-        style=style(),
         title=f"The modalities of {run}",
         subtitle=f"{report.metric} on {report.rows:,} rows of {table}",
         modalities=report,
         curves=curves,
     )
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: can't be written ({error.strerror or error})") from error
+    RunFolder(path.parent).write_text(path.name, page)

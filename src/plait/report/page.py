@@ -2,6 +2,7 @@
 
 import base64
 import io
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters["number"] = number
     environment.filters["svg"] = Markup  # our own plots, whose texts matplotlib escaped
-    return environment.get_template(template).render(**values)
+    style = resources.files("plait.report").joinpath("style.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(style=style, **values)
 
 
 def thumbnail(value: Path | bytes, side: int = 160) -> str | None:

@@ -3,7 +3,6 @@
 import resource
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,6 @@ def write_report(
         "report.html",
         render(
             "run.html",
-            style=style(),
             title=f"{', '.join(targets.names)} from {', '.join(prepared.inputs)}",
             subtitle=f"plait {recipe.resolved.get('versions', {}).get('plait', '')}, run {run.path.name}",
             tiles=_tiles(metric, metrics, prepared, progress),
@@ -73,11 +71,6 @@ def write_report(
             recipe=recipe.write(),
         ),
     )
-
-
-def style() -> str:
-    """The style sheet of every page."""
-    return resources.files("plait.report").joinpath("style.css").read_text(encoding="utf-8")
 
 
 def _tiles(metric: str, metrics: Mapping[str, Any], prepared: Prepared, progress: Progress) -> list[dict[str, str]]:
