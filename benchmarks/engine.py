@@ -1,6 +1,7 @@
 """Frozen encoders: the engine that plait picks against eager float32, which is what peers run; and the store."""
 
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, interleaved, rate, row
 from plait.data.features import FeatureStore, content_key
@@ -28,9 +30,12 @@ ROWS, WIDTH, READ = 50_000, 2048, 256
 
 def run() -> list[Row]:
     """Rows a second of each encoder, and of reading stored rows."""
+    half = has_bfloat16(torch.device("cpu"))
+    kind = "bfloat16" if half else "float32"
+    product = _matrix_product(torch.bfloat16 if half else torch.float32)
     found = []
     for name, (encoder, features) in {**_pictures(), **_texts()}.items():
-        engine = choose_engine(encoder, features, TO_COME, has_bfloat16(torch.device("cpu")))
+        engine = choose_engine(encoder, features, TO_COME, half)
         peer = FlatEncoder(encoder.to(memory_format=torch.contiguous_format), list(features))
 
         def eager(peer: nn.Module = peer, features: Any = features) -> int:
@@ -40,11 +45,33 @@ def run() -> list[Row]:
         def ours(engine: Any = engine, features: Any = features) -> int:
             return len(engine.run(features))
 
-        rates = interleaved({"peers": partial(rate, eager), "plait": partial(rate, ours)})
+        timed = {"peers": partial(rate, eager), "plait": partial(rate, ours), "peak": partial(rate, product)}
+        rates = interleaved(timed)
         ratio = rates["plait"] / rates["peers"]
         found.append(row(f"engine: {name}, eager float32", rates["peers"], "rows/s", "", None))
         found.append(row(f"engine: {name}, plait ({engine.name})", rates["plait"], "rows/s", "eager float32", ratio))
+        reached = rates["plait"] * _flops(peer, features) / BATCH
+        found.append(
+            row(f"engine: {name}, plait", reached, "FLOP/s", f"matrix products in {kind}", reached / rates["peak"])
+        )
     return found + _store()
+
+
+def _matrix_product(dtype: torch.dtype, size: int = 2048, times: int = 5) -> Callable[[], int]:
+    """Large square products, the most that this machine gives a library; each call gives its operations."""
+    left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+
+    def product() -> int:
+        return sum(2 * len(left @ right) ** 3 for _ in range(times))
+
+    return product
+
+
+def _flops(encoder: nn.Module, features: Any) -> int:
+    """Floating-point operations of one batch: matrix products and convolutions, as torch counts them."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        encoder(*features.values())
+    return int(counter.get_total_flops())
 
 
 def _pictures() -> dict[str, Any]:

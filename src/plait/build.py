@@ -1,12 +1,14 @@
 """Recipe → objects: the one place where a name becomes a class."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from plait.build_pairs import PAIR_NAMES, TABULAR, build_pairs, build_shared_space, check_task_options, tabular_name
+from plait.constructing import construct
 from plait.data.batches import InputSpec
 from plait.data.paths import resolve_media
 from plait.data.schema import Schema, split_cell
@@ -26,7 +28,6 @@ from plait.recipe import InputRecipe, Recipe, TaskRecipe
 from plait.tasks import Classification, Multilabel, Regression, Targets, Task, guess_task
 
 DEFAULT_ENCODER = {"text": "scratch:transformer", "image": "scratch:cnn"}
-TABULAR = ("number", "category", "date")
 BOOSTED = "boosted"  # the fusion that is no network: trees on what frozen encoders say
 WIDE = 128  # columns from which attention over columns is left out: its cost grows with their square
 FIT_ROWS = 200_000  # rows that vocabularies and scales are learned from
@@ -78,13 +79,8 @@ def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray) -> dict[str, In
     if any(columns.values()):
         names = [name for kind in TABULAR for name in columns[kind]]
         processor = _tabular_processor(recipe, columns, table, rows)
-        specs[_tabular_name(recipe)] = InputSpec(tuple(names), processor, "tabular")
+        specs[tabular_name(recipe)] = InputSpec(tuple(names), processor, "tabular")
     return specs
-
-
-def _tabular_name(recipe: Recipe) -> str:
-    taken = {name for name, spec in recipe.inputs.items() if spec.modality not in TABULAR}
-    return "tabular" if "tabular" not in taken else "tabular columns"
 
 
 def _text_processor(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Processor:
@@ -154,14 +150,20 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
     """
     tasks: dict[str, Task] = {}
     reasons: dict[str, str] = {}
+    check_task_options(recipe)
+    if recipe.pairs is not None:
+        task = build_pairs(recipe, recipe.pairs)
+        return Targets({recipe.pairs.target or PAIR_NAMES[task.kind]: task}), {}
     for spec in recipe.task:
+        assert spec.target is not None  # check_task_options has seen to it
         if spec.target not in table:
             raise DataError(f"{table.source}: there is no column {spec.target!r}{nearest(spec.target, table.columns)}")
         tasks[spec.target], reasons[spec.target] = _fitted_task(spec, table, rows)
-    return Targets(tasks, {spec.target: spec.weight for spec in recipe.task}), reasons
+    return Targets(tasks, {str(spec.target): spec.weight for spec in recipe.task}), reasons
 
 
 def _fitted_task(spec: TaskRecipe, table: Table, rows: np.ndarray) -> tuple[Task, str]:
+    assert spec.target is not None
     values = [value for value in table.cells(spec.target, rows) if not is_missing(value)]
     distinct = len({str(value) for value in values})
     if distinct < 2 and len(rows) < len(table) and len(table.codes(spec.target)[1]) > 1:
@@ -213,17 +215,19 @@ def build_model(
 
 def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Targets) -> tuple[Any, Any]:
     method, options, out_dims = recipe.fusion.method, recipe.fusion.options, targets.out_dims
+    if recipe.pairs is not None and recipe.pairs.type == "retrieval":
+        return build_shared_space(recipe, in_dims, targets)
     if method == BOOSTED:
-        return _construct("fusion", method, RawFusion, options, (), in_dims), TreeHead(out_dims)
+        return construct("fusion", method, RawFusion, options, (), in_dims), TreeHead(out_dims)
     if method not in FUSIONS:
         raise RecipeError(unknown("fusion", method, [*FUSIONS, BOOSTED]))
     made: Any = FUSIONS[method]
     if made.stage == "late":  # it answers by itself
         options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
         width = sum(out_dims.values())
-        fusion = _construct("fusion", method, made, options, (), in_dims, width, kinds=targets.kinds)
+        fusion = construct("fusion", method, made, options, (), in_dims, width, kinds=targets.kinds)
         return fusion, SplitHead(out_dims)
-    fusion = _construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
+    fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
     return fusion, PredictHead(recipe.fusion.dim, out_dims, recipe.head.hidden, recipe.head.dropout)
 
 
@@ -249,7 +253,7 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
             raise RecipeError(unknown("tabular encoder", full_name, ["scratch:tabular"]))
         if len(spec.columns) > WIDE:
             options.setdefault("layers", 0)
-        made = _construct("tabular", full_name, ENCODERS[full_name], options, used, spec.processor)
+        made = construct("tabular", full_name, ENCODERS[full_name], options, used, spec.processor)
     else:
         column = recipe.inputs[name]
         frozen, tune_last, options = column.frozen, column.tune_last, column.options
@@ -265,7 +269,7 @@ def _column_encoder(
     family, variant = encoder_name(column)
     where, used = f"inputs.{name}", _processor_options(family, str(column.modality))
     if family == "hf":
-        made = _construct(where, variant, HfText, options, used, spec.processor, _hf_name(variant), config=config)
+        made = construct(where, variant, HfText, options, used, spec.processor, _hf_name(variant), config=config)
         if variant == "packaged:minilm" and config is None:
             packaged.mark_minilm(made)
         return made
@@ -275,11 +279,11 @@ def _column_encoder(
             options |= {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
         if is_packaged or config is not None:
             options["pretrained"] = False
-        made = _construct(where, variant, TimmImage, options, used, spec.processor, _timm_name(variant))
+        made = construct(where, variant, TimmImage, options, used, spec.processor, _timm_name(variant))
         if is_packaged and config is None:
             packaged.load_efficientnet_lite0(made)
         return made
-    return _construct(where, f"{family}:{variant}", ENCODERS[f"{family}:{variant}"], options, used, spec.processor)
+    return construct(where, f"{family}:{variant}", ENCODERS[f"{family}:{variant}"], options, used, spec.processor)
 
 
 def encoder_name(spec: InputRecipe) -> tuple[str, str]:
@@ -347,26 +351,3 @@ def _chosen(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[st
     """The options that a processor takes; the others are the encoder's."""
     takes = inspect.signature(function).parameters
     return {key: value for key, value in options.items() if key in takes}
-
-
-def _construct(
-    where: str,
-    name: str,
-    make: Callable[..., Any],
-    options: Mapping[str, Any],
-    used: Sequence[str],
-    *arguments: Any,
-    **more: Any,
-) -> Any:
-    """Call a class with a recipe's options; an option that neither it nor its processor (`used`) takes is an error."""
-    takes = [key for key in list(inspect.signature(make).parameters)[len(arguments) :] if key not in more]
-    for key in options:
-        if key not in takes and key not in used:
-            known = [*takes, *used]
-            raise RecipeError(
-                f"{where}: {name} has no option {key!r}{nearest(key, known) or '.'} Known: {', '.join(known)}"
-            )
-    try:
-        return make(*arguments, **{key: value for key, value in options.items() if key in takes}, **more)
-    except (TypeError, ValueError, KeyError) as error:
-        raise RecipeError(f"{where}: {name} can't be built ({error})") from error

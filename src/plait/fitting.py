@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build_pairs import describe, sides_of
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan
 from plait.data.schema import GROUP, Schema, infer_schema
@@ -22,7 +23,7 @@ from plait.model import MultimodalModel
 from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
 from plait.recipe import Recipe
-from plait.tasks import Targets
+from plait.tasks import Matching, Targets, draw_matches
 from plait.training.evaluate import outputs_of
 from plait.training.loop import Metric
 
@@ -67,8 +68,11 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     recipe = recipe.model_copy(update={"inputs": complete_inputs(recipe.inputs, schema)})
     recipe = name_folders(recipe)
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
+    if recipe.pairs is not None and recipe.data.group is None:
+        notes.append(f"split by {pair_group(recipe)}: rows that share it stay on one side (--group names another)")
     targets, reasons = build_targets(recipe, table, rows["train"])
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
+    notes += [] if targets.pairs is None else [describe(targets.pairs)]
     inputs = build_inputs(recipe, table, rows["train"])
     cache = Cache(int(recipe.train.cache_mb * 1e6))
     source = make_source(recipe, table, inputs, targets, cache)
@@ -77,6 +81,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
         if other is not None:
             other_source = make_source(recipe, other, inputs, targets, cache)
             parts[name] = Part(other_source, np.arange(len(other)))
+    parts = {name: part if name == "train" else with_drawn(recipe, part, targets) for name, part in parts.items()}
     problems = []
     for name, part in parts.items():
         problems += _drop_unusable(recipe, name, part, targets, notes)
@@ -100,6 +105,25 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
     said = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
     roles = {name: role for name, role in roles.items() if name not in said}
     return infer_schema(table, {**recipe.data.types, **said}, roles)
+
+
+def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
+    """A part to score, with non-matches where the task draws them and the table does not hold them already."""
+    task, source = targets.pairs, part.source
+    if not isinstance(task, Matching) or not task.drawn or task.column in source.table:
+        return part
+    table = draw_matches(source.table.take(part.rows), task, recipe.train.seed)
+    drawn = make_source(recipe, table, source.inputs, targets, source.cache, source.problems)
+    return Part(drawn, np.arange(len(table)))
+
+
+def pair_group(recipe: Recipe) -> str:
+    """The column that keeps what belongs together on one side of a split: the anchor's, by default a picture."""
+    assert recipe.pairs is not None
+    sides, modalities = sides_of(recipe)
+    pictures = [name for name, modality in modalities.items() if modality == "image"]
+    anchor = recipe.pairs.anchor or (pictures or list(sides))[0]
+    return sides.get(anchor, [anchor])[0]
 
 
 def frozen_inputs(
@@ -126,14 +150,15 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
         DataError: too few rows, a wrong word in the split column, or a group on both sides of a given split.
     """
     data, rest = recipe.data, np.arange(len(table))
-    groups = table.codes(data.group)[0] if data.group is not None else None
+    group = pair_group(recipe) if data.group is None and recipe.pairs is not None else data.group
+    groups = table.codes(group)[0] if group is not None else None
     labels = _strata(recipe, table)
     parts: dict[str, np.ndarray] = {}
     if data.split is not None:
         parts = split_column(table, data.split)
         if "train" not in parts:
             raise DataError(f"column {data.split!r} marks no row as train")
-        _check_groups(parts, groups, data.group, table)
+        _check_groups(parts, groups, group, table)
         rest = parts.pop("train")
     for name, given in (("test", has_test), ("val", has_val)):
         share = getattr(data, name)
@@ -150,7 +175,9 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
 def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
     """Codes of the first target, where it is a category to stratify by."""
     task = recipe.task[0]
-    if not recipe.data.stratify or task.type in ("regression", "multilabel") or task.target not in table:
+    if task.target is None or task.target not in table:
+        return None
+    if not recipe.data.stratify or task.type in ("regression", "multilabel"):
         return None
     codes, values = table.codes(task.target)
     return codes if len(values) <= max(20, len(table) // 10) else None
@@ -173,6 +200,9 @@ def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, na
 def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, notes: list[str]) -> list[dict[str, Any]]:
     """Leave out rows that no target can be learned from or judged by; refuse or skip, as `on_error` says."""
     if not part.source.targets:
+        if targets.pairs is not None:
+            sides = ", ".join(targets.pairs.sides)
+            raise DataError(f"{part.source.table.source}: the {name} table needs two of the columns {sides} at least")
         raise DataError(f"{part.source.table.source}: the {name} table has no column {targets.names[0]!r} (the target)")
     truth = part.truth()
     lost = np.ones(len(part.rows), dtype=bool)
@@ -180,7 +210,12 @@ def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, note
         lost &= task.unusable(truth[target]) if target in truth else True
         _count_unseen(name, target, truth.get(target), part, notes)
     problems = [{"row": int(row) + 1, "part": name, "problem": "no usable target"} for row in part.rows[lost]]
-    if name == "train" and recipe.data.on_error == "refuse" and problems:
+    if targets.pairs is not None:
+        for problem in problems:
+            problem["problem"] = "no pair: the row lacks a side"
+        if problems:
+            notes.append(f"{name}: {len(problems):,} rows lack a side and are left out")
+    elif name == "train" and recipe.data.on_error == "refuse" and problems:
         raise DataError(
             f"{part.source.table.source}: row {problems[0]['row']}: the target {', '.join(targets.names)} is empty "
             f"(and in {len(problems) - 1} other rows); fill it, or leave such rows out with --on-error skip"
@@ -239,6 +274,8 @@ def together(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> n
         return None
     if choice != "auto":
         return table.codes(choice)[0]
+    if recipe.pairs is not None:  # a batch of few pictures would hold few negatives
+        return None
     best, best_repeats = None, REPEATS
     for spec in inputs.values():
         if spec.modality == "image" and spec.columns[0] in table:

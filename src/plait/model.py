@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from plait.encoders.chunks import encode_in_chunks
 from plait.encoders.tuning import frozen_parts_to_eval
 from plait.layers import AbsentToken, NamedModules, masked_mean
 from plait.types import Alone, Batch, Fused, Input, Output, Tokens
@@ -43,6 +44,7 @@ class MultimodalModel(nn.Module):
         self.encode_blanks = False  # where processes share weights, each must run every encoder on every batch
         self.watch_masked = False  # in training, also say what each modality gives with the others taken away
         self.watch_alone = False  # auxiliary heads answer outside training too
+        self.chunk = 0  # in training, values that an encoder holds activations of at once; 0 for all of a batch
 
     @property
     def device(self) -> torch.device:
@@ -78,17 +80,27 @@ class MultimodalModel(nn.Module):
         """One modality's Tokens `[rows, T, D]`; every distinct value goes through the encoder once."""
         encoder = self.encoders[name]
         device = self.device
-        if "stored" in values.features:
-            return self._present(name, stored_tokens(values.features, encoder.out_dim))
         if values.empty and self.encode_blanks:
             tokens = self._blank(encoder, rows, device)
         elif values.empty:
             tokens = Tokens.absent(rows, encoder.out_dim, device)
         else:
-            tokens = encoder(values.features)
+            if "stored" in values.features:
+                tokens = stored_tokens(values.features, encoder.out_dim)
+            else:
+                tokens = self._encoded(encoder, values.features)
             if values.index is not None:
                 tokens = tokens.take(values.index)
         return self._present(name, tokens)
+
+    def _encoded(self, encoder: Any, features: Mapping[str, Tensor]) -> Tokens:
+        """Features through an encoder; in training, where `chunk` says so, a part at a time and once more backwards."""
+        count = len(next(iter(features.values())))
+        trains = self.training and torch.is_grad_enabled() and any(p.requires_grad for p in encoder.parameters())
+        if not self.chunk or count <= self.chunk or not trains:
+            tokens: Tokens = encoder(features)
+            return tokens
+        return encode_in_chunks(encoder, features, self.chunk)
 
     def _present(self, name: str, tokens: Tokens) -> Tokens:
         return self.absent[name](tokens) if name in self.absent else tokens

@@ -10,12 +10,14 @@ from accelerate import Accelerator
 
 from plait.data.batches import Source
 from plait.data.dropping import drop_modalities
+from plait.data.negatives import with_negatives
 from plait.data.plan import BatchPlan
 from plait.errors import RecipeError
 from plait.model import MultimodalModel
-from plait.tasks import Targets
+from plait.tasks import Matching, Retrieval, Targets
 from plait.training.balance import GradientModulation
 from plait.training.blending import JOINT, Rows, estimate_blend
+from plait.training.gather import gather_rows
 from plait.training.loop import train
 from plait.training.settings import TrainSettings
 from plait.types import Batch
@@ -47,6 +49,10 @@ class Objective:
         self.modulation: GradientModulation | None = None
         encoders: dict[str, Any] = dict(model.encoders.items())
         check_remedies(settings, model)
+        model.chunk = settings.gradient_cache
+        pairs = targets.pairs
+        self.drawn = pairs if isinstance(pairs, Matching) and pairs.drawn else None
+        self.across = isinstance(pairs, Retrieval) and accelerator is not None and accelerator.num_processes > 1
         if settings.gradient_modulation and len(encoders) > 1:
             strength, seed = settings.gradient_modulation, settings.seed
             self.modulation = GradientModulation(encoders, targets.row_loss, strength, seed, accelerator)
@@ -56,12 +62,29 @@ class Objective:
         settings = self.settings
         if settings.modality_dropout and model.training:
             batch = drop_modalities(batch, settings.modality_dropout)
+        if self.drawn is not None and model.training:
+            batch = self._with_negatives(model, batch, self.drawn)
         output = model(batch)
+        if self.across and model.training:  # what other processes hold are negatives too
+            output.predictions, batch.targets = gather_rows(output.predictions, batch.targets)
         if self.modulation is not None:
             self.modulation.note(output, batch.targets)
         if self.blend is not None:
             return self.targets.loss_of(output, batch.targets, self.blend, self.blend[JOINT])
         return self.targets.loss_of(output, batch.targets, settings.auxiliary or 1.0)
+
+    def _with_negatives(self, model: Any, batch: Batch, task: Matching) -> Batch:
+        name = self.targets.names[0]
+        own = getattr(model, "module", model)
+
+        def score(candidates: Batch) -> torch.Tensor:
+            own.eval()
+            with torch.no_grad():
+                found: torch.Tensor = own(candidates).predictions[name]
+            own.train()
+            return found
+
+        return with_negatives(batch, name, task.anchor, score if task.negatives == "hard" else None)
 
     @property
     def around_step(self) -> Callable[[int], AbstractContextManager[None]] | None:

@@ -64,8 +64,7 @@ def make_source(
     problems: list[str] | None = None,
 ) -> TableSource:
     """A table as a source of batches; with targets where the table has them. For `problems` see `TableSource`."""
-    tasks = {} if targets is None else targets.tasks
-    encoded = {n: task.encode(table.iterate(n)) for n, task in tasks.items() if n in table}
+    encoded = {} if targets is None else targets.encode(table)
     return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache, problems)
 
 

@@ -46,14 +46,18 @@ def write_predictions(run: RunFolder, targets: Targets, scored: Mapping[str, Any
     """
     frames = []
     for name, (part, _, found) in scored.items():
-        truth = {f"{target}_true": part.source.table.cells(target, part.rows) for target in targets.names}
+        truth = {
+            f"{target}_true": part.source.table.cells(target, part.rows)
+            for target in targets.names
+            if target in part.source.table
+        }
         frames.append(pd.DataFrame({"part": name, "row": part.rows + 1, **truth, **targets.columns(found)}))
     if not frames:
         return
     joined = pd.concat(frames, ignore_index=True)
     for target in targets.names:  # val and test may come from files that type the target differently
         column = f"{target}_true"
-        if joined[column].dtype == object:
+        if column in joined and joined[column].dtype == object:
             joined[column] = joined[column].map(lambda value: None if value is None else str(value))
     path = run.path / "predictions.parquet"
     beside = path.with_name(".predictions.tmp")

@@ -7,32 +7,27 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 
 from plait import console, fitting
 from plait.ablation import ModalityReport, Scorer, chosen_noises, modality_report, noise_curves
-from plait.boosting import is_boosted
 from plait.build import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
 from plait.data.schema import Schema
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError, RunError
-from plait.facts import Stopwatch, environment
+from plait.facts import Stopwatch
 from plait.model import MultimodalModel
-from plait.objective import Objective
 from plait.opening import need_targets, open_given, source_for
 from plait.outcome import announce, write_predictions, write_problems
 from plait.recipe import Recipe
 from plait.report.run_report import write_report
 from plait.run_folder import RunFolder, next_run_folder
-from plait.running import train_run
-from plait.tasks import Targets
+from plait.running import decide_precision, train_run
+from plait.tasks import Retrieval, Targets
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
 from plait.training.devices import make_accelerator, pick_device
 from plait.training.evaluate import outputs_of
-from plait.training.precision import choose_precision
 
 Frame: TypeAlias = pd.DataFrame
 TableLike: TypeAlias = str | Path | pd.DataFrame | Table
@@ -44,7 +39,7 @@ class Predictor:
     """One model of a table's rows.
 
     Args:
-        target: the column to predict, or several.
+        target: the column to predict, or several; none with `task={"type": "retrieval"}`.
         output: folder of the run; None for `runs/NAME-1`, `-2`, …
         types: column → `text image number category date ignore`, over what plait sees.
         inputs: column → options such as `{"modality": "text", "encoder": "packaged:minilm", "frozen": True}`; None
@@ -93,7 +88,7 @@ class Predictor:
         values: dict[str, Any] = {name: dict(section) for name, section in sections.items() if section}
         if types:
             values.setdefault("data", {})["types"] = dict(types)
-        values["task"] = [{**(task or {}), "target": name} for name in targets]
+        values["task"] = [{**(task or {}), "target": name} for name in targets] or ([dict(task)] if task else [])
         self.recipe = Recipe.parse(values, "Predictor")
         self.output = output
         self.verbose = verbose
@@ -125,7 +120,10 @@ class Predictor:
         """
         watch = Stopwatch()
         if not self.recipe.task:
-            raise RecipeError("what should be predicted? Name a column: --target COLUMN, or Predictor(target=...)")
+            raise RecipeError(
+                "what should be predicted? Name a column: --target COLUMN, or Predictor(target=...); where nothing is, "
+                "--task retrieval or matching learns what belongs together"
+            )
         recipe, tables = open_given(self.recipe, {"train": table, "val": val, "test": test})
         accelerator = make_accelerator(recipe.train.device)
         folder = self._folder(recipe, tables[0])
@@ -142,7 +140,7 @@ class Predictor:
             fitting.encode_frozen(prepared, self.verbose and main)
         fitting.check_media(prepared)
         watch.lap("reading and checking")
-        recipe = self._decide_precision(prepared, accelerator)
+        recipe = decide_precision(prepared, accelerator)
         prepared.recipe = recipe
         self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
         if main:
@@ -172,7 +170,7 @@ class Predictor:
             RecipeError: a target is a number.
         """
         for name, task in self.targets_.tasks.items():
-            if task.kind == "regression":
+            if task.kind in ("regression", "retrieval"):
                 raise RecipeError(f"{name!r} is a number and has no probabilities; use predict")
         found = self._predictions(table)
         return next(iter(found.values())) if len(found) == 1 else found
@@ -219,8 +217,10 @@ class Predictor:
             rows: score so many rows at most, evenly spaced; None for all.
 
         Raises:
-            RecipeError: a noise is unknown, or fits no modality.
+            RecipeError: a noise is unknown, or fits no modality; or nothing is predicted from several.
         """
+        if self.is_retrieval:
+            raise RecipeError("in retrieval each input has a vector of its own; there is no answer that several share")
         source = self._scored_source(table)
         chosen_noises(noises, {name: spec.modality for name, spec in self.inputs_.items()})
         chosen = np.arange(len(source))[:: 1 if rows is None else max(1, -(-len(source) // rows))]
@@ -244,10 +244,20 @@ class Predictor:
         value = self.evaluate(table, [name])[name]
         return value if higher else -value
 
-    def embed(self, table: TableLike) -> np.ndarray:
-        """`[N, H]` float32: the fused vector of each row."""
+    def embed(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
+        """`[N, H]` float32, the fused vector of each row; in retrieval `[N, D]` of each input, NaN where it is absent."""
         source = self._source(table, None)
-        return self._outputs(source, np.arange(len(source)))["pooled"].numpy()
+        outputs = self._outputs(source, np.arange(len(source)))
+        if not self.is_retrieval:
+            return outputs["pooled"].numpy()
+        vectors = self.targets_.predictions(outputs)[self.targets_.names[0]]
+        vectors = np.where((vectors == 0).all(axis=2, keepdims=True), np.nan, vectors)
+        return {name: vectors[:, side] for side, name in enumerate(self.inputs_)}
+
+    @property
+    def is_retrieval(self) -> bool:
+        """Whether each input has a vector of its own."""
+        return isinstance(self.targets_.pairs, Retrieval)
 
     @property
     def classes_(self) -> list[str] | dict[str, list[str]]:
@@ -299,24 +309,6 @@ class Predictor:
         stem = Path(table.source).stem if table.root is not None else "frame"
         return next_run_folder(Path("runs"), f"{stem}-{'-'.join(recipe.targets)}")
 
-    def _decide_precision(self, prepared: fitting.Prepared, accelerator: Accelerator) -> Recipe:
-        """`auto` becomes what is fastest here; the recipe keeps it, so that a resumed run does the same."""
-        recipe = prepared.recipe
-        if is_boosted(prepared):
-            recipe = recipe.updated({"train": {"precision": "float32"}})
-        if recipe.train.precision == "auto":
-            plan = fitting.plan_for(prepared, "train", shuffle=True)
-            batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
-            objective = Objective(recipe.train, prepared.targets, prepared.model)
-            chosen, reason = choose_precision(prepared.model, batch, objective, accelerator.device)
-            if accelerator.num_processes > 1:  # each timed its own; all do as the first
-                chosen, reason = broadcast_object_list([chosen, reason])
-            recipe = recipe.updated({"train": {"precision": chosen}})
-            prepared.notes.append(f"precision: {chosen}, {reason}")
-        weights = {n: e.weights for n, e in prepared.model.encoders.items() if getattr(e, "weights", None)}
-        resolved = {"versions": environment(), **({"weights": weights} if weights else {})}
-        return recipe.model_copy(update={"resolved": resolved, "inputs": prepared.recipe.inputs})
-
     def _finish(self, prepared: fitting.Prepared, progress: Any, watch: Stopwatch) -> None:
         """Score the best weights, and write what a reader of the run folder looks for."""
         assert self.run_ is not None
@@ -332,7 +324,7 @@ class Predictor:
                 scored[name] = (part, outputs, found)
         shown = "test" if "test" in scored else "val"
         modalities = None
-        if shown in scored and len(self.inputs_) > 1:
+        if shown in scored and len(self.inputs_) > 1 and not self.is_retrieval:
             part = scored[shown][0]
             modalities = self._modalities(part.source, part.rows[:MOST_ABLATED])
             self.run_.write_json("modalities.json", modalities.to_json())
@@ -371,7 +363,8 @@ class Predictor:
         Raises:
             DataError: it lacks one.
         """
-        return need_targets(self._source(table, self.targets_), self.targets_)
+        source = need_targets(self._source(table, self.targets_), self.targets_)
+        return fitting.with_drawn(self.recipe_, fitting.Part(source, np.arange(len(source))), self.targets_).source
 
     def _predictions(self, table: TableLike) -> dict[str, np.ndarray]:
         source = self._source(table, None)

@@ -71,13 +71,23 @@ class TabularRecipe(Open):
 
 
 class TaskRecipe(Strict):
-    """What is asked: `type` is inferred from the target where it is absent."""
+    """What is asked: `type` is inferred from the target where it is absent.
 
-    target: str
-    type: Literal["classification", "multilabel", "regression"] | None = None
+    Retrieval has no target, and of matching the target is a column of yes and no, or absent where all rows match and
+    `negatives` are drawn. `anchor` is the side that others are aligned with, or that drawn negatives exchange.
+    """
+
+    target: str | None = None
+    type: Literal["classification", "multilabel", "regression", "matching", "retrieval"] | None = None
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
     weight: Annotated[float, Gt(0)] = 1.0
+    anchor: str | None = None
+    negatives: Literal["random", "hard"] = "random"
+    loss: Literal["info_nce", "sigmoid", "triplet"] = "info_nce"
+    temperature: Annotated[float, Gt(0)] | None = None
+    hardness: Annotated[float, Ge(0)] = 0.0
+    margin: Annotated[float, Ge(0)] = 0.2
 
 
 class FusionRecipe(Open):
@@ -122,7 +132,13 @@ class Recipe(Strict):
 
     @property
     def targets(self) -> list[str]:
-        return [task.target for task in self.task]
+        """Columns to predict."""
+        return [task.target for task in self.task if task.target is not None]
+
+    @property
+    def pairs(self) -> TaskRecipe | None:
+        """The task about what belongs to what, matching or retrieval, if this is one."""
+        return next((task for task in self.task if task.type in ("matching", "retrieval")), None)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str = "the recipe") -> Self:

@@ -12,12 +12,15 @@ from accelerate.utils import broadcast_object_list
 from plait import fitting
 from plait.boosting import boost, is_boosted
 from plait.data.plan import BatchPlan
+from plait.facts import environment
 from plait.fusion import StackingFusion
 from plait.model import MultimodalModel
 from plait.objective import Objective, blend_of
+from plait.recipe import Recipe
 from plait.run_folder import RunFolder
 from plait.stacking import fit_stacking
 from plait.training.loop import Interrupted, train
+from plait.training.precision import choose_precision
 from plait.training.trackers import listeners
 
 BLENDING = "blending.json"
@@ -64,6 +67,25 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     if untrained is not None:
         _stack(prepared, untrained, accelerator, workers, blend)
     return progress
+
+
+def decide_precision(prepared: fitting.Prepared, accelerator: Accelerator) -> Recipe:
+    """`auto` becomes what is fastest here; the recipe keeps it, so that a resumed run does the same."""
+    recipe = prepared.recipe
+    if is_boosted(prepared):
+        recipe = recipe.updated({"train": {"precision": "float32"}})
+    if recipe.train.precision == "auto":
+        plan = fitting.plan_for(prepared, "train", shuffle=True)
+        batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
+        objective = Objective(recipe.train, prepared.targets, prepared.model)
+        chosen, reason = choose_precision(prepared.model, batch, objective, accelerator.device)
+        if accelerator.num_processes > 1:  # each timed its own; all do as the first
+            chosen, reason = broadcast_object_list([chosen, reason])
+        recipe = recipe.updated({"train": {"precision": chosen}})
+        prepared.notes.append(f"precision: {chosen}, {reason}")
+    weights = {n: e.weights for n, e in prepared.model.encoders.items() if getattr(e, "weights", None)}
+    resolved = {"versions": environment(), **({"weights": weights} if weights else {})}
+    return recipe.model_copy(update={"resolved": resolved, "inputs": prepared.recipe.inputs})
 
 
 def _blend(

@@ -5,7 +5,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def info_nce(a_BD: Tensor, b_BD: Tensor, temperature: Tensor | float, same_BB: Tensor | None = None) -> Tensor:
+def info_nce(
+    a_BD: Tensor,
+    b_BD: Tensor,
+    temperature: Tensor | float,
+    same_BB: Tensor | None = None,
+    hardness: float = 0.0,
+) -> Tensor:
     """The symmetric contrastive loss of CLIP (2103.00020), after InfoNCE (1807.03748).
 
     Args:
@@ -13,6 +19,8 @@ def info_nce(a_BD: Tensor, b_BD: Tensor, temperature: Tensor | float, same_BB: T
         temperature: what similarities are divided by, 0.07 to begin with; may be learned.
         same_BB: bool, True where row i of a and row j of b belong together too, such as another caption of the same
             picture or a text that comes twice: they are no negatives of each other.
+        hardness: how much more a negative counts the closer it is (beta of 2010.04592, in units of the logits; the
+            weights are constants to the gradient, and of mean one); 0 for all alike.
 
     >>> apart = torch.eye(4)
     >>> bool(info_nce(apart, apart, 0.07) < info_nce(apart, apart.flip(0), 0.07))
@@ -20,8 +28,20 @@ def info_nce(a_BD: Tensor, b_BD: Tensor, temperature: Tensor | float, same_BB: T
     """
     logits_BB = (a_BD @ b_BD.T).float() / temperature
     logits_BB = logits_BB.masked_fill(_others(same_BB, logits_BB), -torch.inf)
+    if hardness:
+        return (_harder(logits_BB, hardness) + _harder(logits_BB.T, hardness)) / 2
     target_B = torch.arange(len(a_BD), device=a_BD.device)
     return (F.cross_entropy(logits_BB, target_B) + F.cross_entropy(logits_BB.T, target_B)) / 2
+
+
+def _harder(logits_BB: Tensor, hardness: float) -> Tensor:
+    """Cross-entropy with negatives weighed by their own closeness."""
+    own_BB = torch.eye(len(logits_BB), dtype=torch.bool, device=logits_BB.device)
+    negatives_BB = logits_BB.detach().masked_fill(own_BB, -torch.inf)
+    count_B1 = negatives_BB.isfinite().sum(dim=1, keepdim=True).clamp(min=1)
+    weight_BB = (hardness * negatives_BB).log_softmax(dim=1) + count_B1.log()  # of mean one
+    weighed_BB = logits_BB + torch.where(negatives_BB.isfinite(), weight_BB, 0.0)
+    return F.cross_entropy(weighed_BB, torch.arange(len(logits_BB), device=logits_BB.device))
 
 
 def sigmoid_loss(

@@ -19,6 +19,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run.")]
 TargetNames = Annotated[list[str] | None, typer.Option("--target", "-t", help="Column to predict; may be repeated.")]
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--task", help="classification, multilabel, regression, matching or retrieval; by default what the target asks."
+    ),
+]
 Types = Annotated[list[str] | None, typer.Option("--type", help="COLUMN=TYPE, over what plait sees; may be repeated.")]
 Val = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to validate on.")]
 Test = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to test on.")]
@@ -37,6 +43,7 @@ def recipe_of(
     split: str | None,
     group: str | None,
     on_error: str | None,
+    task: str | None = None,
 ) -> Any:
     """A recipe from a file or a table, with what the command line says on top."""
     from plait.recipe import Recipe, apply_overrides
@@ -50,7 +57,9 @@ def recipe_of(
     if not is_recipe:
         data["train"] = str(source)
     if targets:
-        values["task"] = [{"target": name} for name in targets]
+        values["task"] = [{"target": name, **({"type": task} if task else {})} for name in targets]
+    elif task:
+        values["task"] = [{"type": task}]
     if data:
         values["data"] = data
     if is_recipe:

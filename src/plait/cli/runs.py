@@ -14,6 +14,7 @@ from plait.cli.options import (
     Quiet,
     Split,
     TargetNames,
+    TaskName,
     Test,
     Types,
     Val,
@@ -27,6 +28,7 @@ def train(
     source: Annotated[Path, typer.Argument(help="A table, a recipe.yaml, or with --resume a run folder.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values, such as train.epochs=3.")] = None,
     target: TargetNames = None,
+    task: TaskName = None,
     types: Types = None,
     val: Val = None,
     test: Test = None,
@@ -47,7 +49,7 @@ def train(
             raise RecipeError("--resume goes on with the run's own recipe; it takes no overrides or targets")
         recipe, output = RunFolder(source).read_recipe(), source
     else:
-        recipe = recipe_of(source, overrides, target, types, val, test, split, group, on_error)
+        recipe = recipe_of(source, overrides, target, types, val, test, split, group, on_error, task)
     from plait.predictor import Predictor
 
     predictor = Predictor.from_recipe(recipe, output, verbose=not quiet).fit(resume=resume)
@@ -59,6 +61,7 @@ def check(
     source: Annotated[Path, typer.Argument(help="A table or a recipe.yaml.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values.")] = None,
     target: TargetNames = None,
+    task: TaskName = None,
     types: Types = None,
     val: Val = None,
     test: Test = None,
@@ -69,7 +72,7 @@ def check(
     """Look for what would go wrong in training; exit code 1 where something would."""
     from plait.checking import check_recipe, show_health
 
-    health = check_recipe(recipe_of(source, overrides, target, types, val, test, split, group, None))
+    health = check_recipe(recipe_of(source, overrides, target, types, val, test, split, group, None, task))
     if as_json:
         print_json(health.to_json())
     else:

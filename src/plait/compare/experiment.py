@@ -77,6 +77,11 @@ class Experiment:
     """
 
     def __init__(self, recipe: Recipe, table: Table, folds: int, verbose: bool, most: int | None = None) -> None:
+        if recipe.pairs is not None:
+            raise RecipeError(
+                f"compare asks what each modality gives to predict a column; {recipe.pairs.type} needs both sides. "
+                "Compare by a target, or train runs and plait evaluate each"
+            )
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
         self.table, self.verbose = table, verbose
@@ -89,7 +94,7 @@ class Experiment:
         self.notes += [f"target {n}: {self.targets.tasks[n].kind}, {reason}" for n, reason in reasons.items()]
         self.name = self.targets.names[0]
         self.task = self.targets.tasks[self.name]
-        self.truth = self.task.encode(table.iterate(self.name))
+        self.truth = self.targets.encode(table)[self.name]
         self.rows = every[~self.task.unusable(self.truth)]
         if len(self.rows) < len(every):
             self.notes.append(f"{len(every) - len(self.rows):,} rows have no usable target and are left out")

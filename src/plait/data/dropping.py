@@ -21,9 +21,9 @@ def without(value: Input, rows_B: Tensor) -> Input:
     [[nan], [1.0]]
     """
     features = value.features
-    if "stored" in features:
+    if "stored" in features and value.index is None:
         return replace(value, features={**features, "stored_mask": features["stored_mask"] & ~rows_B.unsqueeze(1)})
-    if "numbers" in features:
+    if "numbers" in features and value.index is None:
         numbers = features["numbers"].masked_fill(rows_B.unsqueeze(1), torch.nan)
         return replace(
             value, features={"numbers": numbers, "codes": features["codes"].masked_fill(rows_B[:, None], -1)}

@@ -81,6 +81,10 @@ class Table:
     def columns(self) -> list[str]:
         return list(self._positions)
 
+    def take(self, rows: np.ndarray) -> "Table":
+        """Some rows as a table of their own."""
+        return Table(self.data.take(pa.array(rows)), self.root, self.source)
+
     def column(self, name: str) -> pa.ChunkedArray:
         """One column.
 

@@ -1,7 +1,8 @@
 """`Fused` → predictions."""
 
+from plait.heads.embed import EmbedHead
 from plait.heads.predict import PredictHead
 from plait.heads.split import SplitHead
 from plait.heads.trees import TreeHead
 
-__all__ = ["PredictHead", "SplitHead", "TreeHead"]
+__all__ = ["EmbedHead", "PredictHead", "SplitHead", "TreeHead"]

@@ -110,17 +110,22 @@ def retrieval_metrics(texts: np.ndarray, pictures: np.ndarray, picture_of: np.nd
         picture_of: `[T]` the picture of each text.
     """
     pairs = np.stack([np.arange(len(texts)), np.asarray(picture_of)], axis=1)
-    both = {"txt": rank_pairs(pictures, texts, pairs[:, ::-1]), "img": rank_pairs(texts, pictures, pairs)}
-    found = {f"{name}_r{k}": recall_at(ranks, k) for name, ranks in both.items() for k in (1, 5, 10)}
+    both = {"txt": directed_metrics(pictures, texts, pairs[:, ::-1]), "img": directed_metrics(texts, pictures, pairs)}
+    found = {f"{name}_r{k}": direction.pop(f"r{k}") for name, direction in both.items() for k in (1, 5, 10)}
     found["r_mean"] = float(np.mean(list(found.values())))
-    for name, measure in (
-        ("median_rank", median_rank),
-        ("mrr", mean_reciprocal_rank),
-        ("ndcg", ndcg),
-        ("map", mean_average_precision),
-    ):
-        found[name] = float(np.mean([measure(ranks) for ranks in both.values()]))
-    return found
+    return found | {key: float(np.mean([direction[key] for direction in both.values()])) for key in both["txt"]}
+
+
+def directed_metrics(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> dict[str, float]:
+    """`r1 r5 r10 median_rank mrr ndcg map` of what queries find; arguments as in `rank_pairs`."""
+    ranks = rank_pairs(queries, items, pairs)
+    return {
+        **{f"r{k}": recall_at(ranks, k) for k in (1, 5, 10)},
+        "median_rank": median_rank(ranks),
+        "mrr": mean_reciprocal_rank(ranks),
+        "ndcg": ndcg(ranks),
+        "map": mean_average_precision(ranks),
+    }
 
 
 def _mean_by_query(query: np.ndarray, values: np.ndarray) -> float:

@@ -17,9 +17,10 @@ from plait.errors import DataError
 from plait.facts import parameter_rows
 from plait.fitting import Part, Prepared
 from plait.report import plots
+from plait.report.found import found_section
 from plait.report.page import render, thumbnail
 from plait.run_folder import RunFolder
-from plait.tasks import Targets
+from plait.tasks import Retrieval
 from plait.training.checkpoint import Progress
 
 EXAMPLES = 8
@@ -49,12 +50,12 @@ def write_report(
     recipe, targets = prepared.recipe, prepared.targets
     shown = "test" if "test" in scored else "val"
     metric = targets.choose_metric(recipe.train.metric)[0]
-    sections = [s for s in (_target_section(name, shown, scored, targets) for name in targets.names) if s]
+    sections = [s for s in (_target_section(name, shown, scored, prepared) for name in targets.names) if s]
     run.write_text(
         "report.html",
         render(
             "run.html",
-            title=f"{', '.join(targets.names)} from {', '.join(prepared.inputs)}",
+            title=_title(prepared),
             subtitle=f"plait {recipe.resolved.get('versions', {}).get('plait', '')}, run {run.path.name}",
             tiles=_tiles(metric, metrics, prepared, progress),
             metrics=metrics,
@@ -71,6 +72,12 @@ def write_report(
             recipe=recipe.write(),
         ),
     )
+
+
+def _title(prepared: Prepared) -> str:
+    inputs = ", ".join(prepared.inputs)
+    kind = None if prepared.targets.pairs is None else prepared.targets.pairs.kind
+    return f"{', '.join(prepared.targets.names)} from {inputs}" if kind is None else f"{kind} of {inputs}"
 
 
 def _tiles(metric: str, metrics: Mapping[str, Any], prepared: Prepared, progress: Progress) -> list[dict[str, str]]:
@@ -93,14 +100,18 @@ def _curves(progress: Progress, metric: str) -> list[str]:
     return curves
 
 
-def _target_section(name: str, shown: str, scored: Scored, targets: Targets) -> dict[str, Any] | None:
+def _target_section(name: str, shown: str, scored: Scored, prepared: Prepared) -> dict[str, Any] | None:
+    targets = prepared.targets
     if shown not in scored:
         return None
     part, _, predictions = scored[shown]
     task, truth = targets.tasks[name], part.truth()[name]
+    if isinstance(task, Retrieval):
+        return found_section(prepared, task, part, shown, predictions[name])
     usable = ~task.unusable(truth)
     truth, predicted = truth[usable], predictions[name][usable]
-    if task.kind == "classification":
+    truth = truth[:, 0] if task.kind == "matching" else truth
+    if task.kind in ("classification", "matching"):
         drawn = [_confusion(truth, predicted, getattr(task, "classes", []))]
     elif task.kind == "regression":
         drawn = [plots.scatter(truth, predicted), plots.histogram(predicted - truth, "predicted - true")]
@@ -133,7 +144,7 @@ def _label_f1(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[st
 
 
 def _examples(prepared: Prepared, shown: str, scored: Scored) -> list[dict[str, Any]]:
-    if shown not in scored:
+    if shown not in scored or isinstance(prepared.targets.pairs, Retrieval):
         return []
     part, outputs, predictions = scored[shown]
     truth = {name: torch.from_numpy(values) for name, values in part.truth().items()}
@@ -171,14 +182,17 @@ def _card(
     answers = []
     for name, task in prepared.targets.tasks.items():
         given = predictions[name][position : position + 1]
-        truth = table.cells(name, [row])[0]
+        truth = table.cells(name, [row])[0] if name in table else None
         answers.append(_answer(name, task, given, truth, part.source.targets[name][row : row + 1].numpy()))
     return {"row": row + 1, "loss": loss, "cells": cells, "pictures": [p for p in pictures if p], "answers": answers}
 
 
 def _answer(name: str, task: Any, given: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:
     answer = task.answers(given)[0]
-    if task.kind == "classification":
+    if task.kind == "matching":
+        right, share = bool((given[0, 1] >= 0.5) == encoded[0, 0]), f"{given[0, 1]:.2f}"
+        truth = "yes" if encoded[0, 0] else "no"
+    elif task.kind == "classification":
         right, share = bool(given.argmax() == encoded[0]), f"{given.max():.2f}"
     elif task.kind == "multilabel":
         right, share = bool(((given >= 0.5) == (encoded > 0.5)).all()), ""

@@ -5,8 +5,21 @@ several of them, so the loop never asks which kind it trains.
 """
 
 from plait.tasks.classification import Classification
+from plait.tasks.matching import Matching, draw_matches
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
+from plait.tasks.retrieval import Retrieval
 from plait.tasks.targets import TASKS, Targets, Task, guess_task
 
-__all__ = ["TASKS", "Classification", "Multilabel", "Regression", "Targets", "Task", "guess_task"]
+__all__ = [
+    "TASKS",
+    "Classification",
+    "Matching",
+    "Multilabel",
+    "Regression",
+    "Retrieval",
+    "Targets",
+    "Task",
+    "draw_matches",
+    "guess_task",
+]

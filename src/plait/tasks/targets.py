@@ -1,31 +1,32 @@
 """One target or several, behind one interface."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from plait.data.table import Table
 from plait.errors import DataError, RecipeError, unknown
 from plait.metrics import METRICS, score
 from plait.processors.tabular import as_number, is_missing
 from plait.tasks.classification import Classification
+from plait.tasks.matching import Matching
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
+from plait.tasks.retrieval import Retrieval
 from plait.types import Output
 
 
 class Task(Protocol):
-    """What `Classification`, `Multilabel` and `Regression` have in common."""
+    """What every task has."""
 
     kind: str
     default_metric: str
 
     @property
     def out_dim(self) -> int: ...
-
-    def encode(self, values: Any) -> np.ndarray: ...
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray: ...
 
@@ -42,10 +43,33 @@ class Task(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
+class ColumnTask(Task, Protocol):
+    """A task whose truth is one column and whose metrics are METRICS': classification, multi-label, regression."""
+
+    def encode(self, values: Any) -> np.ndarray: ...
+
+
+@runtime_checkable
+class PairTask(Task, Protocol):
+    """A task about what belongs to what, `Retrieval` or `Matching`: its truth is in the columns of its sides."""
+
+    sides: dict[str, list[str]]
+    anchor: str
+
+    @property
+    def measures(self) -> dict[str, bool]: ...
+
+    def read(self, table: Table) -> np.ndarray | None: ...
+
+    def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None) -> dict[str, float]: ...
+
+
 TASKS: dict[str, type] = {
     "classification": Classification,
     "multilabel": Multilabel,
     "regression": Regression,
+    "matching": Matching,
+    "retrieval": Retrieval,
 }
 
 
@@ -78,6 +102,23 @@ class Targets:
     @property
     def out_dims(self) -> dict[str, int]:
         return {name: task.out_dim for name, task in self.tasks.items()}
+
+    @property
+    def pairs(self) -> "PairTask | None":
+        """The task about what belongs to what, if this is one; it is a run's only task."""
+        only = next(iter(self.tasks.values()))
+        return only if isinstance(only, PairTask) else None
+
+    def encode(self, table: Table) -> dict[str, np.ndarray]:
+        """`[rows of the table, …]` encoded truth of each target that the table has."""
+        found: dict[str, np.ndarray] = {}
+        for name, task in self.tasks.items():
+            if isinstance(task, PairTask):
+                read = task.read(table)
+                found |= {} if read is None else {name: read}
+            elif name in table:
+                found[name] = cast(ColumnTask, task).encode(table.iterate(name))
+        return found
 
     def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the tasks' losses, a scalar."""
@@ -128,9 +169,12 @@ class Targets:
         found = {}
         for name, task in self.tasks.items():
             usable = ~task.unusable(truth[name])
-            fitting = [metric for metric in METRICS if task.kind in METRICS[metric].kinds]
-            chosen = [m for m in fitting if names is None or self.metric_name(name, m) in names]
-            values = score(task.kind, truth[name][usable], predictions[name][usable], chosen)
+            chosen = [m for m in _measures(task) if names is None or self.metric_name(name, m) in names]
+            own, found_by = truth[name][usable], predictions[name][usable]
+            if isinstance(task, PairTask):
+                values = task.score(own, found_by, chosen)
+            else:
+                values = score(task.kind, own, found_by, chosen)
             found.update({self.metric_name(name, metric): value for metric, value in values.items()})
         return found
 
@@ -148,10 +192,9 @@ class Targets:
             RecipeError: the name is unknown or fits no target.
         """
         fitting = {
-            self.metric_name(target, metric): METRICS[metric].higher_is_better
+            self.metric_name(target, metric): higher_is_better
             for target, task in self.tasks.items()
-            for metric in METRICS
-            if task.kind in METRICS[metric].kinds
+            for metric, higher_is_better in _measures(task).items()
         }
         if name is None:
             target, task = next(iter(self.tasks.items()))
@@ -174,6 +217,13 @@ class Targets:
             weights[name] = options.pop("weight")
             tasks[name] = TASKS[options.pop("kind")](**options)
         return cls(tasks, weights)
+
+
+def _measures(task: Task) -> dict[str, bool]:
+    """The metrics that fit a task, and whether higher is better."""
+    if isinstance(task, PairTask):
+        return task.measures
+    return {name: metric.higher_is_better for name, metric in METRICS.items() if task.kind in metric.kinds}
 
 
 def guess_task(name: str, sample: Sequence[Any], distinct: int) -> tuple[str, str]:

@@ -51,6 +51,9 @@ class TrainSettings:
         gradient_blending: epochs for which each modality, and all together, first learn by themselves to see how much
             of what they learn holds on validation rows; the losses of the extra heads and of the whole model are then
             weighted by it. 0 for none. Takes the place of `auxiliary`.
+        gradient_cache: values that an encoder holds the activations of at once, so that a batch (and the negatives of
+            retrieval) is not bound by memory: each part is encoded twice, the gradients are the whole batch's. 0 for
+            all at once.
         shard: under `torchrun`, split weights, gradients and optimizer state over the processes (FSDP2) instead of
             a copy in each; for a model that one device can't hold.
     """
@@ -84,6 +87,7 @@ class TrainSettings:
     auxiliary: Annotated[float, Ge(0)] = 0.0
     gradient_modulation: Annotated[float, Ge(0)] = 0.0
     gradient_blending: Annotated[int, Ge(0)] = 0
+    gradient_cache: Annotated[int, Ge(0)] = 0
 
     def __post_init__(self) -> None:
         if self.gradient_blending and self.auxiliary:

@@ -1,0 +1,117 @@
+"""Recipe → tasks about what belongs to what, and the space that retrieval aligns modalities in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plait.alignment import SharedSpace
+from plait.constructing import construct
+from plait.errors import RecipeError
+from plait.heads import EmbedHead
+from plait.recipe import Recipe, TaskRecipe
+from plait.tasks import Matching, Retrieval, Targets
+
+PAIR_NAMES = {"retrieval": "pairs", "matching": "match"}
+TABULAR = ("number", "category", "date")
+START = {"info_nce": (0.07, 0.0), "sigmoid": (0.1, -10.0), "triplet": (1.0, 0.0)}  # temperature and bias to begin with
+OPTIONS = {
+    "classification": {"class_weights", "label_smoothing", "weight"},
+    "multilabel": {"class_weights", "weight"},
+    "regression": {"weight"},
+    "matching": {"anchor", "negatives"},
+    "retrieval": {"anchor", "loss", "temperature", "hardness", "margin"},
+}
+ONLY_WITH = {"hardness": "info_nce", "margin": "triplet"}
+
+
+def check_task_options(recipe: Recipe) -> None:
+    """Refuse options of a task that would do nothing.
+
+    Raises:
+        RecipeError: an option belongs to another type of task, a target is absent or too much, or a task about pairs
+            is not alone.
+    """
+    for task in recipe.task:
+        kinds = [task.type] if task.type else ["classification", "multilabel", "regression"]
+        known = set().union({"target", "type"}, *(OPTIONS[kind] for kind in kinds))
+        for name in sorted(task.model_fields_set - known):
+            if getattr(task, name) != type(task).model_fields[name].default:
+                owners = ", ".join(kind for kind, options in OPTIONS.items() if name in options)
+                raise RecipeError(f"task.{name} belongs to {owners}, and the task is {' or '.join(kinds)}")
+        for name, loss in ONLY_WITH.items():
+            changed = getattr(task, name) != type(task).model_fields[name].default
+            if task.type == "retrieval" and changed and task.loss != loss:
+                raise RecipeError(f"task.{name} belongs to task.loss={loss}, and the loss is {task.loss}")
+        if task.type == "retrieval" and task.target is not None:
+            raise RecipeError(
+                f"retrieval has no target, it learns what stands in one row; leave {task.target!r} out, or predict it "
+                "with another type of task"
+            )
+        if task.target is None and task.type not in PAIR_NAMES:
+            raise RecipeError("task.target is missing: name the column to predict")
+    if recipe.pairs is not None:
+        _check_pairs(recipe, recipe.pairs)
+
+
+def _check_pairs(recipe: Recipe, task: TaskRecipe) -> None:
+    if len(recipe.task) > 1:
+        raise RecipeError(f"{task.type} is a run's only task; train the others in a run of their own")
+    for name in ("auxiliary", "gradient_modulation", "gradient_blending"):
+        if task.type == "retrieval" and getattr(recipe.train, name):
+            raise RecipeError(f"train.{name} balances modalities that answer together; in retrieval each has its own")
+    if task.type == "retrieval" and recipe.fusion.method not in ("concat", "shared_space"):
+        raise RecipeError(
+            f"fusion.method={recipe.fusion.method}: in retrieval every input gets a vector of its own and nothing is "
+            "fused; leave the method out, or train a matching task"
+        )
+    if task.type == "retrieval" and recipe.head.model_fields_set:
+        raise RecipeError("head: retrieval has none; the projections are fusion.hidden and fusion.dropout")
+    if task.type == "matching" and recipe.fusion.method == "boosted":
+        raise RecipeError("fusion.method=boosted predicts columns; a matching task needs another fusion")
+
+
+def sides_of(recipe: Recipe) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Input → the columns that it reads, and input → modality; all numbers, categories and dates are one side."""
+    sides = {name: [name] for name, spec in recipe.inputs.items() if spec.modality not in TABULAR}
+    modalities = {name: str(recipe.inputs[name].modality) for name in sides}
+    columns = [name for kind in TABULAR for name, spec in recipe.inputs.items() if spec.modality == kind]
+    if columns:
+        sides[tabular_name(recipe)], modalities[tabular_name(recipe)] = columns, "tabular"
+    return sides, modalities
+
+
+def tabular_name(recipe: Recipe) -> str:
+    """What the one input of all numbers, categories and dates is called."""
+    taken = {name for name, spec in recipe.inputs.items() if spec.modality not in TABULAR}
+    return "tabular" if "tabular" not in taken else "tabular columns"
+
+
+def build_pairs(recipe: Recipe, spec: TaskRecipe) -> Matching | Retrieval:
+    """The task of a recipe that asks what belongs to what.
+
+    Raises:
+        RecipeError: there is one input only, or the anchor is none.
+    """
+    sides, modalities = sides_of(recipe)
+    if spec.type == "retrieval":
+        return Retrieval(sides, modalities, spec.anchor, spec.loss, spec.hardness, spec.margin)
+    pictures = [name for name, modality in modalities.items() if modality == "image"]
+    anchor = spec.anchor or (pictures[0] if pictures else None)
+    return Matching(sides, anchor, spec.target, spec.negatives if spec.target is None else "none")
+
+
+def build_shared_space(recipe: Recipe, in_dims: Mapping[str, int], targets: Targets) -> tuple[SharedSpace, EmbedHead]:
+    """A projection an input, and the head that scales what they give."""
+    name, spec = targets.names[0], recipe.task[0]
+    temperature, bias = START[spec.loss]
+    options = recipe.fusion.options
+    space = construct("fusion", "shared_space", SharedSpace, options, (), in_dims, recipe.fusion.dim)
+    return space, EmbedHead(name, list(in_dims), spec.temperature or temperature, bias, spec.loss != "triplet")
+
+
+def describe(task: Any) -> str:
+    """What a run of such a task says of it."""
+    if isinstance(task, Retrieval):
+        others = ", ".join(name for name in task.names if name != task.anchor)
+        return f"retrieval: {task.anchor} with {others}, loss {task.loss_name}"
+    drawn = f"non-matches drawn ({task.negatives})" if task.drawn else f"labels from {task.label}"
+    return f"matching: {task.anchor} with {', '.join(n for n in task.sides if n != task.anchor)}, {drawn}"

@@ -1,0 +1,110 @@
+"""The part of a run's page about what is found: recall, and some questions with what came first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from plait.data.paths import resolve_media
+from plait.data.schema import split_cell
+from plait.errors import DataError
+from plait.fitting import Part, Prepared
+from plait.metrics.retrieval import Ranks, rank_pairs
+from plait.report import plots
+from plait.report.page import thumbnail
+from plait.tasks import Retrieval
+
+ASKED, SHOWN = 10, 5
+
+
+def found_section(prepared: Prepared, task: Retrieval, part: Part, name: str, vectors: np.ndarray) -> dict[str, Any]:
+    """How far down what belongs to a query stands, and what some queries find.
+
+    Args:
+        prepared: data and model.
+        task: its task.
+        part: the rows.
+        name: of the part.
+        vectors: `[N, M, D]` of its rows.
+    """
+    codes = part.truth()["pairs"]
+    a, b = task.pairs[0]
+    rows = np.flatnonzero((codes[:, [a, b]] >= 0).all(axis=1))
+    curves: dict[str, list[tuple[float, float]]] = {}
+    groups: list[dict[str, Any]] = []
+    for asking, asked in ((b, a), (a, b)):
+        query, found = task.names[asking], task.names[asked]
+        queries, items = (rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, asked))
+        links = np.argwhere(_linked(codes[rows][:, [asking, asked]], codes[queries, asking], codes[items, asked]))
+        ranks = rank_pairs(vectors[queries, asking], vectors[items, asked], links)
+        curves[f"{query} finds {found}"] = _recalls(ranks)
+        if not groups:  # one direction is enough to get an impression
+            groups = _questions(prepared, part, vectors, (asking, asked), queries, items, links)
+    return {
+        "name": "What is found",
+        "part": name,
+        "plots": [plots.lines(curves, "among the first k", "share of the queries")],
+        "about": f"{task.names[b]} asks, {task.names[a]} is found; evenly spaced {name} rows",
+        "questions": groups,
+    }
+
+
+def _linked(pairs: np.ndarray, queries: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """`[Q, N]` bool: some row holds both."""
+    linked = np.zeros((len(queries), len(items)), dtype=bool)
+    linked[np.searchsorted(queries, pairs[:, 0]), np.searchsorted(items, pairs[:, 1])] = True
+    return linked
+
+
+def _recalls(ranks: Ranks) -> list[tuple[float, float]]:
+    steps = [k for k in (1, 2, 3, 5, 10, 20, 50, 100) if k <= max(10, ranks.items)]
+    return [(float(k), float((ranks.best <= k).mean())) for k in steps]
+
+
+def _questions(
+    prepared: Prepared,
+    part: Part,
+    vectors: np.ndarray,
+    sides: tuple[int, int],
+    queries: np.ndarray,
+    items: np.ndarray,
+    links: np.ndarray,
+) -> list[dict[str, Any]]:
+    names = list(prepared.inputs)
+    belongs = {(int(q), int(i)) for q, i in links}
+    asked = []
+    for position in np.unique(np.linspace(0, len(queries) - 1, ASKED).astype(int)):
+        scores = vectors[items, sides[1]] @ vectors[queries[position], sides[0]]
+        best = np.argsort(-scores, kind="stable")[:SHOWN]
+        found = [
+            {
+                "cell": _cell(prepared, part, names[sides[1]], int(items[i])),
+                "score": float(scores[i]),
+                "right": (int(position), int(i)) in belongs,
+            }
+            for i in best
+        ]
+        asked.append({"cell": _cell(prepared, part, names[sides[0]], int(queries[position])), "found": found})
+    return asked
+
+
+def _cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapping[str, Any]:
+    """What a row holds of an input, to show: a picture's address, or words."""
+    table, spec = part.source.table, prepared.inputs[name]
+    row = int(part.rows[position])
+    values = {column: table.cells(column, [row])[0] for column in spec.columns if column in table}
+    if spec.modality != "image":
+        return {"picture": None, "text": _words(list(values.values())) if len(values) == 1 else str(values)[:160]}
+    for item in split_cell(next(iter(values.values()))):
+        try:
+            path = (
+                item if isinstance(item, bytes) else resolve_media(table.root, item, prepared.recipe.data.allow_outside)
+            )
+        except DataError:
+            continue
+        return {"picture": thumbnail(path), "text": "" if isinstance(item, bytes) else str(item)}
+    return {"picture": None, "text": "–"}
+
+
+def _words(values: Sequence[Any]) -> str:
+    return "; ".join("–" if value is None else str(value)[:160] for value in values)

@@ -1,0 +1,185 @@
+"""Does this belong to that?"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from plait.data.table import Table
+from plait.errors import DataError, RecipeError, unknown
+from plait.metrics import score
+from plait.processors.tabular import is_missing
+from plait.tasks.pairs import Sides, side_codes
+
+YES, NO = ("1", "1.0", "true", "yes", "match"), ("0", "0.0", "false", "no", "no match")
+Negatives = Literal["none", "random", "hard"]
+
+
+class Matching:
+    """A row's anchor belongs to the rest of the row, or it does not.
+
+    With a label column both kinds are given. Without one every row is a match, and what does not match is drawn: in
+    training from the batch, at random or hard (of several drawn at random the one that the model as it is takes most
+    for a match); for scoring one a row, the same each time, so that half of what is asked is a match.
+
+    Args:
+        sides: input → the columns that it reads.
+        anchor: the side that is exchanged when a non-match is drawn; None for the first.
+        label: column of the labels; None where every row is a match.
+        negatives: `none` with labels, `random` or `hard` without.
+
+    Raises:
+        RecipeError: there is one side only, the anchor is unknown, or labels and drawn negatives are both asked for.
+
+    >>> task = Matching({"photo": ["photo"], "title": ["title"]}, label="fits")
+    >>> task.encode_labels(["yes", 0, None]).tolist()
+    [1, 0, -1]
+    """
+
+    kind = "matching"
+    default_metric = "accuracy"
+    out_dim = 1
+    classes = ("no", "yes")
+
+    def __init__(
+        self, sides: Sides, anchor: str | None = None, label: str | None = None, negatives: Negatives = "none"
+    ) -> None:
+        self.sides = {name: list(columns) for name, columns in sides.items()}
+        if len(self.sides) < 2:
+            raise RecipeError(f"matching needs two inputs or more, got {', '.join(self.sides) or 'none'}")
+        self.anchor = anchor or next(iter(self.sides))
+        if self.anchor not in self.sides:
+            raise RecipeError(f"task.anchor: {unknown('input', self.anchor, self.sides)}")
+        if (label is None) == (negatives == "none"):
+            raise RecipeError(
+                f"task.negatives is {negatives}: with a label column it is none (the table says what does not match), "
+                "without one random or hard"
+            )
+        self.label = label
+        self.negatives: Negatives = negatives
+
+    def to_json(self) -> dict[str, Any]:
+        return {"sides": self.sides, "anchor": self.anchor, "label": self.label, "negatives": self.negatives}
+
+    @property
+    def drawn(self) -> bool:
+        """Whether non-matches are drawn."""
+        return self.label is None
+
+    @property
+    def column(self) -> str:
+        """Where labels stand: the given column, or `match` of tables that non-matches were drawn into."""
+        return self.label or "match"
+
+    def read(self, table: Table) -> np.ndarray | None:
+        """`[N, 3]` int64: the label (1, 0, or -1 for none), and codes of the anchor's value and of all others'."""
+        if self.column in table:
+            labels = self.encode_labels(table.iterate(self.column))
+        elif self.drawn:
+            labels = np.ones(len(table), dtype=np.int64)
+        else:
+            return None
+        codes = side_codes(table, {"anchor": self.sides[self.anchor], "rest": self.rest})
+        if self.drawn:
+            labels = np.where((codes >= 0).all(axis=1), labels, -1)
+        return np.column_stack([labels, codes])
+
+    @property
+    def rest(self) -> list[str]:
+        """Columns of all sides but the anchor."""
+        return [column for name, columns in self.sides.items() if name != self.anchor for column in columns]
+
+    def encode_labels(self, values: Iterable[Any]) -> np.ndarray:
+        """`[N]` int64.
+
+        Raises:
+            DataError: a label says neither yes nor no.
+        """
+        return np.fromiter((self._label(row, value) for row, value in enumerate(values, 1)), dtype=np.int64)
+
+    def _label(self, row: int, value: Any) -> int:
+        if is_missing(value):
+            return -1
+        text = str(value).strip().lower()
+        if text not in (*YES, *NO):
+            raise DataError(f"row {row}: column {self.column!r}: expected 1 or 0 (or yes, no), got {str(value)[:40]!r}")
+        return int(text in YES)
+
+    def unusable(self, encoded: np.ndarray) -> np.ndarray:
+        """`[N]` bool: no label."""
+        return encoded[:, 0] < 0
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Mean binary cross-entropy over the rows that have a label; `[B, 1]` and `[B, 3]`."""
+        return self.row_loss(logits, target).sum() / (target[:, 0] >= 0).sum().clamp(min=1)
+
+    def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """`[B]` binary cross-entropy of each row."""
+        label = target[:, 0]
+        each = F.binary_cross_entropy_with_logits(logits[:, 0], label.clamp(min=0).float(), reduction="none")
+        return each.masked_fill(label < 0, 0)
+
+    def predictions(self, logits: Tensor) -> np.ndarray:
+        """`[N, 2]` probabilities of no and yes."""
+        yes = logits[:, 0].sigmoid().numpy()
+        return np.column_stack([1 - yes, yes])
+
+    @property
+    def measures(self) -> dict[str, bool]:
+        """Metric → higher is better."""
+        return {"accuracy": True, "average_precision": True, "roc_auc": True, "log_loss": False}
+
+    def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+        """Accuracy, average precision and ROC-AUC of yes."""
+        chosen = [name for name in self.measures if names is None or name in names]
+        return score("classification", truth[:, 0], found, chosen)
+
+    def answers(self, found: np.ndarray) -> list[str]:
+        """`yes` or `no`."""
+        return ["yes" if yes >= 0.5 else "no" for yes in found[:, 1]]
+
+    def columns(self, name: str, found: np.ndarray) -> dict[str, Any]:
+        """What a predictions file holds: the answer, and the probability of a match."""
+        return {name: self.answers(found), f"{name}_probability": found[:, 1]}
+
+
+def draw_matches(table: Table, task: Matching, seed: int = 0) -> Table:
+    """A table with one non-match a row added: the row with the anchor of another, and `match` 1 or 0.
+
+    A row for which no other anchor can be told to be a non-match (all are its own, or share its rest) gets none.
+    """
+    import pyarrow as pa
+
+    encoded = task.read(table)
+    assert encoded is not None
+    taken = draw_others(encoded[:, 1:], np.random.default_rng(seed))
+    rows = np.flatnonzero(taken >= 0)
+    columns = {}
+    for name in table.columns:
+        if name != task.column:
+            column = table.column(name)
+            other = taken[rows] if name in task.sides[task.anchor] else rows
+            columns[name] = pa.chunked_array([*column.chunks, column.take(other).combine_chunks()], column.type)
+    labels = np.r_[np.ones(len(table), np.int64), np.zeros(len(rows), np.int64)]
+    return Table(pa.table({**columns, task.column: labels}), table.root, table.source)
+
+
+def draw_others(codes: np.ndarray, random: np.random.Generator, tries: int = 20) -> np.ndarray:
+    """`[N]` for each row another whose anchor is no match (both sides differ); -1 where none is found.
+
+    Args:
+        codes: `[N, 2]` of anchor and rest; -1 where a row lacks one.
+        random: draws.
+        tries: how often it is drawn anew for the rows that had no luck.
+    """
+    able = np.flatnonzero((codes >= 0).all(axis=1))
+    taken = np.full(len(codes), -1, dtype=np.int64)
+    left = able
+    for _ in range(tries if len(able) > 1 else 0):
+        drawn = random.choice(able, len(left))
+        good = (codes[drawn] != codes[left]).all(axis=1)
+        taken[left[good]] = drawn[good]
+        left = left[~good]
+    return taken

@@ -1,0 +1,196 @@
+"""Each side of a row finds the others among those of all rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from plait.alignment.contrastive import info_nce, sigmoid_loss, triplet_loss
+from plait.data.table import Table
+from plait.errors import RecipeError, unknown
+from plait.metrics.retrieval import directed_metrics
+from plait.tasks.pairs import Sides, side_codes
+
+Loss = Literal["info_nce", "sigmoid", "triplet"]
+LOSSES = ("info_nce", "sigmoid", "triplet")
+SHORT = {"text": "txt", "image": "img"}  # what the field calls them
+
+
+class Retrieval:
+    """Two sides or more in one space: a text finds its picture, a picture its texts.
+
+    Every side is aligned with the anchor; a row that lacks one of the two takes no part there. Rows that share a
+    value on either side (another caption of a picture, a text that comes twice) are no negatives of each other.
+
+    Args:
+        sides: input → the columns that it reads, in the order of the model's vectors.
+        modalities: of the sides.
+        anchor: the side that all others are aligned with; None for the first picture, else the first side.
+        loss: `info_nce`, `sigmoid` or `triplet` (with the hardest negative of the batch).
+        hardness: of `info_nce`: how much more a negative counts the closer it is; 0 for all alike.
+        margin: of `triplet`, in cosine.
+
+    What the model gives is `[B, M, D + 1]`: a vector a side whose dot products are logits, zero where the row lacks
+    the side, and the logits' bias.
+
+    Raises:
+        RecipeError: there is one side only, or the anchor or the loss is unknown.
+    """
+
+    kind = "retrieval"
+    default_metric = "r_mean"
+
+    def __init__(
+        self,
+        sides: Sides,
+        modalities: Mapping[str, str],
+        anchor: str | None = None,
+        loss: Loss = "info_nce",
+        hardness: float = 0.0,
+        margin: float = 0.2,
+    ) -> None:
+        self.sides = {name: list(columns) for name, columns in sides.items()}
+        self.modalities = {name: modalities[name] for name in self.sides}
+        if len(self.sides) < 2:
+            raise RecipeError(
+                f"retrieval needs two inputs or more, got {', '.join(self.sides) or 'none'}; name the columns under "
+                "inputs, or say what one is with --type COLUMN=text"
+            )
+        pictures = [name for name, modality in self.modalities.items() if modality == "image"]
+        self.anchor = anchor or (pictures or list(self.sides))[0]
+        if self.anchor not in self.sides:
+            raise RecipeError(f"task.anchor: {unknown('input', self.anchor, self.sides)}")
+        if loss not in LOSSES:
+            raise RecipeError(f"task.loss: {unknown('loss', loss, LOSSES)}")
+        self.loss_name: Loss = loss
+        self.hardness, self.margin = hardness, margin
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sides": self.sides,
+            "modalities": self.modalities,
+            "anchor": self.anchor,
+            "loss": self.loss_name,
+            "hardness": self.hardness,
+            "margin": self.margin,
+        }
+
+    @property
+    def out_dim(self) -> int:
+        return len(self.sides)
+
+    @property
+    def names(self) -> list[str]:
+        """The sides, in the order of the vectors."""
+        return list(self.sides)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Positions of the anchor and of each other side."""
+        names = self.names
+        anchor = names.index(self.anchor)
+        return [(anchor, other) for other in range(len(names)) if other != anchor]
+
+    @property
+    def measures(self) -> dict[str, bool]:
+        """Metric → higher is better."""
+        recalls = [name for a, b in self.pairs for name in self._pair_names(a, b)]
+        return {**dict.fromkeys([*recalls, "r_mean", "mrr", "ndcg", "map"], True), "median_rank": False}
+
+    def _pair_names(self, a: int, b: int) -> list[str]:
+        return [f"{name}_r{k}" for name in self._directions(a, b) for k in (1, 5, 10)]
+
+    def _directions(self, a: int, b: int) -> list[str]:
+        """What is found by whom: of a picture and a text `txt` and `img`; where that would not say it, the inputs."""
+        names = [self.names[b], self.names[a]]
+        short = [SHORT.get(self.modalities[name], name) for name in names]
+        return (
+            short
+            if len(self.sides) == 2 and short[0] != short[1]
+            else [f"{names[0]}_by_{names[1]}", f"{names[1]}_by_{names[0]}"]
+        )
+
+    def read(self, table: Table) -> np.ndarray | None:
+        """`[N, M]` int64 codes of the sides' values, -1 where a row lacks one; None where the table lacks two."""
+        present = [name for name, columns in self.sides.items() if any(column in table for column in columns)]
+        return side_codes(table, self.sides) if len(present) > 1 else None
+
+    def unusable(self, encoded: np.ndarray) -> np.ndarray:
+        """`[N]` bool: the row lacks the anchor, or all others."""
+        held = encoded >= 0
+        return ~np.any([held[:, a] & held[:, b] for a, b in self.pairs], axis=0)
+
+    def loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        """The mean over the other sides of their loss with the anchor; `[B, M, D + 1]` and `[B, M]`."""
+        losses = []
+        for a, b in self.pairs:
+            held = (codes[:, [a, b]] >= 0).all(dim=1) & (vectors[:, [a, b], :-1] != 0).any(dim=2).all(dim=1)
+            if int(held.sum()) > 1:
+                losses.append(self._pair_loss(vectors[held], codes[held], a, b))
+        return torch.stack(losses).mean() if losses else vectors.sum() * 0.0
+
+    def _pair_loss(self, vectors: Tensor, codes: Tensor, a: int, b: int) -> Tensor:
+        same = (codes[:, a, None] == codes[None, :, a]) | (codes[:, b, None] == codes[None, :, b])
+        x, y = vectors[:, a, :-1].float(), vectors[:, b, :-1].float()
+        if self.loss_name == "info_nce":
+            return info_nce(x, y, 1.0, same, self.hardness)
+        if self.loss_name == "sigmoid":
+            return sigmoid_loss(x, y, 1.0, vectors[:, 0, -1].float().mean(), same)
+        unit = torch.nn.functional.normalize
+        return triplet_loss(unit(x, dim=1), unit(y, dim=1), self.margin, same)
+
+    def row_loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        """`[B]` one minus the mean cosine of the anchor and what belongs to it."""
+        unit = torch.nn.functional.normalize(vectors[..., :-1].float(), dim=2)
+        return 1 - torch.stack([(unit[:, a] * unit[:, b]).sum(dim=1) for a, b in self.pairs]).mean(dim=0)
+
+    def predictions(self, vectors: Tensor) -> np.ndarray:
+        """`[N, M, D]` float32 vectors of length one; zero where the row lacks the side."""
+        return torch.nn.functional.normalize(vectors[..., :-1].float(), dim=2).numpy()
+
+    def score(self, codes: np.ndarray, vectors: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+        """Recall in both directions of each pair of sides, and ranks; every distinct value is asked and found once."""
+        found: dict[str, float] = {}
+        others: dict[str, list[float]] = {}
+        for a, b in self.pairs:
+            held = (codes[:, [a, b]] >= 0).all(axis=1)
+            if not held.any():
+                continue
+            pair = codes[held][:, [a, b]]
+            (x, rows), (y, columns) = (_distinct(pair[:, i], vectors[held, side]) for i, side in enumerate((a, b)))
+            links = np.stack([rows, columns], axis=1)
+            forth, back = directed_metrics(x, y, links), directed_metrics(y, x, links[:, ::-1])
+            for name, direction in zip(self._directions(a, b), (forth, back), strict=True):
+                found |= {f"{name}_{key}": direction.pop(key) for key in ("r1", "r5", "r10")}
+                for key, value in direction.items():
+                    others.setdefault(key, []).append(value)
+        if not found:
+            return {}
+        found["r_mean"] = float(np.mean(list(found.values())))
+        found |= {key: float(np.mean(values)) for key, values in others.items()}
+        return {key: value for key, value in found.items() if names is None or key in names}
+
+    def answers(self, vectors: np.ndarray) -> list[float]:
+        """How well each row's sides belong together: the mean cosine of the anchor and what the row has besides."""
+        return np.nanmean(self._similarities(vectors), axis=0).tolist() if len(vectors) else []
+
+    def columns(self, name: str, vectors: np.ndarray) -> dict[str, Any]:
+        """What a predictions file holds: the cosine of the anchor and each other side; NaN where the row lacks one."""
+        return {
+            f"similarity_{self.names[b]}": values
+            for (_, b), values in zip(self.pairs, self._similarities(vectors), strict=True)
+        }
+
+    def _similarities(self, vectors: np.ndarray) -> np.ndarray:
+        held = (vectors != 0).any(axis=2)
+        found = [np.einsum("nd,nd->n", vectors[:, a], vectors[:, b]) for a, b in self.pairs]
+        lacking = [~(held[:, a] & held[:, b]) for a, b in self.pairs]
+        return np.where(lacking, np.nan, found)
+
+
+def _distinct(codes: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One vector a distinct value, and which of them each row has."""
+    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    return vectors[first], place
