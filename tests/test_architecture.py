@@ -18,7 +18,7 @@ ROWS = [
     {"model", "data"},
     {"tasks", "training", "datasets"},
     {"recipe", "frozen", "constructing"},
-    {"build_pairs"},
+    {"build_pairs", "build_encoders"},
     {"build", "run_folder", "facts"},
     {"opening", "objective"},
     {"fitting"},

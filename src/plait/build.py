@@ -1,19 +1,23 @@
 """Recipe → objects: the one place where a name becomes a class."""
 
-import inspect
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from plait.build_encoders import (
+    build_column_encoder,
+    chosen_options,
+    encoder_name,
+    make_column_processor,
+    processor_options,
+)
 from plait.build_pairs import PAIR_NAMES, TABULAR, build_pairs, build_shared_space, check_task_options, tabular_name
 from plait.constructing import construct
 from plait.data.batches import InputSpec
-from plait.data.paths import resolve_media
-from plait.data.schema import Schema, split_cell
+from plait.data.schema import Schema
 from plait.data.table import Table
-from plait.encoders import ENCODERS, HfText, TimmImage, packaged, set_trainable
+from plait.encoders import ENCODERS, set_trainable
 from plait.encoders.tabular_raw import RawTabular
 from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, nearest, unknown
@@ -21,13 +25,11 @@ from plait.fusion import FUSIONS
 from plait.fusion.raw import RawFusion
 from plait.heads import PredictHead, SplitHead, TreeHead
 from plait.model import MultimodalModel
-from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor
-from plait.processors.image import picture_size
+from plait.processors import TabularProcessor
 from plait.processors.tabular import as_date, as_number, is_missing
 from plait.recipe import InputRecipe, Recipe, TaskRecipe
 from plait.tasks import Classification, Multilabel, Regression, Targets, Task, guess_task
 
-DEFAULT_ENCODER = {"text": "scratch:transformer", "image": "scratch:cnn"}
 BOOSTED = "boosted"  # the fusion that is no network: trees on what frozen encoders say
 WIDE = 128  # columns from which attention over columns is left out: its cost grows with their square
 FIT_ROWS = 200_000  # rows that vocabularies and scales are learned from
@@ -73,8 +75,7 @@ def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray) -> dict[str, In
     for name, spec in recipe.inputs.items():
         table.column(name)
         if spec.modality not in TABULAR:
-            make = _text_processor if spec.modality == "text" else _image_processor
-            specs[name] = InputSpec((name,), make(recipe, name, table, rows), str(spec.modality))
+            specs[name] = InputSpec((name,), make_column_processor(recipe, name, table, rows), str(spec.modality))
     columns = {kind: [n for n, s in recipe.inputs.items() if s.modality == kind] for kind in TABULAR}
     if any(columns.values()):
         names = [name for kind in TABULAR for name in columns[kind]]
@@ -83,42 +84,11 @@ def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray) -> dict[str, In
     return specs
 
 
-def _text_processor(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Processor:
-    family, variant = encoder_name(recipe.inputs[name])
-    options = recipe.inputs[name].options
-    if family == "hf":
-        return HfText.make_processor(_hf_name(variant), **_chosen(HfText.make_processor, options))
-    texts = (str(value) for value in table.iterate(name, rows) if not is_missing(value))
-    return TextProcessor.train(texts, **_chosen(TextProcessor.train, options))
-
-
-def _image_processor(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Processor:
-    family, variant = encoder_name(recipe.inputs[name])
-    options = recipe.inputs[name].options
-    if family == "timm":
-        return TimmImage.make_processor(_timm_name(variant), **_chosen(TimmImage.make_processor, options))
-    size = options.pop("size", None) or _usual_size(recipe, name, table, rows)
-    return ImageProcessor(size, **_chosen(ImageProcessor, options))
-
-
-def _usual_size(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> int:
-    """The median picture's shorter side, to a multiple of 8 between 32 and 128 pixels."""
-    sides = []
-    for value in table.cells(name, rows[:: max(1, len(rows) // 50)]):
-        for item in split_cell(value):
-            try:
-                path = item if isinstance(item, bytes) else resolve_media(table.root, item, recipe.data.allow_outside)
-                sides.append(min(picture_size(path)))
-            except DataError:
-                continue  # counted and named when the table is checked
-    return int(np.clip(round(np.median(sides) / 8) * 8, 32, 128)) if sides else 64
-
-
 def _tabular_processor(
     recipe: Recipe, columns: Mapping[str, list[str]], table: Table, rows: np.ndarray
 ) -> TabularProcessor:
     cells = {name: table.cells(name, rows) for names in columns.values() for name in names}
-    options = _chosen(TabularProcessor.fit, recipe.tabular.options)
+    options = chosen_options(TabularProcessor.fit, recipe.tabular.options)
     try:
         return TabularProcessor.fit(
             cells, numbers=columns["number"], dates=columns["date"], categories=columns["category"], **options
@@ -206,7 +176,10 @@ def build_model(
     made = ready or {}
     encoders = {n: made[n] if n in made else _encoder(recipe, n, spec, configs) for n, spec in inputs.items()}
     in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
-    fusion, head = _fusion_and_head(recipe, in_dims, targets)
+    if recipe.pairs is not None and recipe.pairs.type == "retrieval":
+        fusion, head = build_shared_space(recipe, encoders, targets)
+    else:
+        fusion, head = _fusion_and_head(recipe, in_dims, targets)
     auxiliary = {}
     if recipe.train.extra_heads and recipe.fusion.method != BOOSTED and getattr(fusion, "stage", "") != "late":
         auxiliary = {name: PredictHead(dim, targets.out_dims, recipe.head.hidden) for name, dim in in_dims.items()}
@@ -215,8 +188,6 @@ def build_model(
 
 def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Targets) -> tuple[Any, Any]:
     method, options, out_dims = recipe.fusion.method, recipe.fusion.options, targets.out_dims
-    if recipe.pairs is not None and recipe.pairs.type == "retrieval":
-        return build_shared_space(recipe, in_dims, targets)
     if method == BOOSTED:
         return construct("fusion", method, RawFusion, options, (), in_dims), TreeHead(out_dims)
     if method not in FUSIONS:
@@ -248,7 +219,7 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
             recipe.tabular.options,
             recipe.tabular.encoder,
         )
-        used = _processor_options("scratch", "tabular")
+        used = processor_options("scratch", "tabular")
         if full_name != "scratch:tabular":
             raise RecipeError(unknown("tabular encoder", full_name, ["scratch:tabular"]))
         if len(spec.columns) > WIDE:
@@ -257,97 +228,6 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
     else:
         column = recipe.inputs[name]
         frozen, tune_last, options = column.frozen, column.tune_last, column.options
-        made = _column_encoder(name, column, spec, options, None if configs is None else configs.get(name, {}))
+        made = build_column_encoder(name, column, spec, options, None if configs is None else configs.get(name, {}))
     set_trainable(made, frozen or boosted, None if boosted else tune_last)
     return made
-
-
-def _column_encoder(
-    name: str, column: InputRecipe, spec: InputSpec, options: dict[str, Any], config: dict[str, Any] | None
-) -> Any:
-    """A text or picture encoder. `config` is not None where a saved run's weights follow."""
-    family, variant = encoder_name(column)
-    where, used = f"inputs.{name}", _processor_options(family, str(column.modality))
-    if family == "hf":
-        made = construct(where, variant, HfText, options, used, spec.processor, _hf_name(variant), config=config)
-        if variant == "packaged:minilm" and config is None:
-            packaged.mark_minilm(made)
-        return made
-    if family == "timm":
-        is_packaged = variant == "packaged:efficientnet-lite0"
-        if is_packaged:
-            options |= {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-        if is_packaged or config is not None:
-            options["pretrained"] = False
-        made = construct(where, variant, TimmImage, options, used, spec.processor, _timm_name(variant))
-        if is_packaged and config is None:
-            packaged.load_efficientnet_lite0(made)
-        return made
-    return construct(where, f"{family}:{variant}", ENCODERS[f"{family}:{variant}"], options, used, spec.processor)
-
-
-def encoder_name(spec: InputRecipe) -> tuple[str, str]:
-    """Family and variant of a column's encoder: `("timm", "resnet50")`; packaged ones keep their full name.
-
-    Raises:
-        RecipeError: there is no such encoder, or it reads another modality.
-    """
-    assert spec.modality is not None  # complete_inputs has seen to it
-    name = spec.encoder or DEFAULT_ENCODER[spec.modality]
-    modality = {"packaged:minilm": "text", "packaged:efficientnet-lite0": "image"}.get(name)
-    family, _, variant = name.partition(":")
-    if modality is not None:
-        family, variant = ("hf" if modality == "text" else "timm"), name
-    elif is_model_folder(name):
-        family, variant, modality = "hf", name, "text"
-    elif family in ("timm", "hf") and variant:
-        modality = "image" if family == "timm" else "text"
-    elif name in ENCODERS and ":" in name:
-        made: Any = ENCODERS[name]
-        modality = getattr(made, "func", made).modality  # some are partials of a class
-
-    else:
-        raise RecipeError(unknown("encoder", name, known_encoders()))
-    if modality != spec.modality:
-        fitting = known_encoders(spec.modality)
-        raise RecipeError(f"encoder {name!r} reads {modality}, not {spec.modality}; known for it: {', '.join(fitting)}")
-    return family, variant
-
-
-def known_encoders(modality: str | None = None) -> list[str]:
-    """Names that a recipe may use, as a person would look them up."""
-    names = {
-        "image": ["scratch:cnn", "timm:NAME", "packaged:efficientnet-lite0"],
-        "text": [n for n in ENCODERS if n.startswith("scratch:") and n not in ("scratch:cnn", "scratch:tabular")]
-        + ["hf:NAME", "packaged:minilm", "FOLDER"],
-    }
-    return names[modality] if modality else names["image"] + names["text"]
-
-
-def _hf_name(variant: str) -> str:
-    if variant == "packaged:minilm":
-        return str(packaged.minilm_folder())
-    return str(Path(variant).expanduser()) if is_model_folder(variant) else variant
-
-
-def _timm_name(variant: str) -> str:
-    return "tf_efficientnet_lite0" if variant == "packaged:efficientnet-lite0" else variant
-
-
-def _processor_options(family: str, modality: str) -> list[str]:
-    """The options of a column that its processor takes."""
-    makers: dict[tuple[str, str], Callable[..., Any]] = {
-        ("hf", "text"): HfText.make_processor,
-        ("timm", "image"): TimmImage.make_processor,
-        ("scratch", "text"): TextProcessor.train,
-        ("scratch", "image"): ImageProcessor,
-        ("scratch", "tabular"): TabularProcessor.fit,
-    }
-    given_by_us = {"texts", "name", "columns", "numbers", "dates", "categories"}
-    return [name for name in inspect.signature(makers[family, modality]).parameters if name not in given_by_us]
-
-
-def _chosen(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a processor takes; the others are the encoder's."""
-    takes = inspect.signature(function).parameters
-    return {key: value for key, value in options.items() if key in takes}

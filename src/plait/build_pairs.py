@@ -99,11 +99,15 @@ def build_pairs(recipe: Recipe, spec: TaskRecipe) -> Matching | Retrieval:
     return Matching(sides, anchor, spec.target, spec.negatives if spec.target is None else "none")
 
 
-def build_shared_space(recipe: Recipe, in_dims: Mapping[str, int], targets: Targets) -> tuple[SharedSpace, EmbedHead]:
-    """A projection an input, and the head that scales what they give."""
+def build_shared_space(recipe: Recipe, encoders: Mapping[str, Any], targets: Targets) -> tuple[SharedSpace, EmbedHead]:
+    """A projection an input, and the head that scales what they give; without projections, as the encoders learned."""
     name, spec = targets.names[0], recipe.task[0]
+    in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
     temperature, bias = START[spec.loss]
     options = recipe.fusion.options
+    similarities = [getattr(encoder, "similarity", None) for encoder in encoders.values()]
+    if options.get("hidden", 0) is None and similarities[0] is not None:
+        temperature, bias = 1 / similarities[0].scale, similarities[0].bias
     space = construct("fusion", "shared_space", SharedSpace, options, (), in_dims, recipe.fusion.dim)
     return space, EmbedHead(name, list(in_dims), spec.temperature or temperature, bias, spec.loss != "triplet")
 

@@ -22,7 +22,7 @@ from plait.opening import need_targets, open_given, source_for
 from plait.outcome import announce, write_predictions, write_problems
 from plait.recipe import Recipe
 from plait.report.run_report import write_report
-from plait.run_folder import RunFolder, next_run_folder
+from plait.run_folder import RunFolder, run_folder
 from plait.running import decide_precision, train_run
 from plait.tasks import Retrieval, Targets
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
@@ -32,6 +32,7 @@ from plait.training.evaluate import outputs_of
 Frame: TypeAlias = pd.DataFrame
 TableLike: TypeAlias = str | Path | pd.DataFrame | Table
 PREDICTION_BATCH = 256
+NOTHING_ASKED = "what should be predicted? Name a column with --target COLUMN, or say --task retrieval or matching"
 MOST_ABLATED = 2000  # rows that a run's report looks at without each modality
 
 
@@ -120,13 +121,12 @@ class Predictor:
         """
         watch = Stopwatch()
         if not self.recipe.task:
-            raise RecipeError(
-                "what should be predicted? Name a column: --target COLUMN, or Predictor(target=...); where nothing is, "
-                "--task retrieval or matching learns what belongs together"
-            )
+            raise RecipeError(NOTHING_ASKED)
         recipe, tables = open_given(self.recipe, {"train": table, "val": val, "test": test})
         accelerator = make_accelerator(recipe.train.device)
-        folder = self._folder(recipe, tables[0])
+        stem = Path(tables[0].source).stem if tables[0].root is not None else "frame"
+        names = recipe.targets or [str(recipe.task[0].type)]
+        folder = run_folder(self.output, "-".join([stem, *names]))
         if resume:
             recipe = folder.read_recipe()
         main = accelerator.is_main_process
@@ -147,8 +147,7 @@ class Predictor:
             folder.create()  # only now, so that a mistake leaves no folder behind
             if self.verbose:
                 announce(prepared, folder)
-            configs = {name: getattr(e, "config", None) or {} for name, e in prepared.model.encoders.items()}
-            folder.save_setup(recipe, prepared.schema, prepared.inputs, prepared.targets, configs)
+            folder.save_setup(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model.encoders)
             write_problems(folder, prepared.problems)
         history = train_run(prepared, accelerator, folder, resume, self.verbose)
         watch.lap("training")
@@ -241,11 +240,10 @@ class Predictor:
     def score(self, table: TableLike) -> float:
         """The metric that picked the best epoch, on a table; for scikit-learn's tools higher is better."""
         name, higher = self._metric
-        value = self.evaluate(table, [name])[name]
-        return value if higher else -value
+        return self.evaluate(table, [name])[name] * (1 if higher else -1)
 
     def embed(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
-        """`[N, H]` float32, the fused vector of each row; in retrieval `[N, D]` of each input, NaN where it is absent."""
+        """`[N, H]` float32, the fused vector of each row; in retrieval `[N, D]` of each input, NaN where absent."""
         source = self._source(table, None)
         outputs = self._outputs(source, np.arange(len(source)))
         if not self.is_retrieval:
@@ -256,7 +254,7 @@ class Predictor:
 
     @property
     def is_retrieval(self) -> bool:
-        """Whether each input has a vector of its own."""
+        """Each input has a vector of its own."""
         return isinstance(self.targets_.pairs, Retrieval)
 
     @property
@@ -274,8 +272,7 @@ class Predictor:
         run = RunFolder(Path(folder).expanduser())
         run.refuse_existing()
         run.create()
-        configs = {name: getattr(encoder, "config", None) or {} for name, encoder in self.model_.encoders.items()}
-        run.save_setup(self.recipe_, self.schema_, self.inputs_, self.targets_, configs)
+        run.save_setup(self.recipe_, self.schema_, self.inputs_, self.targets_, self.model_.encoders)
         save_tensors(self.model_.state_dict(), run.weights)
         run.write_json("metrics.json", self.metrics_)
         return run.path
@@ -293,21 +290,31 @@ class Predictor:
             raise RunError(f"{run.path}: the run is not finished; continue it with: plait train --resume {run.path}")
         model = build_model(recipe, inputs, targets, configs)
         load_state(model, load_tensors(run.weights)[0], run.weights)
-        made = cls(verbose=verbose)
-        made.recipe = recipe
-        made._adopt(recipe, schema, inputs, targets, model.eval(), run)
-        made.model_.to(pick_device(device))
+        made = cls.assembled(recipe, schema, inputs, targets, model, run, device, verbose)
         metrics = run.path / "metrics.json"
         made.metrics_ = run.read_json("metrics.json") if metrics.exists() else {}
         return made
 
-    # The steps of `fit`, in order.
+    @classmethod
+    def assembled(
+        cls,
+        recipe: Recipe,
+        schema: Schema,
+        inputs: dict[str, InputSpec],
+        targets: Targets,
+        model: MultimodalModel,
+        run: RunFolder | None = None,
+        device: str = "auto",
+        verbose: bool = False,
+    ) -> Self:
+        """A predictor of parts that are made already; `metrics_` is empty."""
+        made = cls(verbose=verbose)
+        made.recipe, made.metrics_ = recipe, {}
+        made._adopt(recipe, schema, inputs, targets, model.eval(), run)
+        made.model_.to(pick_device(device))
+        return made
 
-    def _folder(self, recipe: Recipe, table: Table) -> RunFolder:
-        if self.output is not None:
-            return RunFolder(Path(self.output).expanduser())
-        stem = Path(table.source).stem if table.root is not None else "frame"
-        return next_run_folder(Path("runs"), f"{stem}-{'-'.join(recipe.targets)}")
+    # The steps of `fit`, in order.
 
     def _finish(self, prepared: fitting.Prepared, progress: Any, watch: Stopwatch) -> None:
         """Score the best weights, and write what a reader of the run folder looks for."""

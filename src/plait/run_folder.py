@@ -99,7 +99,7 @@ class RunFolder:
         schema: Schema,
         inputs: Mapping[str, InputSpec],
         targets: Targets,
-        configs: Mapping[str, Mapping[str, Any]],
+        encoders: Any,
     ) -> None:
         """Everything but weights and results. The recipe comes last: a folder with one is complete."""
         names = list(inputs)
@@ -111,7 +111,7 @@ class RunFolder:
                 "name": name,
                 "columns": inputs[name].columns,
                 "modality": inputs[name].modality,
-                "config": configs.get(name),
+                "config": getattr(encoders[name], "config", None) or {},
             }
             for name in names
         ]
@@ -163,9 +163,11 @@ class RunFolder:
         return recipe, load_schema(self.path / "schema.json"), inputs, targets, configs
 
 
-def next_run_folder(parent: Path, stem: str) -> RunFolder:
-    """`parent/stem-1`, or the first number that is free."""
+def run_folder(output: str | Path | None, stem: str, parent: str = "runs") -> RunFolder:
+    """The given folder, else `parent/stem-1` or the first number that is free."""
+    if output is not None:
+        return RunFolder(Path(output).expanduser())
     number = 1
-    while (parent / f"{stem}-{number}").exists():
+    while (Path(parent) / f"{stem}-{number}").exists():
         number += 1
-    return RunFolder(parent / f"{stem}-{number}")
+    return RunFolder(Path(parent) / f"{stem}-{number}")

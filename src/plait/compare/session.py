@@ -25,7 +25,7 @@ from plait.metrics import METRICS
 from plait.predictor import Predictor
 from plait.recipe import Recipe
 from plait.report.comparison_report import write_comparison
-from plait.run_folder import RunFolder, next_run_folder
+from plait.run_folder import RunFolder, run_folder
 from plait.training.interrupt import StopRequest
 from plait.training.loop import Interrupted
 
@@ -223,10 +223,8 @@ def _read(path: Path) -> Answer | None:
 
 
 def _folder(output: str | Path | None, table: Table) -> RunFolder:
-    if output is not None:
-        return RunFolder(Path(output).expanduser())
     stem = Path(table.source).stem if table.root is not None else "frame"
-    return next_run_folder(Path("comparisons"), stem)
+    return run_folder(output, stem, "comparisons")
 
 
 def _fingerprint(experiment: Experiment, table: Table, folds: int) -> str:

@@ -10,6 +10,8 @@ from functools import partial
 from torch import nn
 
 from plait.encoders.augment import Augment
+from plait.encoders.dual_hf import HfDualImage, HfDualText
+from plait.encoders.dual_open_clip import OpenClipImage, OpenClipText
 from plait.encoders.image_cnn import ResidualCNN
 from plait.encoders.image_timm import TimmImage
 from plait.encoders.stored import StoredEncoder
@@ -37,7 +39,11 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
 __all__ = [
     "ENCODERS",
     "Augment",
+    "HfDualImage",
+    "HfDualText",
     "HfText",
+    "OpenClipImage",
+    "OpenClipText",
     "ResidualCNN",
     "StoredEncoder",
     "TabularEncoder",

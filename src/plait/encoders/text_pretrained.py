@@ -46,7 +46,7 @@ class HfText(nn.Module):
         self.layers = layers
         self.weights: Weights | None = None
         if config is None:
-            model = _load("AutoModel", name)
+            model = load_hf("AutoModel", name)
         else:
             transformers = import_extra("transformers", "pretrained")
             model_config = transformers.AutoConfig.for_model(**config)
@@ -56,12 +56,12 @@ class HfText(nn.Module):
         self.backbone = model.get_encoder() if model.config.is_encoder_decoder else model
         self.out_dim: int = self.backbone.config.hidden_size
         if config is None:
-            self.weights = Weights(name=f"hf:{name}", source=_source(name), sha256=hash_weights(self.backbone))
+            self.weights = Weights(name=f"hf:{name}", source=source_of(name), sha256=hash_weights(self.backbone))
 
     @staticmethod
     def make_processor(name: str, max_length: int = 128) -> TextProcessor:
         """The model's tokenizer with its special tokens."""
-        tokenizer = _load("AutoTokenizer", name)
+        tokenizer = load_hf("AutoTokenizer", name)
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise RecipeError(f"hf:{name}: the tokenizer has no fast version (tokenizer.json)")
@@ -101,12 +101,20 @@ class HfText(nn.Module):
         return (x_UTD * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-def _source(name: str) -> str:
+def source_of(name: str) -> str:
+    """Where a model comes from, in words."""
     return str(Path(name).name) if is_model_folder(name) else f"hub:{name}"
 
 
-def _load(auto_class: str, name: str) -> Any:
-    """From a folder, else from the hub's cache, else from the hub if one answers; never running a repository's code."""
+def load_hf(auto_class: str, name: str) -> Any:
+    """A part of a model, by the name of transformers' class; a repository's code is never run.
+
+    It comes from a folder, else from the hub's cache, else from the hub if one answers.
+
+    Raises:
+        RecipeError: the folder holds no such part, or the hub has no such model.
+        PlaitError: it is not here and no hub answers.
+    """
     transformers = import_extra("transformers", "pretrained")
     transformers.utils.logging.disable_progress_bar()
     loader = getattr(transformers, auto_class)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from plait.errors import RunError
 from plait.processors.image import ImageProcessor
+from plait.processors.open_clip_text import OpenClipTextProcessor
 from plait.processors.tabular import TabularProcessor
 from plait.processors.text import TextProcessor
 
@@ -37,6 +38,7 @@ class Processor(Protocol):
 
 PROCESSORS: dict[str, type] = {
     "image": ImageProcessor,
+    "open_clip_text": OpenClipTextProcessor,
     "tabular": TabularProcessor,
     "text": TextProcessor,
 }
@@ -65,6 +67,7 @@ __all__ = [
     "PROCESSORS",
     "Features",
     "ImageProcessor",
+    "OpenClipTextProcessor",
     "Processor",
     "TabularProcessor",
     "TextProcessor",

@@ -19,6 +19,7 @@ class TextProcessor:
         tokenizer: the tokenizer, or its JSON as a string or dict.
         max_length: longer texts are cut at this many tokens (special tokens stay).
         pad_id: the id that fills shorter ones.
+        fixed: fill all texts to `max_length`, as some models were trained.
 
     >>> processor = TextProcessor.train(["a red bird", "a blue bird"] * 2, vocab_size=300)
     >>> batch = processor.collate([processor("a bird"), processor("a red red bird")])
@@ -26,7 +27,9 @@ class TextProcessor:
     [2, 4]
     """
 
-    def __init__(self, tokenizer: Tokenizer | str | dict[str, Any], max_length: int = 128, pad_id: int = 0) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer | str | dict[str, Any], max_length: int = 128, pad_id: int = 0, fixed: bool = False
+    ) -> None:
         if isinstance(tokenizer, dict):
             tokenizer = json.dumps(tokenizer)
         if isinstance(tokenizer, str):
@@ -36,6 +39,7 @@ class TextProcessor:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.pad_id = pad_id
+        self.fixed = fixed
 
     @classmethod
     def train(
@@ -73,6 +77,7 @@ class TextProcessor:
             "tokenizer": json.loads(self.tokenizer.to_str()),
             "max_length": self.max_length,
             "pad_id": self.pad_id,
+            **({"fixed": True} if self.fixed else {}),
         }
 
     def __call__(self, value: str) -> dict[str, np.ndarray]:
@@ -85,9 +90,9 @@ class TextProcessor:
         return self("")
 
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
-        """U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, padded to the longest."""
+        """U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, padded to the longest (or to `max_length`)."""
         lengths = np.array([len(value["ids"]) for value in values])
-        mask = np.arange(lengths.max()) < lengths[:, None]
+        mask = np.arange(self.max_length if self.fixed else lengths.max()) < lengths[:, None]
         ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
         ids[mask] = np.concatenate([value["ids"] for value in values])
         return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask)}

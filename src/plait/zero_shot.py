@@ -1,0 +1,182 @@
+"""Pictures sorted into classes that a model was never trained on: by names and templates alone, or by some examples."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from plait.build import build_inputs, build_model, build_targets
+from plait.data.readers import open_table
+from plait.data.schema import infer_schema
+from plait.data.table import Table
+from plait.encoders.weights import is_model_folder
+from plait.errors import DataError, RecipeError, RunError
+from plait.predictor import Predictor, TableLike
+from plait.recipe import Recipe
+
+TEMPLATE = "{}"
+
+
+def load_aligned(run: str | Path, verbose: bool = False) -> Predictor:
+    """A retrieval run, or a pretrained model of pictures and texts: `hf:NAME`, `open_clip:MODEL/WEIGHTS`, a folder.
+
+    Raises:
+        RunError: it is no run, or one of another task.
+        RecipeError: there is no such model.
+        PlaitError: its weights are out of reach.
+    """
+    name = str(run)
+    if name.startswith(("hf:", "open_clip:")) or is_model_folder(name):
+        return pretrained(name, verbose)
+    found = Predictor.load(run, verbose=verbose)
+    if not found.is_retrieval:
+        kinds = ", ".join(task.kind for task in found.targets_.tasks.values())
+        raise RunError(f"{run}: expected a run of retrieval (train with --task retrieval), this one does {kinds}")
+    return found
+
+
+def pretrained(name: str, verbose: bool = False) -> Predictor:
+    """A model of pictures and texts as a retrieval run, as it is: inputs `image` and `text`, no projections.
+
+    Args:
+        name: `hf:openai/clip-vit-base-patch32`, `open_clip:ViT-B-32/laion2b_s34b_b79k`, or a folder.
+        verbose: show progress.
+    """
+    sides: dict[str, Any] = {"image": {"modality": "image"}, "text": {"modality": "text"}}
+    sides = {side: {**spec, "encoder": name, "frozen": True} for side, spec in sides.items()}
+    recipe = Recipe.parse({"inputs": sides, "task": [{"type": "retrieval"}], "train": {"precision": "float32"}})
+    nothing = Table(pa.table({"image": pa.array([None], pa.string()), "text": pa.array([None], pa.string())}), None, "")
+    inputs = build_inputs(recipe, nothing, np.array([0]))
+    targets, _ = build_targets(recipe, nothing, np.array([0]))
+    from plait.build_encoders import build_column_encoder
+
+    ready = {n: build_column_encoder(n, recipe.inputs[n], inputs[n], {}, None) for n in inputs}
+    for encoder in ready.values():
+        encoder.requires_grad_(False)
+    recipe = recipe.updated({"fusion": {"dim": ready["image"].out_dim, "hidden": None}})
+    model = build_model(recipe, inputs, targets, ready=ready)
+    weights = {side: encoder.weights for side, encoder in ready.items()}
+    recipe = recipe.model_copy(update={"resolved": {"weights": weights}})
+    return Predictor.assembled(recipe, infer_schema(nothing), inputs, targets, model, verbose=verbose)
+
+
+def embed_side(predictor: Predictor, side: str, table: TableLike, column: str | None = None) -> np.ndarray:
+    """`[N, D]` float32 vectors of one input, whatever the table calls it; NaN where a row lacks it.
+
+    Args:
+        predictor: of a retrieval run.
+        side: the run's input.
+        table: the rows.
+        column: what the table calls it; None for the run's name, else the only column of its modality.
+    """
+    opened = open_table(table)
+    renamed = as_side(predictor, side, opened, column)
+    found = predictor.embed(renamed)
+    assert isinstance(found, dict)
+    return found[side]
+
+
+def as_side(predictor: Predictor, side: str, table: Table, column: str | None = None) -> Table:
+    """A table of one input's columns, under the names that the run knows.
+
+    Raises:
+        DataError: the table has no such column, or several.
+    """
+    spec = predictor.inputs_[side]
+    wanted = [name for name in spec.columns if name in table]
+    if column is not None or not wanted:
+        wanted = [column or only_column(table, spec.modality)]
+        names = [spec.columns[0]]
+    else:
+        names = wanted
+    columns = {name: table.column(held) for name, held in zip(names, wanted, strict=True)}
+    return Table(pa.table(columns), table.root, table.source)
+
+
+def only_column(table: Table, modality: str) -> str:
+    """The one column of a modality.
+
+    Raises:
+        DataError: there is none, or several.
+    """
+    found = [name for name, column in infer_schema(table).items() if column.modality == modality]
+    if len(found) != 1:
+        came = f"has {', '.join(found)}" if found else "has none"
+        raise DataError(f"{table.source}: expected one column of {modality}s, the table {came}; rename the one to use")
+    return found[0]
+
+
+def side_of(predictor: Predictor, modality: str) -> str:
+    """The run's input of a modality.
+
+    Raises:
+        RunError: it has none.
+    """
+    found = [name for name, spec in predictor.inputs_.items() if spec.modality == modality]
+    if not found:
+        known = ", ".join(f"{name} ({spec.modality})" for name, spec in predictor.inputs_.items())
+        raise RunError(f"the run has no input of {modality}s; it has {known}")
+    return found[0]
+
+
+def embed_texts(predictor: Predictor, texts: Sequence[str]) -> np.ndarray:
+    """`[N, D]` vectors of some texts."""
+    side = side_of(predictor, "text")
+    return embed_side(predictor, side, pd.DataFrame({predictor.inputs_[side].columns[0]: list(texts)}))
+
+
+def class_vectors(predictor: Predictor, labels: Sequence[str], templates: Sequence[str] = (TEMPLATE,)) -> np.ndarray:
+    """`[C, D]` a vector a class: of its name in each template, averaged and normalised (2103.00020).
+
+    Raises:
+        RecipeError: a template has no `{}`, or there are fewer than two labels, or one twice.
+    """
+    for template in templates:
+        if template.count("{}") != 1:
+            raise RecipeError(f"--template {template!r}: expected one {{}} where the label goes")
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise RecipeError(f"--labels: expected two or more that differ, got {', '.join(labels) or 'none'}")
+    texts = [template.replace("{}", label) for label in labels for template in templates]
+    vectors = embed_texts(predictor, texts).reshape(len(labels), len(templates), -1).mean(axis=1)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def scale_of(predictor: Predictor) -> float:
+    """What the run multiplies cosines by."""
+    head: Any = predictor.model_.head
+    return float(head.log_scale.detach().clamp(max=np.log(head.LARGEST)).exp())
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def classify(
+    predictor: Predictor, table: TableLike, labels: Sequence[str], templates: Sequence[str] = (TEMPLATE,)
+) -> pd.DataFrame:
+    """Sort pictures into classes by their names.
+
+    Returns:
+        A row a picture: `row` (from 1), `label`, `label_probability` and the probability of every label; a row
+        without a picture has none.
+    """
+    opened = open_table(table)
+    classes = class_vectors(predictor, labels, templates)
+    pictures = embed_side(predictor, side_of(predictor, "image"), opened)
+    return as_frame(pictures @ classes.T * scale_of(predictor), labels)
+
+
+def as_frame(logits: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """Answers and probabilities of `[N, C]` logits; rows of NaN have none."""
+    lacking = np.isnan(logits).any(axis=1)
+    chances = np.where(lacking[:, None], np.nan, softmax(np.where(lacking[:, None], 0.0, logits)))
+    best = np.where(lacking, 0, np.nan_to_num(chances).argmax(axis=1))
+    frame = pd.DataFrame({"row": np.arange(1, len(logits) + 1)})
+    frame["label"] = [None if gone else labels[i] for gone, i in zip(lacking, best, strict=True)]
+    frame["label_probability"] = chances[np.arange(len(chances)), best]
+    return frame.assign(**{f"label_p_{label}": chances[:, i] for i, label in enumerate(labels)})
