@@ -21,6 +21,8 @@ def check_recipe(recipe: Recipe) -> Health:
         if target not in table:
             raise DataError(f"{table.source}: there is no column {target!r}{nearest(target, table.columns)}")
     schema = fitting.type_columns(recipe, table)
+    if recipe.pairs is not None:
+        recipe = fitting.with_inputs(recipe, schema)
     parts = _parts(recipe, table, val, test)
     return check(
         parts, schema, recipe.targets, recipe.data.group, recipe.data.allow_outside, fitting.workers_of(recipe) + 1

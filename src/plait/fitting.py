@@ -65,8 +65,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     """
     notes: list[str] = []
     schema = type_columns(recipe, table)
-    recipe = recipe.model_copy(update={"inputs": complete_inputs(recipe.inputs, schema)})
-    recipe = name_folders(recipe)
+    recipe = name_folders(with_inputs(recipe, schema))
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
     if recipe.pairs is not None and recipe.data.group is None:
         notes.append(f"split by {pair_group(recipe)}: rows that share it stay on one side (--group names another)")
@@ -89,6 +88,20 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     model = build_model(recipe, inputs, targets)
     check_remedies(recipe.train, model, has_val="val" in parts)
     return Prepared(recipe, schema, inputs, targets, parts, model, notes, problems)
+
+
+def with_inputs(recipe: Recipe, schema: Schema) -> Recipe:
+    """The recipe with all of its inputs.
+
+    Of a task about pairs, where nobody said what the sides are, these are the pictures and the texts: ids, prices and
+    folders beside them say nothing that a picture should be found by. Name others under `inputs`.
+    """
+    inputs = complete_inputs(recipe.inputs, schema)
+    if recipe.pairs is not None:
+        said = recipe.inputs.keys() | recipe.data.types.keys()
+        sides = {n: spec for n, spec in inputs.items() if n in said or spec.modality in ("image", "text")}
+        inputs = sides if len(sides) > 1 else inputs
+    return recipe.model_copy(update={"inputs": inputs})
 
 
 def type_columns(recipe: Recipe, table: Table) -> Schema:
@@ -158,7 +171,7 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
         parts = split_column(table, data.split)
         if "train" not in parts:
             raise DataError(f"column {data.split!r} marks no row as train")
-        _check_groups(parts, groups, group, table)
+        _check_groups(parts, None if data.group is None else groups, group, table)
         rest = parts.pop("train")
     for name, given in (("test", has_test), ("val", has_val)):
         share = getattr(data, name)
@@ -192,7 +205,7 @@ def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, na
             if seen.setdefault(code, part) != part and code >= 0:
                 row = int(rows[groups[rows] == code][0]) + 1
                 raise DataError(
-                    f"{table.source}: row {row}: group {table.cells(str(name), [row - 1])[0]!r} of column {name!r} is "
+                    f"{table.source}: row {row}: group {str(table.cells(str(name), [row - 1])[0])[:60]!r} of column {name!r} is "
                     f"in both {seen[code]} and {part}; correct the split column, or drop data.group"
                 )
 

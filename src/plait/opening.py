@@ -27,8 +27,8 @@ def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[
     """
     files = {key: getattr(recipe.data, key) if value is None else value for key, value in given.items()}
     # In full, so that the run's recipe can be used from anywhere.
-    paths = {k: v for k, v in files.items() if isinstance(v, str | Path) and _names_table(k, v)}
-    named = {k: str(Path(v).expanduser().resolve()) for k, v in paths.items()}
+    paths = {k: str(v) for k, v in files.items() if isinstance(v, str | Path) and _names_table(k, v)}
+    named = {k: v if v.startswith("hf:") else str(Path(v).expanduser().resolve()) for k, v in paths.items()}
     if files["train"] is None:
         raise DataError("which table? Give one to fit(), or set data.train in the recipe")
     opened = {k: open_table(v) for k, v in files.items() if _names_table(k, v)}

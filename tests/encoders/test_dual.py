@@ -38,9 +38,7 @@ def save_tokenizer(folder: Path, length: int, kind: str) -> None:
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     first = "<s> $A </s>" if kind == "clip" else "$A </s>"
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=first, special_tokens=[("<s>", 1), ("</s>", 2)]
-    )
+    tokenizer.post_processor = processors.TemplateProcessing(single=first, special_tokens=[("<s>", 1), ("</s>", 2)])
     fast = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", bos_token="<s>", unk_token="<unk>"
     )
@@ -57,13 +55,15 @@ def tiny_model(folder: Path, kind: str) -> Any:
     vision |= {"image_size": 32, "patch_size": 8}
     if kind == "clip":
         config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)
-        model, processor = transformers.CLIPModel(config), transformers.CLIPImageProcessor(
-            size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+        model, processor = (
+            transformers.CLIPModel(config),
+            transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
         )
     else:
         config = transformers.SiglipConfig(text_config=text, vision_config=vision)
-        model, processor = transformers.SiglipModel(config), transformers.SiglipImageProcessor(
-            size={"height": 32, "width": 32}
+        model, processor = (
+            transformers.SiglipModel(config),
+            transformers.SiglipImageProcessor(size={"height": 32, "width": 32}),
         )
         with torch.no_grad():
             model.logit_scale.fill_(1.5)

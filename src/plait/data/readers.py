@@ -1,4 +1,4 @@
-"""Files → `Table`: CSV, TSV, Parquet, JSONL and folders of pictures."""
+"""Files → `Table`: CSV, TSV, Parquet, JSONL, folders of pictures, and the formats of `plait.data.formats`."""
 
 import csv
 import json
@@ -11,6 +11,16 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from plait.data.formats import (
+    FORMATS,
+    is_flickr,
+    is_saved_dataset,
+    is_shards,
+    read_flickr_csv,
+    read_hub_dataset,
+    read_saved_dataset,
+    read_shards,
+)
 from plait.data.table import Table
 from plait.errors import DataError, nearest
 from plait.processors.image import picture_suffixes
@@ -23,6 +33,9 @@ ROWS = 16_384  # a record batch
 def open_table(source: str | Path | pd.DataFrame | Table) -> Table:
     """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of pictures, or a pandas frame.
 
+    And captioned pictures: COCO's and Karpathy's `.json`, Flickr30k's `.token` and CSV, WebDataset's `.tar` shards
+    (`train-{000..012}.tar`), a folder that Hugging Face's `save_to_disk` wrote, `hf:OWNER/NAME` of the hub.
+
     Raises:
         DataError: it is absent, of an unknown kind, damaged, or has no rows.
     """
@@ -32,15 +45,7 @@ def open_table(source: str | Path | pd.DataFrame | Table) -> Table:
         table = Table.from_frame(source)
     else:
         path = Path(source).expanduser()
-        if not path.exists():
-            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise DataError(f"{path}: there is no such file or folder{nearest(path.name, siblings)}")
-        reader = read_image_folder if path.is_dir() else READERS.get(path.suffix.lower())
-        if reader is None:
-            raise DataError(
-                f"{path}: expected a table ({', '.join(READERS)}) or a folder of pictures, "
-                f"got a {path.suffix or 'file without an ending'}"
-            )
+        reader = _reader(path)
         try:
             table = reader(path)
         except (pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as error:
@@ -54,9 +59,38 @@ def open_table(source: str | Path | pd.DataFrame | Table) -> Table:
     return table
 
 
+def _reader(path: Path) -> Callable[[Path], Table]:
+    """What reads a file or folder, by its name and what is in it."""
+    if str(path).startswith("hf:"):
+        return lambda name: read_hub_dataset(str(name).removeprefix("hf:"))
+    if is_shards(path.name):
+        return read_shards
+    if not path.exists():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"{path}: there is no such file or folder{nearest(path.name, siblings)}")
+    if path.is_dir():
+        return read_saved_dataset if is_saved_dataset(path) else read_image_folder
+    ending = ".token" if ".token" in path.name else path.suffix.lower()
+    known = {**READERS, **FORMATS}
+    if ending not in known:
+        raise DataError(
+            f"{path}: expected a table ({', '.join(known)}) or a folder of pictures, "
+            f"got a {path.suffix or 'file without an ending'}"
+        )
+    return known[ending]
+
+
 def read_csv(path: Path) -> Table:
-    """A comma-separated file; every cell is text until the schema says otherwise, so mixed columns survive."""
-    return _read_delimited(path, ",")
+    """A comma-separated file; every cell is text until the schema says otherwise, so mixed columns survive.
+
+    A first line without a comma but with tabs (open_clip's `filepath<tab>title`) or bars is cut there instead.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+    delimiter = next((mark for mark in ",\t|" if mark in first), ",")
+    if is_flickr(next(csv.reader([first], delimiter=delimiter), [])):
+        return read_flickr_csv(path, delimiter)
+    return _read_delimited(path, delimiter)
 
 
 def read_tsv(path: Path) -> Table:

@@ -1,0 +1,31 @@
+"""Formats of captioned pictures that people bring, each read to the same table: `image`, `caption`, and what else
+they say. `FORMATS` names those of one file by what tells them apart; `plait.data.readers` opens them.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from plait.data.formats.captions import read_captions_json
+from plait.data.formats.flickr import is_flickr, read_flickr_csv, read_flickr_token
+from plait.data.formats.hugging_face import is_saved_dataset, read_hub_dataset, read_saved_dataset
+from plait.data.formats.web_dataset import is_shards, read_shards
+from plait.data.table import Table
+
+FORMATS: dict[str, Callable[[Path], Table]] = {
+    ".json": read_captions_json,
+    ".token": read_flickr_token,
+    ".tar": read_shards,
+}
+
+__all__ = [
+    "FORMATS",
+    "is_flickr",
+    "is_saved_dataset",
+    "is_shards",
+    "read_captions_json",
+    "read_flickr_csv",
+    "read_flickr_token",
+    "read_hub_dataset",
+    "read_saved_dataset",
+    "read_shards",
+]

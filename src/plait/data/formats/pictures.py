@@ -1,0 +1,43 @@
+"""Where the pictures are that a list of captions names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from plait.errors import DataError
+
+USUAL = ("", "images", "Images", "pictures", "flickr30k-images", "flickr30k_images")
+
+
+def locate(listing: Path, names: Sequence[str], folders: Sequence[str] = ()) -> tuple[Path, Path]:
+    """The folder that a table's paths start from, and the one that holds the pictures, relative to it.
+
+    Looked for beside the list and beside its folder (COCO keeps `annotations/` and `train2017/` side by side), in the
+    folders that the list names and in those that are usual.
+
+    Args:
+        listing: the file of captions.
+        names: some picture names.
+        folders: that the list says pictures are in.
+
+    Raises:
+        DataError: no such folder holds the first picture.
+    """
+    for start in (listing.parent, listing.parent.parent):
+        for name in [*folders, *(f"images/{folder}" for folder in folders), *USUAL]:
+            if names and (start / name / names[0]).is_file():
+                return start, Path(name)
+    looked = ", ".join(f"{name or '.'}/" for name in [*folders, *USUAL][:6])
+    raise DataError(
+        f"{listing}: the picture {names[0] if names else ''} is not near (looked into {looked} beside the file and one "
+        "folder up); put the folder of the pictures beside the file, under the name images"
+    )
+
+
+def counted(listing: Path, what: str, examples: Sequence[object]) -> str:
+    """A line about what did not join: how many, and which are the first.
+
+    >>> counted(Path("a.json"), "captions name no picture", [7, 8])
+    'a.json: 2 captions name no picture (such as 7, 8); they are left out'
+    """
+    some = ", ".join(str(example) for example in list(examples)[:5])
+    return f"{listing}: {len(examples):,} {what} (such as {some}); they are left out"

@@ -1,0 +1,137 @@
+"""WebDataset: tar shards of samples, `key.jpg` beside `key.txt`, read as a stream."""
+
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from plait.data.table import Table
+from plait.errors import DataError
+from plait.processors.image import picture_suffixes
+
+ROWS = 256  # samples that stand in memory: pictures are large
+LARGEST_FILE = 256_000_000  # bytes of one file in a shard
+TEXTS = {"txt": "caption", "text": "caption", "caption": "caption", "cls": "label"}
+
+
+def is_shards(name: str) -> bool:
+    """A tar file, or several by a list in braces: `train-{000..012}.tar`, `{a,b}.tar`."""
+    return name.endswith(".tar")
+
+
+def expand(pattern: str) -> list[str]:
+    """The names that a pattern with braces stands for.
+
+    >>> expand("s-{08..10}.tar"), expand("{a,b}.tar")
+    (['s-08.tar', 's-09.tar', 's-10.tar'], ['a.tar', 'b.tar'])
+    """
+    pieces = re.split(r"\{([^{}]*)\}", pattern)
+    choices = []
+    for place, piece in enumerate(pieces):
+        span = re.fullmatch(r"(\d+)\.\.(\d+)", piece) if place % 2 else None
+        if span:
+            first, last = span.groups()
+            choices.append([str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)])
+        else:
+            choices.append(piece.split(",") if place % 2 else [piece])
+    return ["".join(parts) for parts in product(*choices)]
+
+
+def read_shards(path: Path) -> Table:
+    """Shards → `image` (bytes), `caption` (`.txt`), `label` (`.cls`), and the keys of `.json`; a row a sample.
+
+    Files of other kinds are left out. Samples are streamed to a temporary file: memory does not grow with the shards.
+
+    Raises:
+        DataError: a shard is absent, cut off, no tar, or holds no sample that can be used.
+    """
+    shards = [Path(name).expanduser() for name in expand(str(path))]
+    for shard in shards:
+        if not shard.is_file():
+            raise DataError(f"{shard}: there is no such shard" + (f" (of {path})" if len(shards) > 1 else ""))
+    names = _columns(shards)
+    if not names:
+        raise DataError(f"{path}: holds no sample with a picture, .txt, .cls or .json file")
+    schema = pa.schema([(name, pa.binary() if name == "image" else pa.string()) for name in names])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        held: list[dict[str, Any]] = []
+        for shard in shards:
+            for sample in _samples(shard):
+                held.append({name: sample.get(name) for name in names})
+                if len(held) == ROWS:
+                    yield pa.RecordBatch.from_pylist(held, schema)
+                    held = []
+        yield pa.RecordBatch.from_pylist(held, schema)
+
+    return Table.from_batches(schema, batches(), shards[0].parent, str(path))
+
+
+def _columns(shards: list[Path]) -> list[str]:
+    """The columns of the first samples; a later sample's other keys would come too late to be one."""
+    found: dict[str, None] = {"key": None}
+    for number, sample in enumerate(_samples(shards[0])):
+        found |= dict.fromkeys(sample)
+        if number >= 1000:
+            break
+    order = ["key", "image", "caption", "label"]
+    names = [name for name in order if name in found] + sorted(found.keys() - set(order))
+    return names if len(names) > 1 else []
+
+
+def _samples(shard: Path) -> Iterator[dict[str, Any]]:
+    """One dict a sample: files with one key stand together in a shard."""
+    key, whole = "", 0
+    sample: dict[str, Any] = {}
+    try:
+        with tarfile.open(shard, "r|*") as archive:
+            for member in archive:
+                if not member.isfile():
+                    continue
+                folder, _, name = member.name.rpartition("/")
+                stem, _, ending = name.partition(".")
+                place = f"{folder}/{stem}" if folder else stem
+                if place != key and len(sample) > 1:
+                    yield sample
+                    whole += 1
+                if place != key:
+                    key, sample = place, {"key": place}
+                if member.size > LARGEST_FILE:
+                    raise DataError(f"{shard}: {member.name} is larger than {LARGEST_FILE:,} bytes")
+                opened = archive.extractfile(member)
+                data = b"" if opened is None else opened.read()
+                if len(data) != member.size:
+                    raise tarfile.ReadError("unexpected end of data")
+                sample |= _fields(shard, member.name, ending.lower(), data)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(
+            f"{shard}: the shard is cut off or damaged after {whole:,} whole samples ({error}); download it again, or "
+            "leave it out of the list"
+        ) from error
+    if len(sample) > 1:
+        yield sample
+
+
+def _fields(shard: Path, name: str, ending: str, data: bytes) -> dict[str, Any]:
+    """Column → value that a file of a sample gives."""
+    if f".{ending}" in picture_suffixes():
+        return {"image": data}
+    if ending in TEXTS:
+        return {TEXTS[ending]: data.decode("utf-8", errors="replace").strip() or None}
+    if ending != "json":
+        return {}
+    try:
+        held = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{shard}: {name} is not JSON ({str(error)[:80]})") from error
+    if not isinstance(held, dict):
+        return {}
+    texts = {
+        k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in held.items() if v is not None
+    }
+    return {(f"json_{k}" if k in ("image", "key") else k): v for k, v in texts.items()}
