@@ -26,7 +26,9 @@ ROWS = [
     {"report", "outcome", "boosting", "stacking"},
     {"running"},
     {"predictor"},
-    {"checking", "predicting", "demo", "doctor", "storage"},
+    {"zero_shot"},
+    {"checking", "predicting", "demo", "doctor", "storage", "few_shot"},
+    {"search", "reranking", "shots"},
     {"compare"},
     {"cli"},
 ]

@@ -204,8 +204,9 @@ def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, na
         for code in np.unique(groups[rows]).tolist():
             if seen.setdefault(code, part) != part and code >= 0:
                 row = int(rows[groups[rows] == code][0]) + 1
+                cell = str(table.cells(str(name), [row - 1])[0])[:60]
                 raise DataError(
-                    f"{table.source}: row {row}: group {str(table.cells(str(name), [row - 1])[0])[:60]!r} of column {name!r} is "
+                    f"{table.source}: row {row}: group {cell!r} of column {name!r} is "
                     f"in both {seen[code]} and {part}; correct the split column, or drop data.group"
                 )
 

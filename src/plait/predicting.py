@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plait.data.readers import open_table
+from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, RunError, unknown
 from plait.predictor import Predictor
+from plait.zero_shot import classify, load_aligned
 
 
 class Writer(Protocol):
@@ -41,16 +43,14 @@ def predict_table(
         DataError: the table can't be used, or the output's ending is unknown.
         RunError: the run can't be read, or the output can't be written.
     """
-    suffix = output.suffix.lower() if output is not None else (".jsonl" if as_json else ".csv")
-    if suffix not in WRITERS:
-        raise DataError(f"-o {output}: {unknown('ending', suffix, WRITERS)}")
+    writer_of = _writer_for(output, as_json)
     opened = open_table(table)
     for name in keep:
         opened.column(name)
     predictor = Predictor.load(run, verbose=True)
     count = 0
     with _target(output) as path:
-        writer = WRITERS[suffix](path)
+        writer = writer_of(path)
         try:
             for frame in predictor.predict_frames(opened, problems=problems):
                 rows = frame["row"].to_numpy() - 1
@@ -62,6 +62,52 @@ def predict_table(
         finally:
             writer.close()
     return count
+
+
+def predict_labels(
+    run: Path,
+    table: Path,
+    labels: Sequence[str],
+    templates: Sequence[str],
+    output: Path | None,
+    keep: Sequence[str],
+    as_json: bool = False,
+) -> int:
+    """Sort a table's (or a folder's) pictures into classes by their names. Gives the number of rows.
+
+    Raises:
+        DataError: the table can't be used, or the output's ending is unknown.
+        RecipeError: a template has no place for the label, or there are too few labels.
+        RunError: the run is none of retrieval.
+    """
+    writer_of = _writer_for(output, as_json)
+    opened = open_table(table)
+    predictor = load_aligned(str(run))
+    frame = classify(predictor, opened, labels, templates)
+    pictures = [name for name, column in infer_schema(opened).items() if column.modality == "image"]
+    for position, name in enumerate(dict.fromkeys([*pictures, *keep])):
+        cells = opened.cells(name, frame["row"].to_numpy() - 1)
+        if not any(isinstance(cell, bytes) for cell in cells[:10]):
+            frame.insert(1 + position, f"{name}_given" if name in frame.columns else name, cells)
+    with _target(output) as path:
+        writer = writer_of(path)
+        try:
+            writer.write(frame)
+        finally:
+            writer.close()
+    return len(frame)
+
+
+def _writer_for(output: Path | None, as_json: bool) -> Any:
+    """What writes a file of that ending.
+
+    Raises:
+        DataError: the ending is unknown.
+    """
+    suffix = output.suffix.lower() if output is not None else (".jsonl" if as_json else ".csv")
+    if suffix not in WRITERS:
+        raise DataError(f"-o {output}: {unknown('ending', suffix, WRITERS)}")
+    return WRITERS[suffix]
 
 
 def predict_row(run: Path, pairs: Sequence[str]) -> dict[str, Any]:

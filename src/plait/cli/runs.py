@@ -92,6 +92,17 @@ def evaluate(
         typer.Option(help="With curves as values get worse: all, or blur,jpeg,typos,word_drop,number_noise."),
     ] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="With those: score so many rows, evenly spaced.")] = None,
+    shots: Annotated[
+        str | None, typer.Option(help="Of a retrieval run: accuracy of --target by 1,2,4,8 examples a class.")
+    ] = None,
+    target: Annotated[str | None, typer.Option("--target", "-t", help="With --shots: column of the classes.")] = None,
+    template: Annotated[
+        list[str] | None, typer.Option(help='With --shots: of class names, "a drawing of a {}"; may be repeated.')
+    ] = None,
+    rerank: Annotated[
+        Path | None, typer.Option(help="Of a retrieval run: a matching run that puts the first in order.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="With --rerank: how many of each query's it looks at.")] = 20,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="With those: a page with the curves.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -100,6 +111,17 @@ def evaluate(
     from plait.errors import RecipeError
     from plait.predictor import Predictor
 
+    if shots:
+        _evaluate_shots(run, table, target, shots, template, output, as_json)
+        return
+    if rerank is not None:
+        from plait.reranking import evaluate_reranked
+
+        scores = evaluate_reranked(Predictor.load(run), Predictor.load(rerank), table, top)
+        print_json(scores) if as_json else console.show(
+            console.table("", ["metric", "value"], scores.items(), ["value"])
+        )
+        return
     if modalities or missing or noise:
         from plait.ablation import show_modalities
         from plait.report.modalities_report import write_modalities
@@ -122,14 +144,45 @@ def evaluate(
         console.show(console.table("", ["metric", "value"], scores.items(), ["value"]))
 
 
+def _evaluate_shots(
+    run: Path,
+    table: Path,
+    target: str | None,
+    shots: str,
+    templates: list[str] | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    from plait.errors import RecipeError
+    from plait.shots import evaluate_shots, show_shots, write_shots
+
+    counts = names_in(shots)
+    if target is None or not counts or not all(count.isdigit() and int(count) for count in counts):
+        raise RecipeError("--shots: expected numbers such as 1,2,4,8, and the classes' column: --target kind")
+    report = evaluate_shots(str(run), table, target, [int(count) for count in counts], templates or ["{}"])
+    if output is not None:
+        write_shots(output, report, run.name, table.name)
+        typer.echo(f"page: {output}", err=True)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        show_shots(report)
+
+
 def predict(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(help="A run folder; with --labels also hf:NAME or open_clip:NAME.")],
     given: Annotated[list[str] | None, typer.Argument(help="A table; with --set COLUMN=VALUE pairs.")] = None,
     as_row: Annotated[bool, typer.Option("--set", help="Predict one row, given as COLUMN=VALUE pairs.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .parquet, .csv or .jsonl file; else CSV on stdout.")
     ] = None,
     keep: Annotated[list[str] | None, typer.Option(help="Column to copy beside the answers; may be repeated.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Of a retrieval run: sort pictures into these classes: cat,dog")
+    ] = None,
+    template: Annotated[
+        list[str] | None, typer.Option(help='With --labels: "a drawing of a {}"; several are averaged.')
+    ] = None,
     on_error: Annotated[
         OnUnusable, typer.Option(help="Refuse cells that can't be used, or count them as missing and name them.")
     ] = OnUnusable.refuse,
@@ -137,7 +190,7 @@ def predict(
 ) -> None:
     """Answer each row of a table, or one row: plait predict RUN --set title="a red bird" photo=bird.jpg"""
     from plait.errors import DataError
-    from plait.predicting import predict_row, predict_table
+    from plait.predicting import predict_labels, predict_row, predict_table
 
     if as_row:
         answer = predict_row(run, given or [])
@@ -149,6 +202,11 @@ def predict(
         return
     if not given or len(given) > 1:
         raise DataError("which rows? Name one table, or one row with --set COLUMN=VALUE")
+    if labels is not None:
+        count = predict_labels(run, Path(given[0]), names_in(labels), template or ["{}"], output, keep or [], as_json)
+        if output is not None:
+            typer.echo(f"{count:,} rows: {output}", err=True)
+        return
     problems: list[str] | None = [] if on_error is OnUnusable.missing else None
     count = predict_table(run, Path(given[0]), output, keep or [], as_json, problems)
     for problem in problems or ():

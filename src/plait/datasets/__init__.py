@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from plait.datasets.drawings import write_drawings
 from plait.datasets.easy_vqa import write_easy_vqa
 from plait.datasets.emoji import write_emoji
+from plait.datasets.openclipart import write_openclipart
 from plait.datasets.tuxpaint import write_tuxpaint
 from plait.errors import DataError, RunError, unknown
 
@@ -39,6 +41,20 @@ DATASETS: dict[str, DataSet] = {
         "pictures Apache-2.0, names MIT",
         "npm emoji-datasource-google, emojibase-data",
         write_emoji,
+    ),
+    "openclipart": DataSet(
+        "Open Clip Art: picture, title, keywords, kind",
+        "4,830",
+        "public domain nearly all",
+        "Debian openclipart-png, openclipart-svg",
+        write_openclipart,
+    ),
+    "drawings": DataSet(
+        "the three above and below together: picture, caption; 200 stamps to test on",
+        "7,500",
+        "as its parts",
+        "all of them",
+        write_drawings,
     ),
     "tuxpaint": DataSet(
         "Tux Paint stamps: picture, caption, kind", "785", "GPL-2", "Debian tuxpaint-stamps-default", write_tuxpaint

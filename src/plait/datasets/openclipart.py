@@ -5,15 +5,18 @@ import re
 from pathlib import Path
 
 from plait.datasets.packages import copy_pictures, debian_package, write_table
+from plait.processors.image import picture_size
 
 ART = "usr/share/openclipart"
 GENERATED = ("shapes/stars", "computer/icons")  # thousands that differ in a number, and themes of one style
+LARGEST = 16_000_000  # pixels; a few have hundreds of millions
 HEAD = 200_000  # bytes of a drawing in which its description is looked for
 
 
 def write_openclipart(folder: Path, pictures: Path | None = None, drawings: Path | None = None) -> list[Path]:
     """`openclipart.csv`: picture, title, keywords (`;` between them), kind (the outermost folder), group (the folder),
-    with the pictures. Generated stars and icon themes are left out, and pictures without a title.
+    with the pictures. Generated stars and icon themes are left out, pictures without a title, and
+    the few of more than 16 million pixels.
 
     Args:
         folder: where to.
@@ -30,7 +33,8 @@ def write_openclipart(folder: Path, pictures: Path | None = None, drawings: Path
         if group.startswith(GENERATED) or len(place.parts) < 2 or not drawing.is_file():
             continue
         title, keywords = describe(drawing)
-        if title:
+        width, height = picture_size(path)
+        if title and width * height <= LARGEST:
             name = Path("pictures", place)
             files.append((path, folder / name))
             rows.append((name.as_posix(), title, ";".join(keywords), place.parts[0], group))

@@ -102,6 +102,11 @@ class Retrieval:
     def _pair_names(self, a: int, b: int) -> list[str]:
         return [f"{name}_r{k}" for name in self._directions(a, b) for k in (1, 5, 10)]
 
+    @property
+    def directions(self) -> list[str]:
+        """Of a run of two sides: what the anchor finds, and what finds the anchor."""
+        return self._directions(*self.pairs[0])
+
     def _directions(self, a: int, b: int) -> list[str]:
         """What is found by whom: of a picture and a text `txt` and `img`; where that would not say it, the inputs."""
         names = [self.names[b], self.names[a]]

@@ -1,0 +1,102 @@
+"""Two stages: what a retrieval run finds, put in order by a matching run that looks at both sides together."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+from plait.data.readers import open_table
+from plait.data.table import Table
+from plait.errors import DataError, RunError
+from plait.metrics.retrieval import Ranks, mean_reciprocal_rank, median_rank, recall_at
+from plait.predictor import Predictor, TableLike
+from plait.tasks import Matching, Retrieval
+from plait.tasks.pairs import side_codes
+
+Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def evaluate_reranked(
+    finder: Predictor, matcher: Predictor, table: TableLike, top: int = 20, weight: float = 1.0
+) -> dict[str, float]:
+    """Recall in both directions after the first `top` of each query were put in order by a matching run.
+
+    Args:
+        finder: a retrieval run of two sides.
+        matcher: a matching run of the same columns.
+        table: rows of pairs.
+        top: how many of each query's are looked at; the others keep their order behind them.
+        weight: of the matcher's log-odds; the finder's logits are added to them. The sum asks both whether the two
+            belong together and how close they are among all; 0 leaves the order as it was.
+
+    Returns:
+        `txt_r1 … img_r10 r_mean median_rank mrr`, under the retrieval run's names.
+
+    Raises:
+        RunError: a run is of another task.
+        DataError: no row has both sides.
+    """
+    task = finder.targets_.pairs
+    if not isinstance(task, Retrieval) or len(task.sides) != 2:
+        raise RunError("two stages need a run of retrieval of two inputs first (train with --task retrieval)")
+    if not isinstance(matcher.targets_.pairs, Matching):
+        raise RunError("--rerank: expected a run of matching (train with --task matching)")
+    opened = open_table(table)
+    codes = side_codes(opened, task.sides)
+    rows = np.flatnonzero((codes >= 0).all(axis=1))
+    if not len(rows):
+        raise DataError(f"{opened.source}: no row has both {' and '.join(task.sides)}")
+    vectors = finder.embed(opened)
+    assert isinstance(vectors, dict)
+    a, b = task.pairs[0]
+    scale = float(finder.model_.head.log_scale.detach().exp())  # type: ignore[operator]
+    found: dict[str, float] = {}
+    others: dict[str, list[float]] = {}
+    for (asking, asked), name in zip(((a, b), (b, a)), task.directions, strict=True):
+        first = [rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, asked)]
+        queries, items = first
+        logits = vectors[task.names[asking]][queries] @ vectors[task.names[asked]][items].T * scale
+        sides = {name: task.sides[task.names[side]] for name, side in (("query", asking), ("item", asked))}
+        score = _scorer(matcher, opened, sides)
+        places = {code: place for place, code in enumerate(codes[items, asked])}
+        own = {(codes[row, asking], places[codes[row, asked]]) for row in rows}
+        ranks = []
+        for place, row in enumerate(queries):
+            best = np.argsort(-logits[place], kind="stable")[:top]
+            ranks.append((place, row, best))
+        pairs = np.array([(row, items[i]) for _, row, best in ranks for i in best])
+        odds = score(pairs[:, 0], pairs[:, 1]).reshape(len(queries), -1)
+        position = []
+        for (place, row, best), said in zip(ranks, odds, strict=True):
+            order = logits[place] - 1e6  # what was not looked at stays behind, in its order
+            order[best] = logits[place][best] + weight * said
+            right = [i for i in range(len(items)) if (codes[row, asking], i) in own]
+            position.append(_pessimistic_rank(order, right))
+        held = Ranks(np.arange(len(queries)), np.array(position), len(items))
+        found |= {f"{name}_r{k}": recall_at(held, k) for k in (1, 5, 10)}
+        for measure, value in (("median_rank", median_rank(held)), ("mrr", mean_reciprocal_rank(held))):
+            others.setdefault(measure, []).append(value)
+    found["r_mean"] = float(np.mean(list(found.values())))
+    return found | {name: float(np.mean(values)) for name, values in others.items()}
+
+
+def _pessimistic_rank(scores: np.ndarray, right: list[int]) -> int:
+    """From 1, of the best of what belongs; what ties with it stands before it."""
+    best = max(scores[i] for i in right)
+    return 1 + int((scores >= best).sum()) - sum(int(scores[i] >= best) for i in right)
+
+
+def _scorer(matcher: Predictor, table: Table, sides: dict[str, list[str]]) -> Score:
+    """Rows of queries and of items → log-odds that they match."""
+
+    def score(queries: np.ndarray, items: np.ndarray) -> np.ndarray:
+        columns = {}
+        for name, rows in (("query", queries), ("item", items)):
+            for column in sides[name]:
+                if column in table:
+                    columns[column] = table.column(column).take(pa.array(rows))
+        chances = np.asarray(matcher.predict_proba(Table(pa.table(columns), table.root, table.source)))[:, 1]
+        chances = chances.clip(1e-7, 1 - 1e-7)
+        return np.log(chances / (1 - chances))
+
+    return score

@@ -1,0 +1,282 @@
+"""A searchable table on disk: vectors, columns and thumbnails in LanceDB."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from plait import console
+from plait.data.features import content_key
+from plait.data.paths import resolve_media
+from plait.data.schema import Schema, split_cell
+from plait.data.table import Table
+from plait.encoders.weights import hash_weights
+from plait.errors import DataError, RunError, import_extra
+from plait.predictor import Predictor
+from plait.processors.image import decode_picture
+from plait.processors.tabular import as_number, is_missing
+
+FORMAT = 1
+META, ROWS = "catalogue.json", "rows"
+ANN_FROM = 100_000  # rows from which an approximate index is made
+PART = 2_048  # rows that are embedded and written at once
+SIDE = 192  # pixels of a thumbnail's longer side
+OWN = ("id", "vector", "thumbnail")  # columns that are ours
+
+
+class Catalogue:
+    """Rows that can be searched, and what embedded them.
+
+    Args:
+        path: the folder, `NAME.lance`.
+
+    Raises:
+        RunError: it is no catalogue, damaged, or a newer plait wrote it.
+        MissingExtra: LanceDB is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.meta: dict[str, Any] = json.loads((path / META).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RunError(f"{path}: expected a catalogue; make one with: plait index RUN TABLE -o {path}") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path / META}: can't be read ({error})") from error
+        if not isinstance(self.meta, dict) or self.meta.get("format") != FORMAT:
+            raise RunError(f"{path}: written by another version of plait; make it again with plait index")
+        self._table: Any = None
+
+    @classmethod
+    def create(cls, path: Path, predictor: Predictor, run: str, side: str, schema: Schema) -> "Catalogue":
+        """An empty catalogue.
+
+        Raises:
+            RunError: the folder can't be written, or holds something else.
+        """
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path}: holds something that is no catalogue; choose another with -o")
+        kinds = {name: "number" if column.modality == "number" else "text" for name, column in schema.items()}
+        clash = [name for name in kinds if name in OWN]
+        if clash:
+            raise DataError(f"the column {clash[0]!r} has a name that catalogues keep for themselves; rename it")
+        meta = {
+            "format": FORMAT,
+            "run": run,
+            "model": fingerprint(predictor),
+            "side": side,
+            "modality": predictor.inputs_[side].modality,
+            "columns": kinds,
+            "pictures": [name for name, column in schema.items() if column.modality == "image"],
+            "root": "",
+        }
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            _write_json(path / META, meta)
+        except OSError as error:
+            raise RunError(f"{path}: can't be written ({error.strerror or error}); choose another with -o") from error
+        return cls(path)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column → `number` or `text`."""
+        return dict(self.meta["columns"])
+
+    @property
+    def table(self) -> Any:
+        """LanceDB's table; None where nothing was added yet."""
+        if self._table is None:
+            lancedb = import_extra("lancedb", "search")
+            os.environ.setdefault("RUST_LOG", "error")
+            database = lancedb.connect(str(self.path))
+            if (self.path / f"{ROWS}.lance").is_dir():
+                try:
+                    self._table = database.open_table(ROWS)
+                except (OSError, ValueError, RuntimeError) as error:
+                    raise RunError(f"{self.path}: the catalogue is damaged ({_first(error)}); make it again") from error
+        return self._table
+
+    def __len__(self) -> int:
+        return 0 if self.table is None else int(self.table.count_rows())
+
+    def require_model(self, predictor: Predictor, run: str) -> None:
+        """Refuse another model than the one that made the vectors.
+
+        Raises:
+            RunError: it is another.
+        """
+        given = fingerprint(predictor)
+        if self.meta["model"] != given:
+            raise RunError(
+                f"{self.path}: its vectors were made by {self.meta['run']} (model {self.meta['model'][:12]}…), and "
+                f"{run} is another model ({given[:12]}…); use --run {self.meta['run']}, or make the catalogue again"
+            )
+
+    def keys(self) -> set[str]:
+        """Content keys of the rows that are there."""
+        return set() if self.table is None else set(self.read(["id"]).column("id").to_pylist())
+
+    def read(self, columns: Sequence[str], where: str | None = None, row_ids: bool = False) -> pa.Table:
+        """Columns of all rows, or of those that a filter (SQL, as `parse_where` writes it) lets through.
+
+        Raises:
+            DataError: the filter can't be applied to the columns.
+        """
+        query = self.table.search().select(list(columns)).limit(max(1, len(self))).with_row_id(row_ids)
+        try:
+            return (query.where(where) if where else query).to_arrow()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DataError(f"--where: can't be applied ({_first(error)})") from error
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows, whole or not at all.
+
+        Raises:
+            RunError: the disk is full or the folder not writable; what was there stays.
+        """
+        try:
+            if self.table is None:
+                database = import_extra("lancedb", "search").connect(str(self.path))
+                self._table = database.create_table(ROWS, rows)
+            else:
+                self.table.add(rows)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{self.path}: can't be written ({_first(error)}); free some space and run the same command again: it "
+                "goes on where it stopped"
+            ) from error
+
+    def build_indices(self, verbose: bool = False) -> None:
+        """Full text over the texts, and from 100,000 rows on an approximate index over the vectors."""
+        lancedb = import_extra("lancedb", "search")
+        self.table.optimize(cleanup_older_than=timedelta(0))
+        for name in self.texts:
+            config = lancedb.index.FTS(stem=False, remove_stop_words=False)
+            self.table.create_index(name, config=config, replace=True)
+        count = len(self)
+        if count >= ANN_FROM:
+            if verbose:
+                console.say(f"{self.path}: an approximate index over {count:,} vectors")
+            parts = int(np.clip(count**0.5, 64, 4096))
+            config = lancedb.index.IvfFlat(distance_type="dot", num_partitions=parts)
+            self.table.create_index("vector", config=config, replace=True)
+
+    @property
+    def texts(self) -> list[str]:
+        """Columns of words."""
+        pictures = set(self.meta["pictures"])
+        return [name for name, kind in self.columns.items() if kind == "text" and name not in pictures]
+
+    @property
+    def root(self) -> Path:
+        """The folder that picture paths start from."""
+        return Path(self.meta["root"])
+
+    def set_root(self, root: Path | None) -> None:
+        """Keep the folder of the table's pictures."""
+        if root is not None and not self.meta["root"]:
+            self.meta["root"] = str(root.resolve())
+            _write_json(self.path / META, self.meta)
+
+
+def fingerprint(predictor: Predictor) -> str:
+    """A hash of all that vectors depend on: weights and processors."""
+    digest = hashlib.sha256(hash_weights(predictor.model_).encode())
+    for name, spec in predictor.inputs_.items():
+        digest.update(json.dumps([name, spec.processor.to_json()], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def row_keys(table: Table, rows: np.ndarray, pictures: Sequence[str], allow_outside: bool) -> list[str]:
+    """A key a row for all that it holds: cells, and what its picture files hold, whatever their paths."""
+    keys = []
+    columns = {name: table.cells(name, rows) for name in table.columns}
+    for place in range(len(rows)):
+        digest = hashlib.blake2b(digest_size=16)
+        for name, cells in columns.items():
+            parts: list[bytes] = [str(cells[place]).encode()]
+            if name in pictures:
+                parts = [_content(table.root, value, allow_outside) for value in split_cell(cells[place])]
+            for part in [name.encode(), *parts]:
+                digest.update(len(part).to_bytes(8, "little") + part)
+        keys.append(digest.hexdigest())
+    return keys
+
+
+def _content(root: Path | None, value: Any, allow_outside: bool) -> bytes:
+    try:
+        data = value if isinstance(value, bytes) else resolve_media(root, value, allow_outside).read_bytes()
+    except (OSError, DataError):
+        return str(value).encode()
+    return content_key(data)
+
+
+def as_rows(
+    table: Table,
+    rows: np.ndarray,
+    keys: Sequence[str],
+    vectors: np.ndarray,
+    catalogue: Catalogue,
+    allow_outside: bool,
+) -> pa.Table:
+    """Rows as a catalogue holds them."""
+    columns: dict[str, Any] = {"id": pa.array(keys, pa.string())}
+    for name, kind in catalogue.columns.items():
+        cells = table.cells(name, rows) if name in table else [None] * len(rows)
+        columns[name] = _cells(name, cells, kind)
+    pictures = [name for name in catalogue.meta["pictures"] if name in table]
+    shown = table.cells(pictures[0], rows) if pictures else [None] * len(rows)
+    columns["thumbnail"] = pa.array([_thumbnail(table.root, cell, allow_outside) for cell in shown], pa.binary())
+    flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
+    columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+    return pa.table(columns)
+
+
+def _cells(name: str, cells: Sequence[Any], kind: str) -> pa.Array:
+    if kind == "number":
+        numbers = [None if is_missing(cell) else as_number(name, cell) for cell in cells]
+        return pa.array(numbers, pa.float64())
+    texts = [None if is_missing(cell) or isinstance(cell, bytes | dict) else _text(cell) for cell in cells]
+    return pa.array(texts, pa.string())
+
+
+def _text(cell: Any) -> str:
+    return ";".join(map(str, cell)) if isinstance(cell, list | tuple) else str(cell)
+
+
+def _thumbnail(root: Path | None, cell: Any, allow_outside: bool) -> bytes | None:
+    for value in split_cell(cell):
+        try:
+            path = value if isinstance(value, bytes) else resolve_media(root, value, allow_outside)
+            picture = Image.fromarray(decode_picture(path, shortest=SIDE).permute(1, 2, 0).numpy())
+        except DataError:
+            continue
+        picture.thumbnail((SIDE, SIDE))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=85)
+        return buffer.getvalue()
+    return None
+
+
+def parts_of(count: int, size: int = PART) -> Iterator[np.ndarray]:
+    """Row numbers, so many at a time."""
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
+
+
+def _write_json(path: Path, value: Any) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    beside.replace(path)
+
+
+def _first(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,124 @@
+"""A table into a catalogue: embedded through the frozen-feature engine, resumable, new rows only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from plait import console
+from plait.data.readers import open_table
+from plait.data.schema import infer_schema
+from plait.errors import DataError, unknown
+from plait.predictor import Predictor, TableLike
+from plait.search.catalogue import META, Catalogue, as_rows, parts_of, row_keys
+from plait.training.interrupt import StopRequest
+from plait.training.loop import Interrupted
+from plait.zero_shot import as_side, load_aligned
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What indexing did.
+
+    Args:
+        rows: in the catalogue now.
+        added: of them new.
+        known: that were there already, or came twice.
+        without: that lack what is searched.
+    """
+
+    rows: int
+    added: int
+    known: int
+    without: int
+
+
+def index_table(
+    run: str | Path, table: TableLike, output: str | Path, side: str | None = None, verbose: bool = True
+) -> Indexed:
+    """Embed a table's rows and add those to a catalogue that it does not hold.
+
+    Args:
+        run: a retrieval run, or a pretrained model (`hf:NAME`, `open_clip:MODEL/WEIGHTS`).
+        table: the rows.
+        output: the catalogue, made where it is absent; the same command again goes on where it stopped.
+        side: the run's input that is embedded; None for its anchor.
+        verbose: say what is done.
+
+    Raises:
+        DataError: the table lacks what is embedded.
+        RunError: the run or the catalogue can't be used, or another model made its vectors.
+    """
+    predictor = load_aligned(run, verbose=False)
+    side = side or str(predictor.targets_.pairs.anchor)  # type: ignore[union-attr]
+    if side not in predictor.inputs_:
+        raise DataError(f"--side: {unknown('input', side, predictor.inputs_)}")
+    opened, path = open_table(table), Path(output).expanduser()
+    source = as_side(predictor, side, opened)
+    schema = infer_schema(opened)
+    allow_outside = predictor.recipe_.data.allow_outside
+    if (path / META).exists():
+        catalogue = Catalogue(path)
+        catalogue.require_model(predictor, str(run))
+        side = catalogue.meta["side"] if catalogue.meta["side"] in predictor.inputs_ else side
+    else:
+        named = str(run) if str(run).startswith(("hf:", "open_clip:")) else str(Path(run).resolve())
+        catalogue = Catalogue.create(path, predictor, named, side, schema)
+    catalogue.set_root(opened.root)
+    pictures = [name for name, column in schema.items() if column.modality == "image"]
+    known, added, skipped, without = catalogue.keys(), 0, 0, 0
+    before = len(known)
+    with StopRequest() as stop, _bar(verbose) as bar:
+        task = bar.add_task(path.name, total=len(opened))
+        for rows in parts_of(len(opened)):
+            keys = row_keys(opened, rows, pictures, allow_outside)
+            fresh = [i for i, key in enumerate(keys) if not (key in known or known.add(key))]  # type: ignore[func-returns-value]
+            skipped += len(rows) - len(fresh)
+            if fresh:
+                chosen = rows[fresh]
+                found = predictor.embed(source.take(chosen))
+                assert isinstance(found, dict)
+                held = ~np.isnan(found[side]).any(axis=1)
+                without += int((~held).sum())
+                own = [keys[i] for i, h in zip(fresh, held, strict=True) if h]
+                if own:
+                    catalogue.add(as_rows(opened, chosen[held], own, found[side][held], catalogue, allow_outside))
+                added += len(own)
+            bar.update(task, completed=int(rows[-1]) + 1)
+            if stop.asked:
+                raise Interrupted(f"stopped after {before + added:,} rows; the same command goes on")
+    if catalogue.table is None:
+        raise DataError(f"{opened.source}: no row has a {side}; there is nothing to index")
+    if added:
+        catalogue.build_indices(verbose)
+    return Indexed(len(catalogue), added, skipped, without)
+
+
+def _bar(verbose: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(
+        *columns, console=console.stderr, transient=True, disable=not (verbose and console.stderr.is_terminal)
+    )
+
+
+def describe(found: Indexed, path: str | Path) -> str:
+    """One line about it.
+
+    >>> describe(Indexed(12, 10, 2, 0), "a.lance")
+    'a.lance: 12 rows, 10 added, 2 there already'
+    """
+    without = f", {found.without:,} without what is searched are left out" if found.without else ""
+    return f"{path}: {found.rows:,} rows, {found.added:,} added, {found.known:,} there already{without}"
+
+
+def model_of(catalogue: Catalogue, run: str | Path | None = None) -> Predictor:
+    """The model that made a catalogue's vectors: at the given place, else where it was then.
+
+    Raises:
+        RunError: there is none there, or it is another.
+    """
+    named = str(run or catalogue.meta["run"])
+    predictor = load_aligned(named)
+    catalogue.require_model(predictor, named)
+    return predictor

@@ -1,0 +1,264 @@
+"""The query side: words, pictures, rows like a row, filters, full text, and both together."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+
+from plait.data.table import Table
+from plait.errors import DataError, RunError, import_extra, unknown
+from plait.predictor import Predictor
+from plait.search.catalogue import ANN_FROM, OWN, Catalogue
+from plait.search.exact import ExactIndex
+from plait.search.indexing import model_of
+from plait.search.ranking import reciprocal_rank_fusion
+from plait.search.where import parse_where
+from plait.training.precision import has_bfloat16
+from plait.zero_shot import embed_side, embed_texts, side_of
+
+Mode = Literal["meaning", "words", "both"]
+MODES = ("meaning", "words", "both")
+DEEPER = 10  # times what is asked for, that each ranking of a fusion brings
+PROBES, REFINED = 20, 4  # of the approximate index
+LONGEST_QUERY = 10_000
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for; at least one of `text`, `image` and `like`.
+
+    Args:
+        text: words.
+        image: a picture file, or its bytes.
+        like: the id of a row of the catalogue.
+        weights: of text, of image (or like) where both are given.
+        where: a filter such as `price < 20`.
+        mode: `meaning` by vectors, `words` by full text, `both` by reciprocal-rank fusion.
+    """
+
+    text: str | None = None
+    image: Path | bytes | None = None
+    like: str | None = None
+    weights: tuple[float, float] = (1.0, 1.0)
+    where: str | None = None
+    mode: Mode = "meaning"
+
+
+@dataclass
+class Hit:
+    """A row that was found.
+
+    Args:
+        id: of the row.
+        score: cosine; where rankings were fused their sum of `1 / (60 + rank)`; where it was reranked the probability
+            of a match.
+        row: its columns.
+        thumbnail: JPEG; None where the row has no picture.
+    """
+
+    id: str
+    score: float
+    row: dict[str, Any]
+    thumbnail: bytes | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Without the thumbnail."""
+        return {key: value for key, value in asdict(self).items() if key != "thumbnail"}
+
+
+class Searcher:
+    """A catalogue that is open to questions. Vectors of up to 100,000 rows stand in memory and are searched exactly.
+
+    Args:
+        path: of the catalogue.
+        run: where the model is now; None for where it was.
+
+    Raises:
+        RunError: the catalogue can't be read, is empty, or another model made it.
+    """
+
+    def __init__(self, path: str | Path, run: str | Path | None = None) -> None:
+        self.catalogue = Catalogue(Path(path).expanduser())
+        if self.catalogue.table is None:
+            raise RunError(f"{path}: the catalogue is empty; run plait index again")
+        self.predictor = model_of(self.catalogue, run)
+        held = self.catalogue.read(["id"], row_ids=True)
+        self.ids: list[str] = held.column("id").to_pylist()
+        self.row_ids = held.column("_rowid").to_numpy()
+        self._place = {identity: place for place, identity in enumerate(self.ids)}
+        self._place_of_row = {int(row): place for place, row in enumerate(self.row_ids)}
+        self.exact: ExactIndex | None = None
+        if len(self.ids) < ANN_FROM:
+            vectors = self.catalogue.read(["vector"]).column("vector").combine_chunks()
+            self.exact = ExactIndex(_matrix(vectors), has_bfloat16(torch.device("cpu")))
+
+    def search(self, query: Query, k: int = 20) -> list[Hit]:
+        """The k best rows, the best first.
+
+        Raises:
+            DataError: the query is empty or too long, the picture is none, the filter is none, the row is not there.
+        """
+        self._check(query)
+        where = parse_where(query.where, self.catalogue.columns) if query.where and query.where.strip() else None
+        if query.mode == "words":
+            return self._hits(self._by_words(str(query.text), k, where))
+        vector = self._vector(query)
+        if query.mode == "meaning":
+            skip = 1 if query.like and not query.text and query.image is None else 0  # not the row itself
+            found = self._by_vector(vector, k + skip, where)
+            return self._hits([(p, s) for p, s in found if not (skip and self.ids[p] == query.like)][:k])
+        deeper = DEEPER * k
+        rankings = [self._by_vector(vector, deeper, where), self._by_words(str(query.text), deeper, where)]
+        fused = reciprocal_rank_fusion([[place for place, _ in ranking] for ranking in rankings])
+        return self._hits(fused[:k])
+
+    def rerank(self, hits: Sequence[Hit], query: Query, matcher: Predictor) -> list[Hit]:
+        """The same rows in the order of a matching run, which looks at the query and each row together.
+
+        Raises:
+            RunError: the run is none of matching, or reads what the query and the catalogue do not have.
+        """
+        texts = [name for name, spec in matcher.inputs_.items() if spec.modality == "text"]
+        pictures = [name for name, spec in matcher.inputs_.items() if spec.modality == "image"]
+        kinds = [task.kind for task in matcher.targets_.tasks.values()]
+        held = self.catalogue.meta["pictures"]
+        if kinds != ["matching"] or len(texts) != 1 or len(pictures) != 1 or not held or not query.text:
+            raise RunError(
+                "--rerank: expected a run of matching (train with --task matching) of one picture and one text, words "
+                f"to look for, and a catalogue with pictures; the run does {', '.join(kinds)}"
+            )
+        if not hits:
+            return []
+        text, picture = (matcher.inputs_[name].columns[0] for name in (texts[0], pictures[0]))
+        paths = [hit.row[held[0]] for hit in hits]
+        if any(path is None for path in paths):
+            raise RunError(
+                "--rerank: some rows keep their pictures in the table itself; put them in files and index again"
+            )
+        table = Table(pa.table({text: [query.text] * len(hits), picture: paths}), self.catalogue.root, "the rows found")
+        chances = np.asarray(matcher.predict_proba(table))[:, 1]
+        order = np.argsort(-chances, kind="stable")
+        return [Hit(hits[i].id, float(chances[i]), hits[i].row, hits[i].thumbnail) for i in order]
+
+    def _check(self, query: Query) -> None:
+        if query.mode not in MODES:
+            raise DataError(f"--mode: {unknown('mode', query.mode, MODES)}")
+        words = (query.text or "").strip()
+        if not words and query.image is None and query.like is None:
+            raise DataError("the query is empty; give words, --image FILE, or both")
+        if len(words) > LONGEST_QUERY:
+            raise DataError(f"the query has {len(words):,} characters, more than {LONGEST_QUERY:,}; shorten it")
+        if query.mode != "meaning" and not words:
+            raise DataError(f"--mode {query.mode} looks for words, and the query has none")
+        if query.mode != "meaning" and not self.catalogue.texts:
+            raise DataError(f"--mode {query.mode}: the catalogue has no column of words to look in")
+        if query.like is not None and query.like not in self._place:
+            raise DataError(f"the catalogue has no row {query.like[:40]!r}")
+        if query.weights[0] < 0 or query.weights[1] < 0 or not sum(query.weights):
+            raise DataError(f"--weights: expected two numbers, not negative and not both zero, got {query.weights}")
+
+    def _vector(self, query: Query) -> np.ndarray:
+        """The sum of what is looked for, weighed; of length one."""
+        parts = []
+        if (query.text or "").strip():
+            parts.append((query.weights[0], embed_texts(self.predictor, [str(query.text)])[0]))
+        if query.image is not None:
+            parts.append((query.weights[1], self._picture(query.image)))
+        if query.like is not None:
+            parts.append((query.weights[1], self._stored(self._place[query.like])))
+        if len(parts) == 1:
+            return parts[0][1]
+        vector = sum(weight * part for weight, part in parts)
+        length = float(np.linalg.norm(vector))
+        if not length:
+            raise DataError("--weights: what is left of the query is nothing; give one of its parts more weight")
+        return np.asarray(vector / length, np.float32)
+
+    def _picture(self, image: Path | bytes) -> np.ndarray:
+        side = side_of(self.predictor, "image")
+        column = self.predictor.inputs_[side].columns[0]
+        if isinstance(image, Path):
+            if not image.is_file():
+                raise DataError(f"{image}: there is no such picture")
+            image = image.read_bytes()
+        try:
+            return embed_side(self.predictor, side, pd.DataFrame({column: [image]}))[0]
+        except DataError as error:
+            raise DataError(f"the query's picture can't be used: {str(error).split(': ', 2)[-1]}") from error
+
+    def _stored(self, place: int) -> np.ndarray:
+        if self.exact is not None:
+            return self.exact.vectors[place]
+        found = self.catalogue.read(["vector"], f"`id` = '{self.ids[place]}'")
+        return _matrix(found.column("vector").combine_chunks())[0]
+
+    def _by_vector(self, vector: np.ndarray, k: int, where: str | None) -> list[tuple[int, float]]:
+        if self.exact is not None:
+            allowed = None if where is None else self._allowed(where)
+            scores, places = self.exact.search(vector[None], k, allowed)
+            return list(zip(places[0].tolist(), scores[0].tolist(), strict=True))
+        asked = self.catalogue.table.search(vector, vector_column_name="vector").distance_type("dot")
+        asked = asked.nprobes(PROBES).refine_factor(REFINED).select(["id", "_distance"]).limit(k)
+        try:
+            found = (asked.where(where, prefilter=True) if where else asked).to_arrow()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DataError(f"--where: can't be applied ({str(error).splitlines()[0][:160]})") from error
+        distances = found.column("_distance").to_pylist()
+        return [(self._place[i], 1 - d) for i, d in zip(found.column("id").to_pylist(), distances, strict=True)]
+
+    def _allowed(self, where: str) -> np.ndarray:
+        allowed = np.zeros(len(self.ids), dtype=bool)
+        found = self.catalogue.read(["id"], where)
+        allowed[[self._place[identity] for identity in found.column("id").to_pylist()]] = True
+        return allowed
+
+    def _by_words(self, text: str, k: int, where: str | None) -> list[tuple[int, float]]:
+        match: Any = import_extra("lancedb.query", "search").MatchQuery
+        rankings = []
+        for name in self.catalogue.texts:
+            asked = self.catalogue.table.search(match(text, name), query_type="fts")
+            asked = asked.select(["id", "_score"]).limit(k)
+            try:
+                found = (asked.where(where, prefilter=True) if where else asked).to_arrow()
+            except (OSError, ValueError, RuntimeError) as error:
+                raise DataError(f"the words can't be looked for ({str(error).splitlines()[0][:160]})") from error
+            places = [self._place[identity] for identity in found.column("id").to_pylist()]
+            rankings.append((places, found.column("_score").to_pylist()))
+        if len(rankings) == 1:
+            return list(zip(*rankings[0], strict=True))
+        return reciprocal_rank_fusion([places for places, _ in rankings])[:k]
+
+    def _hits(self, found: Sequence[tuple[int, float]]) -> list[Hit]:
+        rows = {row["id"]: row for row in self._rows([self.ids[place] for place, _ in found])}
+        hits = []
+        for place, score in found:
+            row = rows[self.ids[place]]
+            shown = {name: value for name, value in row.items() if name not in OWN and not name.startswith("_")}
+            hits.append(Hit(row["id"], float(score), shown, row["thumbnail"]))
+        return hits
+
+    def _rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        if not ids:
+            return []
+        listed = ", ".join(f"'{identity}'" for identity in ids)  # our own hex
+        columns = ["id", "thumbnail", *self.catalogue.columns]
+        rows: list[dict[str, Any]] = self.catalogue.read(columns, f"`id` IN ({listed})").to_pylist()
+        return rows
+
+    def thumbnail(self, identity: str) -> bytes | None:
+        """A row's small picture; None where it has none, or there is no such row."""
+        if identity not in self._place:
+            return None
+        held: list[bytes | None] = self.catalogue.read(["thumbnail"], f"`id` = '{identity}'").column(0).to_pylist()
+        return held[0] if held else None
+
+
+def _matrix(vectors: Any) -> np.ndarray:
+    """A column of vectors → `[N, D]` float32."""
+    whole = vectors.combine_chunks() if isinstance(vectors, pa.ChunkedArray) else vectors
+    return whole.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False).reshape(len(whole), -1)

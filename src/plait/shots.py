@@ -1,0 +1,82 @@
+"""`plait evaluate --shots`: how accurate a retrieval run sorts pictures by class names and by a few examples."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from plait import console
+from plait.data.readers import open_table
+from plait.errors import DataError, unknown
+from plait.few_shot import FewShotReport, shot_curves
+from plait.predictor import TableLike
+from plait.processors.tabular import is_missing
+from plait.report import plots
+from plait.report.page import render
+from plait.run_folder import RunFolder
+from plait.zero_shot import class_vectors, embed_side, load_aligned, scale_of, side_of
+
+
+def evaluate_shots(
+    run: str | Path, table: TableLike, label: str, shots: Sequence[int], templates: Sequence[str], draws: int = 5
+) -> FewShotReport:
+    """Accuracy against examples a class, and by the names alone.
+
+    Args:
+        run: a retrieval run or a pretrained model.
+        table: pictures and their classes.
+        label: column of the classes.
+        shots: examples a class.
+        templates: of the class names.
+        draws: of the examples.
+
+    Raises:
+        DataError: the table has no such column, or too few rows a class.
+    """
+    opened = open_table(table)
+    if label not in opened:
+        raise DataError(f"{opened.source}: {unknown('column', label, opened.columns)}")
+    predictor = load_aligned(run)
+    vectors = embed_side(predictor, side_of(predictor, "image"), opened)
+    cells = list(opened.iterate(label))
+    kept = [row for row, cell in enumerate(cells) if not is_missing(cell) and not np.isnan(vectors[row]).any()]
+    labels = [str(cells[row]) for row in kept]
+    names = sorted(set(labels))
+    if len(names) < 2:
+        raise DataError(f"{opened.source}: column {label!r} holds {len(names)} classes; two are needed at least")
+    texts = None
+    if any(spec.modality == "text" for spec in predictor.inputs_.values()):
+        logits = vectors[kept] @ class_vectors(predictor, names, templates).T * scale_of(predictor)
+        texts = {name: logits[:, place] for place, name in enumerate(names)}
+    return shot_curves(vectors[kept], labels, shots, texts, label, draws)
+
+
+def show_shots(report: FewShotReport) -> None:
+    """Print it as a table."""
+    shots = sorted({shot for curve in report.curves for shot in curve.points})
+    rows = [
+        [c.method, *(f"{np.mean(c.points[s]):.3f} ± {np.std(c.points[s]):.3f}" for s in shots)] for c in report.curves
+    ]
+    if report.zero_shot is not None:
+        rows.insert(0, ["class names alone", f"{report.zero_shot:.3f}", *[""] * (len(shots) - 1)])
+    columns = ["method", *(f"{shot} a class" for shot in shots)]
+    title = f"accuracy over {len(report.classes)} classes, {report.rows:,} rows judged"
+    console.show(console.table(title, columns, rows, columns[1:]))
+
+
+def write_shots(path: Path, report: FewShotReport, run: str, table: str) -> None:
+    """One page with the curves."""
+    series = {c.method: [(float(s), float(np.mean(v))) for s, v in sorted(c.points.items())] for c in report.curves}
+    if report.zero_shot is not None:
+        shots = [s for s, _ in next(iter(series.values()))]
+        series["class names alone"] = [(s, report.zero_shot) for s in shots]
+    page = render(
+        "shots.html",
+        title=f"{report.label} from a few examples",
+        subtitle=f"{run} on {table}: {len(report.classes)} classes, {report.rows:,} rows judged",
+        plot=plots.lines(series, "examples a class", "accuracy"),
+        report=report,
+        mean=lambda values: float(np.mean(values)),
+        spread=lambda values: float(np.std(values)),
+    )
+    RunFolder(path.parent).write_text(path.name, page)
