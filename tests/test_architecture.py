@@ -29,7 +29,7 @@ ROWS = [
     {"zero_shot"},
     {"checking", "predicting", "demo", "doctor", "storage", "few_shot"},
     {"search", "reranking", "shots"},
-    {"compare"},
+    {"compare", "serving"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}

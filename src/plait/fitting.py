@@ -22,6 +22,7 @@ from plait.frozen import FrozenInputs
 from plait.model import MultimodalModel
 from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
+from plait.processors.tabular import as_number, is_missing
 from plait.recipe import Recipe
 from plait.tasks import Matching, Targets, draw_matches
 from plait.training.evaluate import outputs_of
@@ -111,7 +112,8 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
         DataError: the recipe names a column that does not exist.
     """
     roles = dict.fromkeys(recipe.targets, "the target")
-    for column, role in ((recipe.data.group, GROUP), (recipe.data.split, "the split")):
+    columns = ((recipe.data.group, GROUP), (recipe.data.split, "the split"), (recipe.data.repeat, "how often"))
+    for column, role in columns:
         if column is not None:
             table.column(column)
             roles[column] = role
@@ -304,9 +306,29 @@ def plan_for(prepared: Prepared, name: str, shuffle: bool, part: int = 0, parts:
     """The batches of a part."""
     data, settings = prepared.parts[name], prepared.recipe.train
     codes = together(prepared.recipe, prepared.inputs, data.source.table)
-    groups = None if codes is None else codes[data.rows]
+    repeat = prepared.recipe.data.repeat if shuffle else None
+    rows = data.rows if repeat is None else repeated(data.source.table, repeat, data.rows)
+    groups = None if codes is None else codes[rows]
     size = settings.batch_size * (1 if shuffle else EVALUATION_BATCH)
-    return BatchPlan(data.rows, size, groups, shuffle, settings.seed, part, parts)
+    return BatchPlan(rows, size, groups, shuffle, settings.seed, part, parts)
+
+
+def repeated(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
+    """Rows as often as a column says.
+
+    Raises:
+        DataError: a cell is no whole number, or all are 0.
+    """
+    counts = np.ones(len(rows), dtype=np.int64)
+    for place, (row, cell) in enumerate(zip(rows, table.iterate(column, rows), strict=True)):
+        if not is_missing(cell):
+            number = as_number(column, cell)
+            if number < 0 or not float(number).is_integer():
+                raise DataError(f"{table.source}: row {row + 1}, column {column!r}: expected 0, 1, 2, …, got {cell!r}")
+            counts[place] = int(number)
+    if not counts.any():
+        raise DataError(f"{table.source}: column {column!r} is 0 in every training row; none would be seen")
+    return np.repeat(rows, counts)
 
 
 def make_judge(prepared: Prepared, name: str, accelerator: Accelerator, precision: str, workers: int) -> Any:

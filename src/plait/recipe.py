@@ -37,6 +37,7 @@ class DataRecipe(Strict):
 
     `val` and `test` are a share of the training table's rows or a file; `val: none` validates on nothing. `split`
     names a column that says train, val or test. `group` names a column whose equal cells never sit on both sides.
+    `repeat` names a column that says how often a training row is seen in an epoch (0 for never; empty for once).
     `types` overrides what a column is. `on_error`: refuse to train where a cell can't be used, or skip its row.
     """
 
@@ -45,6 +46,7 @@ class DataRecipe(Strict):
     test: Part | str | None = None
     split: str | None = None
     group: str | None = None
+    repeat: str | None = None
     stratify: bool = True
     types: dict[str, str] = Field(default_factory=dict)
     on_error: Literal["refuse", "skip"] = "refuse"

@@ -20,7 +20,8 @@ class SharedSpace(nn.Module):
         hidden: width of a hidden layer of the projections, beside a linear path; 0 for linear ones; None for none at
             all, where encoders that were trained together share a space already and `in_dims` are `out_dim`.
         dropout: within the projections.
-        noise: standard deviation of noise on the unit-length inputs in training, relative to their length.
+        noise: in training, standard deviation of noise on the inputs, relative to their own size.
+        power: inputs are raised to it, keeping their signs: below 1 the strongest features drown the others less.
 
     Shapes: {modality: Tokens `[B, T, in_dims[modality]]`} → Fused `[B, M * D]`, zero where a row lacks a modality.
 
@@ -42,10 +43,11 @@ class SharedSpace(nn.Module):
         hidden: int | None = 512,
         dropout: float = 0.1,
         noise: float = 0.0,
+        power: float = 1.0,
     ) -> None:
         super().__init__()
         self.names = list(in_dims)
-        self.noise = noise
+        self.noise, self.power = noise, power
         if hidden is None and any(dim != out_dim for dim in in_dims.values()):
             raise ValueError(f"without projections every encoder must give {out_dim} numbers, got {dict(in_dims)}")
         self.projections = NamedModules(
@@ -59,6 +61,8 @@ class SharedSpace(nn.Module):
         vectors = []
         for name in self.names:
             x_BD = masked_mean(tokens[name])
+            if self.power != 1:
+                x_BD = x_BD.sign() * x_BD.abs().pow(self.power)
             if self.noise and self.training:
                 scale_B1 = x_BD.detach().norm(dim=1, keepdim=True) / x_BD.shape[1] ** 0.5
                 x_BD = x_BD + self.noise * scale_B1 * torch.randn_like(x_BD)

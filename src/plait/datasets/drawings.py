@@ -11,11 +11,13 @@ from plait.datasets.packages import write_table
 from plait.datasets.tuxpaint import write_tuxpaint
 
 HELD_OUT = 200  # stamps
-COLUMNS = ["picture", "caption", "source"]
+COLUMNS = ["picture", "caption", "source", "repeat"]
+STAMPS_COUNT = 4  # times that a stamp is seen an epoch: they are few, and what is tested
 
 
 def write_drawings(folder: Path, sources: tuple[Path, Path, Path] | None = None) -> list[Path]:
-    """`train.csv` and `test.csv`: picture, caption, source. Tested on 200 Tux Paint stamps whose captions come once;
+    """`train.csv` and `test.csv`: picture, caption, source, and how often a row is worth
+    seeing (`data.repeat`). Tested on 200 Tux Paint stamps whose captions come once;
     learned from all emoji, clip art and the other stamps (but those that say the same as a test stamp).
 
     Args:
@@ -33,8 +35,8 @@ def write_drawings(folder: Path, sources: tuple[Path, Path, Path] | None = None)
         names = ("emoji.csv", "openclipart.csv", "tuxpaint.csv")
         paths = [source / name for source, name in zip(sources, names, strict=True)]
     emoji, art, stamps = (_read(path, folder) for path in paths)
-    emoji["caption"] = _with_words(emoji["name"], emoji["tags"])
-    art["caption"] = _with_words(art["title"], art["keywords"])
+    emoji["caption"], art["caption"] = emoji["name"], art["title"]
+    emoji["repeat"], art["repeat"], stamps["repeat"] = 1, 1, STAMPS_COUNT
     once = stamps[~stamps["caption"].str.casefold().duplicated(keep=False)]
     chosen = np.random.default_rng(0).choice(once.index.to_numpy(), HELD_OUT, replace=False)
     test = stamps.loc[np.sort(chosen)]
@@ -52,9 +54,3 @@ def _read(path: Path, folder: Path) -> pd.DataFrame:
     frame["picture"] = [(path.parent / name).relative_to(folder).as_posix() for name in frame["picture"]]
     frame["source"] = path.stem
     return frame
-
-
-def _with_words(names: pd.Series, words: pd.Series) -> list[str]:
-    """`red apple: apple, fruit, red`."""
-    pairs = zip(names, words.str.replace(";", ", "), strict=True)
-    return [f"{name}: {word}" if word else name for name, word in pairs]

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from plait.datasets.packages import copy_pictures, debian_package, write_table
+from plait.errors import DataError
 from plait.processors.image import picture_size
 
 ART = "usr/share/openclipart"
@@ -33,13 +34,21 @@ def write_openclipart(folder: Path, pictures: Path | None = None, drawings: Path
         if group.startswith(GENERATED) or len(place.parts) < 2 or not drawing.is_file():
             continue
         title, keywords = describe(drawing)
-        width, height = picture_size(path)
-        if title and width * height <= LARGEST:
+        if title and _usable(path):
             name = Path("pictures", place)
             files.append((path, folder / name))
             rows.append((name.as_posix(), title, ";".join(keywords), place.parts[0], group))
     copy_pictures(files)
     return [write_table(folder / "openclipart.csv", rows, ["picture", "title", "keywords", "kind", "group"])]
+
+
+def _usable(path: Path) -> bool:
+    """Not larger than anybody wants, nor damaged."""
+    try:
+        width, height = picture_size(path)
+    except DataError:
+        return False
+    return width * height <= LARGEST
 
 
 def describe(drawing: Path) -> tuple[str, list[str]]:

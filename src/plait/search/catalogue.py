@@ -5,7 +5,6 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +156,7 @@ class Catalogue:
     def build_indices(self, verbose: bool = False) -> None:
         """Full text over the texts, and from 100,000 rows on an approximate index over the vectors."""
         lancedb = import_extra("lancedb", "search")
-        self.table.optimize(cleanup_older_than=timedelta(0))
+        self.table.optimize()
         for name in self.texts:
             config = lancedb.index.FTS(stem=False, remove_stop_words=False)
             self.table.create_index(name, config=config, replace=True)

@@ -29,7 +29,7 @@ class ExactIndex:
     """
 
     def __init__(self, vectors: np.ndarray, half: bool = False) -> None:
-        self.vectors = np.ascontiguousarray(vectors, np.float32)
+        self.vectors = np.require(vectors, np.float32, ["C", "W"])
         self.tensor = torch.from_numpy(self.vectors)
         self.half: Tensor | None = self.tensor.to(torch.bfloat16) if half else None
 

@@ -1,0 +1,43 @@
+"""Fixtures of search and serving: a tiny retrieval run over drawn squares, and its catalogue."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from plait.predictor import Predictor
+
+COLOURS = {"red": (250, 20, 20), "green": (20, 240, 20), "blue": (20, 20, 250), "grey": (120, 120, 120)}
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`squares.csv` with photo, title, price, kind; `pairs`, a run that has learned what is red."""
+    pytest.importorskip("lancedb")
+    folder = tmp_path_factory.mktemp("squares")
+    random = np.random.default_rng(0)
+    rows = []
+    for number in range(64):
+        colour = list(COLOURS)[number % 4]
+        pixels = np.clip(np.array(COLOURS[colour]) + random.integers(-20, 20, (24, 24, 3)), 0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+        kind = "big" if number >= 32 else "small"
+        rows.append((f"{number}.png", f"a {colour} square", f"from shop {number}", number / 2, kind))
+    frame = pd.DataFrame(rows, columns=["photo", "title", "note", "price", "kind"])
+    frame.to_csv(folder / "squares.csv", index=False)
+    Predictor(
+        task={"type": "retrieval"},
+        output=folder / "pairs",
+        inputs={
+            "photo": {"modality": "image", "encoder": "scratch:cnn"},
+            "title": {"modality": "text", "encoder": "scratch:bag"},
+        },
+        fusion={"method": "shared_space", "dim": 16, "hidden": 0},
+        data={"val": "none"},
+        train={"epochs": 25, "batch_size": 32, "learning_rate": 0.01, "precision": "float32", "device": "cpu"},
+        verbose=False,
+    ).fit(folder / "squares.csv")
+    yield folder
