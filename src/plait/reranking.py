@@ -8,7 +8,7 @@ import pyarrow as pa
 from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.errors import DataError, RunError
-from plait.metrics.retrieval import Ranks, mean_reciprocal_rank, median_rank, recall_at
+from plait.metrics.retrieval import TIED, Ranks, mean_reciprocal_rank, median_rank, recall_at
 from plait.predictor import Predictor, TableLike
 from plait.tasks import Matching, Retrieval
 from plait.tasks.pairs import side_codes
@@ -55,7 +55,7 @@ def evaluate_reranked(
     for (asking, asked), name in zip(((a, b), (b, a)), task.directions, strict=True):
         first = [rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, asked)]
         queries, items = first
-        logits = vectors[task.names[asking]][queries] @ vectors[task.names[asked]][items].T * scale
+        logits = (vectors[task.names[asking]][queries] @ vectors[task.names[asked]][items].T).astype(np.float64) * scale
         sides = {name: task.sides[task.names[side]] for name, side in (("query", asking), ("item", asked))}
         score = _scorer(matcher, opened, sides)
         places = {code: place for place, code in enumerate(codes[items, asked])}
@@ -71,7 +71,7 @@ def evaluate_reranked(
             order = logits[place] - 1e6  # what was not looked at stays behind, in its order
             order[best] = logits[place][best] + weight * said
             right = [i for i in range(len(items)) if (codes[row, asking], i) in own]
-            position.append(_pessimistic_rank(order, right))
+            position.append(_pessimistic_rank(order, right, TIED * scale))
         held = Ranks(np.arange(len(queries)), np.array(position), len(items))
         found |= {f"{name}_r{k}": recall_at(held, k) for k in (1, 5, 10)}
         for measure, value in (("median_rank", median_rank(held)), ("mrr", mean_reciprocal_rank(held))):
@@ -80,9 +80,9 @@ def evaluate_reranked(
     return found | {name: float(np.mean(values)) for name, values in others.items()}
 
 
-def _pessimistic_rank(scores: np.ndarray, right: list[int]) -> int:
-    """From 1, of the best of what belongs; what ties with it stands before it."""
-    best = max(scores[i] for i in right)
+def _pessimistic_rank(scores: np.ndarray, right: list[int], slack: float) -> int:
+    """From 1, of the best of what belongs; what ties with it, up to the slack, stands before it."""
+    best = max(scores[i] for i in right) - slack
     return 1 + int((scores >= best).sum()) - sum(int(scores[i] >= best) for i in right)
 
 

@@ -13,7 +13,9 @@ import pytest
 from fakes import picture
 from plait.data.readers import open_table
 from plait.datasets import DATASETS, get_dataset, packages
+from plait.datasets.drawings import write_drawings
 from plait.datasets.emoji import write_emoji
+from plait.datasets.openclipart import write_openclipart
 from plait.datasets.tuxpaint import write_tuxpaint
 from plait.errors import DataError, RunError
 
@@ -127,3 +129,56 @@ def test_easy_vqa(tmp_path: Path) -> None:
     train, test = get_dataset("easy-vqa", tmp_path)
     assert len(pd.read_csv(train)) == 38_575 and len(pd.read_csv(test)) == 9_673
     assert get_dataset("easy-vqa", tmp_path) == [train, test]
+
+
+def _drawing(title: str, words: list[str]) -> str:
+    listed = "".join(f"<rdf:li>{word}</rdf:li>" for word in words)
+    described = f"<dc:title>{title}</dc:title><dc:subject><rdf:Bag>{listed}</rdf:Bag></dc:subject>"
+    return f"<svg><metadata><rdf:RDF>{described}<dc:publisher><dc:title>Open Clip Art Library</dc:title></dc:publisher></rdf:RDF></metadata><path d='M0'/></svg>"
+
+
+def test_clip_art_is_described_by_its_drawing(tmp_path: Path) -> None:
+    for name, text in {
+        "animals/birds/owl": _drawing("An owl &amp; a mouse", ["bird", "night; dark"]),
+        "animals/silent": "<svg></svg>",
+        "shapes/stars/star": _drawing("gramastar", ["star"]),
+        "computer/icons/flat-theme/x": _drawing("icon", []),
+    }.items():
+        for kind, ending in (("png", "png"), ("svg", "svg")):
+            path = tmp_path / kind / f"{name}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        picture(tmp_path / "png" / f"{name}.png", "red")
+    frame = pd.read_csv(write_openclipart(tmp_path / "out", tmp_path / "png", tmp_path / "svg")[0])
+    assert frame.to_dict("records") == [
+        {
+            "picture": "pictures/animals/birds/owl.png",
+            "title": "An owl & a mouse",
+            "keywords": "bird;night, dark",
+            "kind": "animals",
+            "group": "animals/birds",
+        }
+    ]
+    assert (tmp_path / "out" / "pictures" / "animals" / "birds" / "owl.png").exists()
+
+
+def test_drawings_are_tested_on_stamps_that_nobody_learned_from(tmp_path: Path) -> None:
+    sources = []
+    for name, columns in {
+        "emoji": {"name": ["frog", "Cat 3", "boat"], "tags": ["a;b", "", ""]},
+        "openclipart": {"title": ["owl"], "keywords": [""]},
+        "tuxpaint": {"caption": [f"cat {n}" for n in range(230)] + ["a dog", "a dog"]},
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        frame = pd.DataFrame(columns)
+        frame.insert(0, "picture", [f"pictures/{n}.png" for n in range(len(frame))])
+        frame.to_csv(folder / f"{name}.csv", index=False)
+        sources.append(folder)
+    train, test = (pd.read_csv(path) for path in write_drawings(tmp_path, tuple(sources)))
+    assert len(test) == 200 and set(test["source"]) == {"tuxpaint"}
+    assert not set(test["picture"]) & set(train["picture"])
+    assert not {c.casefold() for c in test["caption"]} & {c.casefold() for c in train["caption"]}
+    assert "a dog" not in set(test["caption"])  # it comes twice: which of the two would be found?
+    assert train.groupby("source")["repeat"].first().to_dict() == {"emoji": 1, "openclipart": 1, "tuxpaint": 4}
+    assert train["picture"][0] == "emoji/pictures/0.png"

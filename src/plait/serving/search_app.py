@@ -13,7 +13,8 @@ from plait.search import Query, Searcher
 LARGEST_UPLOAD = 20_000_000  # bytes of a request
 MOST = 200  # rows an answer
 SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
+    "frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
