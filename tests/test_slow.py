@@ -86,3 +86,21 @@ def test_the_demo_keeps_its_promise(tmp_path: Path) -> None:
     assert accuracy["both"] >= 0.99 and 0.6 < accuracy["question"] < 0.7 and 0.3 < accuracy["image"] < 0.45
     assert json.loads((tmp_path / "demo" / "demo.json").read_text()) == accuracy
     assert np.isfinite(list(accuracy.values())).all() and (tmp_path / "demo" / "report.html").stat().st_size > 20_000
+
+
+def test_retrieval_in_two_processes(tmp_path: Path) -> None:
+    """The negatives of a row are the rows of both; the run is written once and loads in one process."""
+    table = colour_table(tmp_path, rows=48)
+    options = [
+        "--task",
+        "retrieval",
+        "--quiet",
+        "-o",
+        str(tmp_path / "run"),
+        "train.epochs=2",
+        "train.precision=float32",
+    ]
+    launched("train", table, *options, "train.device=cpu", "train.gradient_cache=8")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert "r_mean" in metrics["val"]
+    assert Predictor.load(tmp_path / "run").evaluate(table)["img_r10"] > 0

@@ -50,7 +50,7 @@ DATASETS: dict[str, DataSet] = {
         write_openclipart,
     ),
     "drawings": DataSet(
-        "the three above and below together: picture, caption; 200 stamps to test on",
+        "emoji, clip art and stamps together: picture, caption; 200 stamps to test on",
         "7,500",
         "as its parts",
         "all of them",

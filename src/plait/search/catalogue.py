@@ -22,6 +22,7 @@ from plait.errors import DataError, RunError, import_extra
 from plait.predictor import Predictor
 from plait.processors.image import decode_picture
 from plait.processors.tabular import as_number, is_missing
+from plait.run_folder import RunFolder
 
 FORMAT = 1
 META, ROWS = "catalogue.json", "rows"
@@ -77,11 +78,7 @@ class Catalogue:
             "pictures": [name for name, column in schema.items() if column.modality == "image"],
             "root": "",
         }
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            _write_json(path / META, meta)
-        except OSError as error:
-            raise RunError(f"{path}: can't be written ({error.strerror or error}); choose another with -o") from error
+        RunFolder(path).write_json(META, meta)
         return cls(path)
 
     @property
@@ -183,7 +180,7 @@ class Catalogue:
         """Keep the folder of the table's pictures."""
         if root is not None and not self.meta["root"]:
             self.meta["root"] = str(root.resolve())
-            _write_json(self.path / META, self.meta)
+            RunFolder(self.path).write_json(META, self.meta)
 
 
 def fingerprint(predictor: Predictor) -> str:
@@ -269,12 +266,6 @@ def parts_of(count: int, size: int = PART) -> Iterator[np.ndarray]:
     """Row numbers, so many at a time."""
     for start in range(0, count, size):
         yield np.arange(start, min(start + size, count))
-
-
-def _write_json(path: Path, value: Any) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    beside.replace(path)
 
 
 def _first(error: Exception) -> str:

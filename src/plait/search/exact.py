@@ -1,12 +1,15 @@
 """The k nearest of all vectors, exactly, at the speed of one matrix product."""
 
+import threading
+
 import numpy as np
 import torch
 from torch import Tensor
 
 GROUP = 64  # vectors whose best score is looked at before their own
+BLOCK = 32 * GROUP  # vectors whose scores are looked at while they are still in the processor's cache
 QUERIES = 128  # whose scores of a part stand in memory at once
-PART = 65_536  # vectors a part: 32 MB of scores
+PART = 1 << 17  # vectors a part: 67 MB of scores
 SURE = 40  # candidates of the prefilter that are scored again, for each ten asked for
 HALF_FROM = 16  # queries from which a bfloat16 product pays
 
@@ -31,6 +34,7 @@ class ExactIndex:
     def __init__(self, vectors: np.ndarray, half: bool = False) -> None:
         self.vectors = np.require(vectors, np.float32, ["C", "W"])
         self.tensor = torch.from_numpy(self.vectors)
+        self._room = threading.local()  # for scores: memory that is touched for the first time costs a third more
         self.half: Tensor | None = self.tensor.to(torch.bfloat16) if half else None
 
     def __len__(self) -> int:
@@ -53,8 +57,7 @@ class ExactIndex:
         if not k or not len(queries):
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
         if len(queries) == 1:  # bound by reading the vectors once; numpy does nothing besides
-            one = _best(torch.from_numpy(self.vectors @ queries[0])[None], k)
-            return one[0].numpy(), one[1].numpy()
+            return _best_of_one(self.vectors @ queries[0], k)
         parts = [self._batch(queries[start : start + QUERIES], k) for start in range(0, len(queries), QUERIES)]
         best, where = (torch.cat(column) for column in zip(*parts, strict=True))
         return best.numpy(), where.numpy()
@@ -66,11 +69,9 @@ class ExactIndex:
         best: Tensor | None = None
         where = torch.empty(0)
         for start in range(0, len(self), PART):
-            if half is None:
-                scores = asked @ self.tensor[start : start + PART].T
-            else:
-                scores = (asked.to(torch.bfloat16) @ half[start : start + PART].T).float()
-            found, places = _best(scores, min(wanted, scores.shape[1]))
+            vectors = (self.tensor if half is None else half)[start : start + PART]
+            room = self._scores(len(vectors), len(queries))
+            found, places = _best(vectors, asked.to(vectors.dtype), min(wanted, len(vectors)), room)
             places = places + start
             if best is None:
                 best, where = found, places
@@ -84,21 +85,46 @@ class ExactIndex:
         best, chosen = again.topk(k, dim=1)
         return best, where.gather(1, chosen)
 
+    def _scores(self, count: int, queries: int) -> Tensor:
+        """`[count, queries]` of memory that this thread uses again and again."""
+        held: Tensor | None = getattr(self._room, "scores", None)
+        if held is None or held.numel() < count * queries:
+            self._room.scores = held = torch.empty(count * queries)
+        return held[: count * queries].view(count, queries)
 
-def _best(scores_QN: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row, and where."""
-    queries, count = scores_QN.shape
-    whole = count // GROUP
-    if whole <= 2 * k:
-        return scores_QN.topk(k, dim=1)
-    grouped = scores_QN[:, : whole * GROUP].view(queries, whole, GROUP)
-    groups = grouped.amax(dim=2).topk(k, dim=1).indices  # [Q, k]
-    candidates = grouped.gather(1, groups.unsqueeze(2).expand(-1, -1, GROUP)).flatten(1)
-    places = (groups.unsqueeze(2) * GROUP + torch.arange(GROUP)).flatten(1)
-    rest = scores_QN[:, whole * GROUP :]
-    if rest.shape[1]:
-        candidates = torch.cat([candidates, rest], dim=1)
-        more = torch.arange(whole * GROUP, count).expand(queries, -1)
-        places = torch.cat([places, more], dim=1)
+
+def _best(vectors_ND: Tensor, queries_QD: Tensor, k: int, scores_NQ: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores and places `[Q, k]` of the best; all scores are written to `scores_NQ`."""
+    count, queries = len(vectors_ND), len(queries_QD)
+    groups = count // GROUP
+    if groups <= 2 * k:
+        return (queries_QD @ vectors_ND.T).float().topk(k, dim=1)
+    largest_GQ = torch.empty(groups, queries)
+    for start in range(0, count, BLOCK):
+        block = scores_NQ[start : start + BLOCK]
+        if vectors_ND.dtype == block.dtype:
+            torch.mm(vectors_ND[start : start + BLOCK], queries_QD.T, out=block)
+        else:
+            block.copy_(vectors_ND[start : start + BLOCK] @ queries_QD.T)
+        whole = len(block) // GROUP
+        first = start // GROUP
+        largest_GQ[first : first + whole] = block[: whole * GROUP].view(whole, GROUP, queries).amax(dim=1)
+    best_Qk = largest_GQ.T.topk(k, dim=1).indices
+    places = (best_Qk.unsqueeze(2) * GROUP + torch.arange(GROUP)).flatten(1)
+    rest = torch.arange(groups * GROUP, count).expand(queries, -1)
+    places = torch.cat([places, rest], dim=1)
+    candidates = scores_NQ[places, torch.arange(queries).unsqueeze(1)]
     best, chosen = candidates.topk(k, dim=1)
     return best, places.gather(1, chosen)
+
+
+def _best_of_one(scores_N: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same of one query, without torch, whose waiting threads would take the product's cores."""
+    whole = len(scores_N) // GROUP
+    places = np.arange(len(scores_N))
+    if whole > 2 * k:
+        largest = scores_N[: whole * GROUP].reshape(whole, GROUP).max(axis=1)
+        groups = np.argpartition(-largest, k - 1)[:k]
+        places = np.r_[(groups[:, None] * GROUP + np.arange(GROUP)).ravel(), whole * GROUP : len(scores_N)]
+    order = places[np.argsort(-scores_N[places], kind="stable")[:k]]
+    return scores_N[order][None], order[None]
