@@ -354,19 +354,3 @@ def test_layers_follow_their_rows() -> None:
     assert len(taken.layers) == 3
     assert torch.equal(taken.layers[0][0, :length], tokens.layers[0][2])
     assert torch.equal(taken.layers[0][1, :length], tokens.layers[0][1])
-
-
-@pytest.mark.parametrize("name", ["test_resnet.r160_in1k", "test_vit.r160_in1k"])
-def test_classes_are_what_the_models_own_classifier_says(name: str) -> None:
-    timm = pytest.importorskip("timm")
-    encoder = TimmImage(ImageProcessor(160), name, pretrained=False, classes=True).eval()
-    whole = timm.create_model(name, pretrained=False).eval()
-    whole.load_state_dict(encoder.backbone.state_dict())
-    pixels = torch.randint(0, 255, (2, 3, 160, 160), dtype=torch.uint8)
-    with torch.no_grad():
-        found = encoder({"pixels": pixels}).x[:, 0]
-        expected = whole(encoder.pixels(pixels))
-    assert found.shape == (2, encoder.out_dim) and encoder.out_dim == whole.num_features + 1000
-    assert torch.allclose(found[:, -1000:], expected, atol=1e-5)
-    with pytest.raises(RecipeError, match="whole picture"):
-        TimmImage(ImageProcessor(160), name, pretrained=False, classes=True, tokens="all")

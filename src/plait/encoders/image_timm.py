@@ -23,8 +23,6 @@ class TimmImage(nn.Module):
         pretrained: load timm's weights (from the hub's cache, or downloaded and said so).
         tokens: `pooled` gives the model's own pooled vector as one token, `all` the feature map or patch tokens.
         layers: give each block's output too, pooled alike, for layer-wise fusion (vision transformers).
-        classes: behind the pooled vector also what the model's own classifier says (its logits): of pictures like
-            those that it was trained on, it knows what they show.
         mean, std: of each channel, in 0..1; by default those that the weights were trained with.
         shift, zoom, flip, light: augmentation, see `Augment`; used where the encoder trains.
 
@@ -44,7 +42,6 @@ class TimmImage(nn.Module):
         pretrained: bool = True,
         tokens: Literal["pooled", "all"] = "pooled",
         layers: bool = False,
-        classes: bool = False,
         mean: tuple[float, float, float] | None = None,
         std: tuple[float, float, float] | None = None,
         shift: int = 0,
@@ -60,18 +57,11 @@ class TimmImage(nn.Module):
         self.processor = processor
         self.tokens = tokens
         self.layers = layers
-        if classes and (layers or tokens == "all"):
-            raise RecipeError(
-                f"timm:{name}: classes: true says something of the whole picture; leave layers and tokens"
-            )
         self.pixels = Pixels(mean or config["mean"], std or config["std"], Augment(shift, zoom, flip, light))
         sized = {"img_size": processor.size} if _takes_img_size(timm, name) else {}
-        own = {} if classes else {"num_classes": 0}
-        self.backbone = timm.create_model(name, pretrained=pretrained, **own, **sized)
+        self.backbone = timm.create_model(name, pretrained=pretrained, num_classes=0, **sized)
         pooled_dim = getattr(self.backbone, "head_hidden_size", None) or self.backbone.num_features
         self.out_dim: int = pooled_dim if tokens == "pooled" else self.backbone.num_features
-        if classes:
-            self.out_dim += self.backbone.num_classes
         if layers and len({info["num_chs"] for info in self.backbone.feature_info}) != 1:
             raise RecipeError(f"timm:{name}: its layers differ in width; layers: true works with vision transformers")
         self.backbone.to(memory_format=torch.channels_last)
@@ -101,9 +91,6 @@ class TimmImage(nn.Module):
         pictures = self.pixels(features["pixels"])
         if self.layers:
             return self._with_layers(pictures)
-        if self.backbone.num_classes:
-            pooled = self.backbone.forward_head(self.backbone.forward_features(pictures), pre_logits=True)
-            return Tokens.single(torch.cat([pooled, self.backbone.get_classifier()(pooled)], dim=1))
         if self.tokens == "pooled":
             return Tokens.single(self.backbone(pictures))
         x = self.backbone.forward_features(pictures)
