@@ -12,6 +12,7 @@ from plait.metrics.retrieval import TIED, Ranks, mean_reciprocal_rank, median_ra
 from plait.predictor import Predictor, TableLike
 from plait.tasks import Matching, Retrieval
 from plait.tasks.pairs import side_codes
+from plait.zero_shot import scale_of
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -49,7 +50,7 @@ def evaluate_reranked(
     vectors = finder.embed(opened)
     assert isinstance(vectors, dict)
     a, b = task.pairs[0]
-    scale = float(finder.model_.head.log_scale.detach().exp())  # type: ignore[operator]
+    scale = scale_of(finder)
     found: dict[str, float] = {}
     others: dict[str, list[float]] = {}
     for (asking, asked), name in zip(((a, b), (b, a)), task.directions, strict=True):

@@ -208,3 +208,13 @@ def test_a_text_model_reads_no_pictures(tmp_path: Path) -> None:
     save_tokenizer(tmp_path, 12, "clip")
     with pytest.raises(RecipeError, match="can't read image"):
         load_aligned(tmp_path)
+
+
+def test_a_strangers_configuration_fetches_nothing(tmp_path: Path) -> None:
+    tiny_open_clip(tmp_path / "model")
+    path = tmp_path / "model" / "open_clip_config.json"
+    held = json.loads(path.read_text())
+    held["model_cfg"]["text_cfg"]["hf_model_name"] = "someone/a-model"
+    path.write_text(json.dumps(held))
+    with pytest.raises(RecipeError, match="come from the model hub"):
+        load_aligned(f"open_clip:{tmp_path / 'model'}")

@@ -93,6 +93,24 @@ def test_only_new_rows_are_added(squares: Path, catalogue: Path, tmp_path: Path)
     assert index_table(squares / "pairs", tmp_path / "second.csv", path, verbose=False).added == 1
 
 
+def test_a_catalogue_keeps_its_side(squares: Path, tmp_path: Path) -> None:
+    path, table = tmp_path / "titles.lance", squares / "squares.csv"
+    assert index_table(squares / "pairs", table, path, side="title", verbose=False).rows == 64
+    again = index_table(squares / "pairs", table, path, verbose=False)  # the same side without a word
+    assert (again.rows, again.without, again.known) == (64, 0, 64)
+    with pytest.raises(RunError, match="holds vectors of title, not of photo"):
+        index_table(squares / "pairs", table, path, side="photo", verbose=False)
+
+
+def test_indices_that_were_not_built_are(squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, table = tmp_path / "late.lance", squares / "squares.csv"
+    monkeypatch.setattr(Catalogue, "build_indices", lambda self, verbose: None)  # stopped before
+    index_table(squares / "pairs", table, path, verbose=False)
+    monkeypatch.undo()
+    assert index_table(squares / "pairs", table, path, verbose=False).added == 0
+    assert Searcher(path).search(Query("shop 17", mode="words"), k=1)[0].row["photo"] == "17.png"
+
+
 def test_rows_without_a_picture_are_left_out(squares: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(squares / "squares.csv")
     for name in frame["photo"]:

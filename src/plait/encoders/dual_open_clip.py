@@ -90,11 +90,9 @@ class OpenClipText(nn.Module):
         Raises:
             RecipeError: it is not open_clip's own.
         """
-        text = _config(name)["model_cfg"].get("text_cfg", {})
-        if text.get("hf_tokenizer_name") or text.get("hf_model_name"):
-            raise RecipeError(
-                f"open_clip:{name}: its texts go through a tokenizer of the model hub; load it with hf:NAME instead"
-            )
+        config = _config(name)
+        _refuse_downloads(name, config)
+        text = config["model_cfg"].get("text_cfg", {})
         return OpenClipTextProcessor(int(text.get("context_length", 77)))
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
@@ -130,11 +128,13 @@ def _config(name: str) -> dict[str, Any]:
 def _model(name: str, config: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
     open_clip = import_extra("open_clip", "open_clip")
     if config is not None:
+        _refuse_downloads(name, config)
         with tempfile.TemporaryDirectory() as folder:  # what open_clip builds an unknown model from
             (Path(folder) / CONFIG).write_text(json.dumps(config), encoding="utf-8")
             return open_clip.create_model(f"local-dir:{folder}", load_weights=False), config
     folder_of = Path(name).expanduser()
     config = copy.deepcopy(_config(name))
+    _refuse_downloads(name, config)
     try:
         if (folder_of / CONFIG).is_file():
             return open_clip.create_model(f"local-dir:{folder_of}", precision="fp32").eval(), config
@@ -145,6 +145,17 @@ def _model(name: str, config: dict[str, Any] | None) -> tuple[Any, dict[str, Any
     except (OSError, RuntimeError, FileNotFoundError, ValueError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise RecipeError(f"open_clip:{name}: the model can't be loaded ({first})") from error
+
+
+def _refuse_downloads(name: str, config: dict[str, Any]) -> None:
+    """A configuration may name parts that open_clip would fetch from the hub; a stranger's must not."""
+    model = config.get("model_cfg", {})
+    text, picture = model.get("text_cfg", {}), model.get("vision_cfg", {})
+    if text.get("hf_tokenizer_name") or text.get("hf_model_name") or picture.get("timm_model_pretrained"):
+        raise RecipeError(
+            f"open_clip:{name}: parts of it come from the model hub (a tokenizer, a text model or timm's weights); load "
+            "it with hf:NAME instead"
+        )
 
 
 def _cached(open_clip: Any, architecture: str, pretrained: str) -> bool:

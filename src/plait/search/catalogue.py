@@ -120,13 +120,13 @@ class Catalogue:
         """Content keys of the rows that are there."""
         return set() if self.table is None else set(self.read(["id"]).column("id").to_pylist())
 
-    def read(self, columns: Sequence[str], where: str | None = None, row_ids: bool = False) -> pa.Table:
+    def read(self, columns: Sequence[str], where: str | None = None) -> pa.Table:
         """Columns of all rows, or of those that a filter (SQL, as `parse_where` writes it) lets through.
 
         Raises:
             DataError: the filter can't be applied to the columns.
         """
-        query = self.table.search().select(list(columns)).limit(max(1, len(self))).with_row_id(row_ids)
+        query = self.table.search().select(list(columns)).limit(max(1, len(self)))
         try:
             return (query.where(where) if where else query).to_arrow()
         except (OSError, ValueError, RuntimeError) as error:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from plait import console
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
-from plait.errors import DataError, unknown
+from plait.errors import DataError, RunError, unknown
 from plait.predictor import Predictor, TableLike
 from plait.search.catalogue import META, Catalogue, as_rows, parts_of, row_keys
 from plait.training.interrupt import StopRequest
@@ -51,17 +51,21 @@ def index_table(
         RunError: the run or the catalogue can't be used, or another model made its vectors.
     """
     predictor = load_aligned(run, verbose=False)
+    opened, path = open_table(table), Path(output).expanduser()
+    known_to = Catalogue(path) if (path / META).exists() else None
+    if known_to is not None:
+        known_to.require_model(predictor, str(run))
+        if side not in (None, known_to.meta["side"]):
+            raise RunError(f"{path}: holds vectors of {known_to.meta['side']}, not of {side}; choose another with -o")
+        side = known_to.meta["side"]
     side = side or str(predictor.targets_.pairs.anchor)  # type: ignore[union-attr]
     if side not in predictor.inputs_:
         raise DataError(f"--side: {unknown('input', side, predictor.inputs_)}")
-    opened, path = open_table(table), Path(output).expanduser()
     source = as_side(predictor, side, opened)
     schema = infer_schema(opened)
     allow_outside = predictor.recipe_.data.allow_outside
-    if (path / META).exists():
-        catalogue = Catalogue(path)
-        catalogue.require_model(predictor, str(run))
-        side = catalogue.meta["side"] if catalogue.meta["side"] in predictor.inputs_ else side
+    if known_to is not None:
+        catalogue = known_to
     else:
         named = str(run) if str(run).startswith(("hf:", "open_clip:")) else str(Path(run).resolve())
         catalogue = Catalogue.create(path, predictor, named, side, schema)
@@ -90,7 +94,7 @@ def index_table(
                 raise Interrupted(f"stopped after {before + added:,} rows; the same command goes on")
     if catalogue.table is None:
         raise DataError(f"{opened.source}: no row has a {side}; there is nothing to index")
-    if added:
+    if added or not catalogue.table.list_indices():  # or it was stopped before they were built
         catalogue.build_indices(verbose)
     return Indexed(len(catalogue), added, skipped, without)
 

@@ -87,11 +87,8 @@ class Searcher:
         if self.catalogue.table is None:
             raise RunError(f"{path}: the catalogue is empty; run plait index again")
         self.predictor = model_of(self.catalogue, run)
-        held = self.catalogue.read(["id"], row_ids=True)
-        self.ids: list[str] = held.column("id").to_pylist()
-        self.row_ids = held.column("_rowid").to_numpy()
+        self.ids: list[str] = self.catalogue.read(["id"]).column("id").to_pylist()
         self._place = {identity: place for place, identity in enumerate(self.ids)}
-        self._place_of_row = {int(row): place for place, row in enumerate(self.row_ids)}
         self.exact: ExactIndex | None = None
         if len(self.ids) < ANN_FROM:
             vectors = self.catalogue.read(["vector"]).column("vector").combine_chunks()
