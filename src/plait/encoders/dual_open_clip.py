@@ -153,8 +153,8 @@ def _refuse_downloads(name: str, config: dict[str, Any]) -> None:
     text, picture = model.get("text_cfg", {}), model.get("vision_cfg", {})
     if text.get("hf_tokenizer_name") or text.get("hf_model_name") or picture.get("timm_model_pretrained"):
         raise RecipeError(
-            f"open_clip:{name}: parts of it come from the model hub (a tokenizer, a text model or timm's weights); load "
-            "it with hf:NAME instead"
+            f"open_clip:{name}: parts of it come from the model hub (a tokenizer, a text model or timm's weights); "
+            "load it with hf:NAME instead"
         )
 
 

@@ -1,0 +1,71 @@
+"""BLEU of captions against several references each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from plait.metrics.ngrams import ORDER, Counts, NGrams
+
+TINY, SMALL = 1e-15, 1e-9  # what pycocoevalcap adds, so that no quotient is 0 / 0
+
+
+class Bleu:
+    """BLEU-1 to BLEU-4 (Papineni et al. 2002) as pycocoevalcap computes it: closest reference length, no smoothing.
+
+    Args:
+        grams: of all references.
+        picture: `[R]` the picture that each reference belongs to, ascending.
+
+    >>> grams = NGrams([["a", "red", "bird"]])
+    >>> Bleu(grams, np.array([0])).score(*grams.of([["a", "red", "cat"]]))[0].round(3).tolist()
+    [0.667, 0.577, 0.0, 0.0]
+    """
+
+    def __init__(self, grams: NGrams, picture: np.ndarray) -> None:
+        self.starts = np.flatnonzero(np.diff(picture, prepend=-1))
+        self.lengths = grams.lengths
+        self.most = [
+            _most_a_picture(counts, picture, size) for counts, size in zip(grams.counts, grams.sizes, strict=True)
+        ]
+        self.picture = picture
+
+    def score(self, counts: Sequence[Counts], lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`[4]` of all texts together, and `[4, N]` of each; text i is about picture i."""
+        correct = np.stack([self._correct(n, counts[n], len(lengths)) for n in range(ORDER)])
+        guessed = np.stack([np.maximum(lengths - n, 0) for n in range(ORDER)])
+        closest = self._closest(lengths)
+        whole = _bleu(correct.sum(axis=1), guessed.sum(axis=1), lengths.sum(), closest.sum())
+        return whole, _bleu(correct, guessed, lengths, closest)
+
+    def _correct(self, n: int, counts: Counts, texts: int) -> np.ndarray:
+        keys, most, size = self.most[n]
+        if not len(keys):
+            return np.zeros(texts)
+        asked = counts.text * (size + 1) + counts.gram
+        at = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
+        held = (keys[at] == asked) & (counts.gram < size)
+        return np.bincount(counts.text, np.where(held, np.minimum(counts.count, most[at]), 0), minlength=texts)
+
+    def _closest(self, lengths: np.ndarray) -> np.ndarray:
+        """The reference length next to each text's; of two equally near the shorter."""
+        away = np.abs(self.lengths - lengths[self.picture])
+        rank = away * (self.lengths.max(initial=0) + 1) + self.lengths
+        return np.minimum.reduceat(rank, self.starts) % (self.lengths.max(initial=0) + 1)
+
+
+def _most_a_picture(counts: Counts, picture: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Keys of (picture, n-gram) in order, and how often the reference that has it most often has it."""
+    keys = picture[counts.text] * (size + 1) + counts.gram
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    most = np.maximum.reduceat(counts.count[order], starts) if len(keys) else counts.count
+    return keys[starts], most, size
+
+
+def _bleu(correct: np.ndarray, guessed: np.ndarray, length: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    precision = np.cumprod((correct + TINY) / (guessed + SMALL), axis=0)
+    order = np.arange(1, ORDER + 1).reshape(-1, *[1] * (correct.ndim - 1))
+    ratio = (length + TINY) / (reference + SMALL)
+    brevity = np.exp(np.minimum(0.0, 1 - 1 / ratio))
+    return precision ** (1 / order) * brevity
