@@ -1,20 +1,22 @@
 """Generic parts: attention, transformer blocks, MLPs, pooling, positions. They know no modality."""
 
 from plait.layers.absent import AbsentToken
-from plait.layers.attention import CrossAttention, SelfAttention
+from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
 from plait.layers.positions import sinusoidal_positions
 from plait.layers.products import product_of_present, signed_root
 from plait.layers.projection import ModalityProjection, joined
-from plait.layers.transformer import CrossBlock, TransformerBlock
+from plait.layers.transformer import CrossBlock, DecoderBlock, TransformerBlock
 
 __all__ = [
     "MLP",
     "AbsentToken",
+    "CausalSelfAttention",
     "CrossAttention",
     "CrossBlock",
+    "DecoderBlock",
     "ModalityProjection",
     "NamedModules",
     "SelfAttention",

@@ -65,10 +65,18 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x_BTD: Tensor, context_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        return self.read(x_BTD, *self.keys_values(context_BSD), mask_BS)
+
+    def keys_values(self, context_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of a context, `[B, heads, S, D / heads]` each: made once where it is read many times."""
+        rows, length, _ = context_BSD.shape
+        key, value = self.key_value(context_BSD).view(rows, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return key, value
+
+    def read(self, x_BTD: Tensor, key: Tensor, value: Tensor, mask_BS: Tensor) -> Tensor:
+        """What each token takes from a context of which keys and values are known."""
         rows, length, dim = x_BTD.shape
         query = self.query(x_BTD).view(rows, length, self.heads, -1).transpose(1, 2)
-        key_value = self.key_value(context_BSD).view(rows, context_BSD.shape[1], 2, self.heads, -1)
-        key, value = key_value.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(
             query,
             key,
@@ -78,6 +86,68 @@ class CrossAttention(nn.Module):
         )
         out = self.out(mixed.transpose(1, 2).reshape(rows, length, dim))
         return out.masked_fill(~mask_BS.any(dim=1)[:, None, None], 0)
+
+    def weights(self, x_BTD: Tensor, context_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        """`[B, T, S]` how much each token takes from each of a context, the mean of the heads; rows sum to one."""
+        rows, length, dim = x_BTD.shape
+        query = self.query(x_BTD).view(rows, length, self.heads, -1).transpose(1, 2)
+        key, _ = self.keys_values(context_BSD)
+        scores = query @ key.transpose(2, 3) / (dim // self.heads) ** 0.5
+        return scores.masked_fill(~_visible(mask_BS), float("-inf")).softmax(dim=3).mean(dim=1)
+
+
+class CausalSelfAttention(nn.Module):
+    """Self-attention in which a token sees those before it and itself (1706.03762).
+
+    Args:
+        dim: D of the tokens, a multiple of `heads`.
+        heads: number of heads.
+        dropout: share of attention weights dropped in training.
+
+    Raises:
+        ValueError: `dim` is not a multiple of `heads`.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        _check_heads(dim, heads)
+        self.heads = heads
+        self.dropout = dropout
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        rows, length, dim = x_BTD.shape
+        query, key, value = self._parts(x_BTD)
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+        return self.out(mixed.transpose(1, 2).reshape(rows, length, dim))
+
+    def step(self, x_BKD: Tensor, cache: Tensor, place: int, ancestors: Tensor | None) -> Tensor:
+        """One more token of each of K hypotheses a row.
+
+        Keys and values of all hypotheses of a row stand in one cache and stay where they were written; a mask says
+        which of them a hypothesis descends from, so nothing is moved when beams change places.
+
+        Args:
+            x_BKD: the tokens.
+            cache: `[2, B, heads, length * K, D / heads]`, written at `place`.
+            place: tokens before this one.
+            ancestors: `[B, K, (place + 1) * K]` bool; None where K is 1.
+        """
+        rows, many, dim = x_BKD.shape
+        query, key, value = self._parts(x_BKD)
+        here = slice(place * many, (place + 1) * many)
+        cache[0, :, :, here], cache[1, :, :, here] = key, value
+        seen = slice(0, (place + 1) * many)
+        mask = None if ancestors is None else ancestors[:, None]
+        mixed = F.scaled_dot_product_attention(query, cache[0, :, :, seen], cache[1, :, :, seen], attn_mask=mask)
+        return self.out(mixed.transpose(1, 2).reshape(rows, many, dim))
+
+    def _parts(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows, length, _ = x_BTD.shape
+        query, key, value = self.qkv(x_BTD).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return query, key, value
 
 
 def _visible(mask_BS: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Transformer blocks: over one sequence, and of one sequence reading another."""
+"""Transformer blocks: over one sequence, of one sequence reading another, and of one that grows as it reads."""
 
 from torch import Tensor, nn
 
-from plait.layers.attention import CrossAttention, SelfAttention
+from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention
 from plait.layers.mlp import MLP
 
 
@@ -62,3 +62,49 @@ class CrossBlock(nn.Module):
         read = self.attention(self.query_norm(x_BTD), self.context_norm(context_BSD), mask_BS)
         x_BTD = x_BTD + self.dropout(read)
         return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
+
+
+class DecoderBlock(nn.Module):
+    """Pre-norm causal self-attention, attention to a context, and MLP, each with a residual.
+
+    Args:
+        dim: D of the tokens and of the context.
+        heads: attention heads.
+        dropout: in attention, and after each part.
+        expansion: width of the MLP over D.
+
+    >>> import torch
+    >>> block = DecoderBlock(dim=8, heads=2)
+    >>> block(torch.zeros(2, 3, 8), torch.zeros(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)).shape
+    torch.Size([2, 3, 8])
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float = 0.0, expansion: int = 4) -> None:
+        super().__init__()
+        self.self_norm = nn.LayerNorm(dim)
+        self.self_attention = CausalSelfAttention(dim, heads, dropout)
+        self.cross_norm = nn.LayerNorm(dim)
+        self.cross_attention = CrossAttention(dim, heads, dropout)
+        self.mlp_norm = nn.LayerNorm(dim)
+        self.mlp = MLP(dim, [expansion * dim], dim, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BTD: Tensor, context_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        x_BTD = x_BTD + self.dropout(self.self_attention(self.self_norm(x_BTD)))
+        read = self.cross_attention(self.cross_norm(x_BTD), context_BSD, mask_BS)
+        x_BTD = x_BTD + self.dropout(read)
+        return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
+
+    def step(
+        self,
+        x_BKD: Tensor,
+        cache: Tensor,
+        place: int,
+        ancestors: Tensor | None,
+        context: tuple[Tensor, Tensor],
+        mask_BS: Tensor,
+    ) -> Tensor:
+        """One more token of each of K hypotheses a row; `context` holds the context's keys and values."""
+        x_BKD = x_BKD + self.self_attention.step(self.self_norm(x_BKD), cache, place, ancestors)
+        x_BKD = x_BKD + self.cross_attention.read(self.cross_norm(x_BKD), *context, mask_BS)
+        return x_BKD + self.mlp(self.mlp_norm(x_BKD))

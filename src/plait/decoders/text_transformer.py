@@ -1,0 +1,123 @@
+"""A transformer that writes text while it looks at the fused tokens."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from plait.layers import DecoderBlock
+from plait.types import Tokens
+
+
+@dataclass
+class TransformerState:
+    """Keys and values of what was said, by layer, and of the context; which beam descends from which."""
+
+    caches: list[Tensor]
+    context: list[tuple[Tensor, Tensor]]
+    mask: Tensor
+    ancestors: Tensor | None  # [B, K, length * K] bool
+    place: int = 0
+
+    def select(self, parents_BK: Tensor) -> None:
+        if self.ancestors is not None:
+            many = parents_BK.shape[1]
+            index = parents_BK[:, :, None].expand(-1, -1, self.ancestors.shape[2])
+            self.ancestors = self.ancestors.gather(1, index)
+            next_place = slice(self.place * many, (self.place + 1) * many)  # there each will write its own
+            self.ancestors[:, :, next_place] = torch.eye(many, dtype=torch.bool, device=parents_BK.device)
+
+
+class TextTransformer(nn.Module):
+    """Masked self-attention over the text and cross-attention over the fused tokens (1706.03762, pre-norm).
+
+    Args:
+        vocab_size: tokens that it can say.
+        begin, end: the tokens before the first and after the last.
+        context_dim: H of the fused tokens.
+        dim: width, a multiple of `heads`.
+        layers: blocks.
+        heads: attention heads.
+        dropout: in the blocks and on the embedding.
+        max_length: tokens of a text at most.
+        expansion: width of the MLPs over `dim`.
+
+    Shapes: Tokens `[B, S, H]`, ids `[B, L]` → logits `[B, L, V]`, those at i being of token i + 1.
+
+    >>> decoder = TextTransformer(vocab_size=20, begin=0, end=1, context_dim=6, dim=8, layers=1, heads=2)
+    >>> decoder(Tokens.single(torch.zeros(2, 6)), torch.zeros(2, 3, dtype=torch.int64)).shape
+    torch.Size([2, 3, 20])
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        begin: int,
+        end: int,
+        context_dim: int,
+        dim: int = 256,
+        layers: int = 3,
+        heads: int = 4,
+        dropout: float = 0.1,
+        max_length: int = 64,
+        expansion: int = 4,
+    ) -> None:
+        super().__init__()
+        self.begin_id, self.end, self.first = begin, end, [begin]
+        self.max_length = max_length
+        self.embedding = nn.Embedding(vocab_size, dim)
+        self.positions = nn.Embedding(max_length, dim)
+        self.project = nn.Linear(context_dim, dim) if context_dim != dim else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(DecoderBlock(dim, heads, dropout, expansion) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.normal_(self.positions.weight, std=0.02)
+
+    def forward(self, context: Tokens, ids_BL: Tensor) -> Tensor:
+        return self._logits(self._through(context, ids_BL)[0])
+
+    def looks(self, context: Tokens, ids_BL: Tensor) -> Tensor:
+        """`[B, L, S]` how much each token took from each of the fused ones, the mean of heads and layers."""
+        return self._through(context, ids_BL, watch=True)[1]
+
+    def _through(self, context: Tokens, ids_BL: Tensor, watch: bool = False) -> tuple[Tensor, Tensor]:
+        places = torch.arange(ids_BL.shape[1], device=ids_BL.device)
+        x_BLD = self.dropout(self.embedding(ids_BL) + self.positions(places))
+        seen = self.project(context.x)
+        looked = []
+        for block in self.blocks:
+            if watch:
+                after = x_BLD + block.self_attention(block.self_norm(x_BLD))
+                looked.append(block.cross_attention.weights(block.cross_norm(after), seen, context.mask))
+            x_BLD = block(x_BLD, seen, context.mask)
+        return self.norm(x_BLD), torch.stack(looked).mean(dim=0) if looked else x_BLD
+
+    def _logits(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.embedding.weight)
+
+    def begin(self, context: Tokens, hypotheses: int, length: int) -> tuple[Tensor, TransformerState]:
+        """Read the context; logits `[B, V]` of the first token, and room for `length` tokens of each hypothesis."""
+        rows, device = len(context.x), context.x.device
+        seen = self.project(context.x)
+        attention = self.blocks[0].self_attention
+        dim = self.embedding.embedding_dim
+        shape = (2, rows, attention.heads, length * hypotheses, dim // attention.heads)
+        caches = [torch.empty(shape, dtype=seen.dtype, device=device) for _ in self.blocks]
+        own = None
+        if hypotheses > 1:
+            own = torch.eye(hypotheses, dtype=torch.bool, device=device).repeat(rows, 1, length)
+        projected = [block.cross_attention.keys_values(seen) for block in self.blocks]
+        state = TransformerState(caches, projected, context.mask, own)
+        start = torch.full((rows, hypotheses), self.begin_id, device=device)
+        return self.step(start, state)[:, 0], state
+
+    def step(self, ids_BK: Tensor, state: TransformerState) -> Tensor:
+        """`[B, K, V]` logits after one more token of each hypothesis."""
+        many = ids_BK.shape[1]
+        x_BKD = self.embedding(ids_BK) + self.positions.weight[state.place]
+        ancestors = None if state.ancestors is None else state.ancestors[:, :, : (state.place + 1) * many]
+        for block, cache, context in zip(self.blocks, state.caches, state.context, strict=True):
+            x_BKD = block.step(x_BKD, cache, state.place, ancestors, context, state.mask)
+        state.place += 1
+        return self._logits(self.norm(x_BKD))

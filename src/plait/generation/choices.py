@@ -1,0 +1,107 @@
+"""Which tokens may come next: the rules that change a step's scores before one is chosen."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from plait.generation.settings import GenerationSettings
+
+NEVER = float("-inf")
+
+
+class AnswerTree:
+    """The answers that generation is held to, as a tree of tokens.
+
+    Args:
+        answers: token ids of each, without the end; the same answer may come twice.
+        end: the token that ends one.
+
+    Raises:
+        ValueError: there is none, or one has no token.
+    """
+
+    def __init__(self, answers: Iterable[Sequence[int]], end: int) -> None:
+        self.end = end
+        self.children: list[dict[int, int]] = [{}]
+        count = 0
+        for ids in answers:
+            if not len(ids):
+                raise ValueError("an answer to choose from is empty")
+            node = 0
+            for token in (*ids, end):
+                if token not in self.children[node]:
+                    self.children[node][token] = len(self.children)
+                    self.children.append({})
+                node = self.children[node][token]
+            count += 1
+        if not count:
+            raise ValueError("there are no answers to choose from")
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest answer, its end among them."""
+        depth, level = 0, [0]
+        while any(self.children[node] for node in level):
+            level = [child for node in level for child in self.children[node].values()]
+            depth += 1
+        return depth
+
+    def allowed(self, said: Sequence[int]) -> list[int]:
+        """Tokens that may follow."""
+        node = 0
+        for token in said:
+            node = self.children[node].get(token, -1)
+            if node < 0:
+                return [self.end]
+        return list(self.children[node]) or [self.end]
+
+
+def adjusted(
+    scores_RV: Tensor,
+    said_RT: Tensor,
+    settings: GenerationSettings,
+    end: int,
+    first: Sequence[int],
+    tree: AnswerTree | None,
+) -> Tensor:
+    """Scores of the next token with repetition, least length and the tree of answers applied.
+
+    Args:
+        scores_RV: logits or log-probabilities, a row a hypothesis.
+        said_RT: tokens so far.
+        settings: of the search.
+        end: the end token.
+        first: tokens before the first generated one that count as said.
+        tree: the answers to choose from, or None.
+    """
+    if settings.repetition_penalty != 1:
+        before = torch.tensor(first, dtype=said_RT.dtype, device=said_RT.device).expand(len(said_RT), -1)
+        known = torch.cat([before, said_RT], dim=1)
+        own = scores_RV.gather(1, known)
+        own = torch.where(own < 0, own * settings.repetition_penalty, own / settings.repetition_penalty)
+        scores_RV = scores_RV.scatter(1, known, own)
+    if said_RT.shape[1] < settings.min_length:
+        scores_RV = scores_RV.clone()
+        scores_RV[:, end] = NEVER
+    if tree is not None:
+        held = torch.full_like(scores_RV, NEVER)
+        for row, said in enumerate(said_RT.tolist()):
+            allowed = torch.tensor(tree.allowed(said), device=held.device)
+            held[row, allowed] = scores_RV[row, allowed]
+        scores_RV = held
+    return scores_RV
+
+
+def narrowed(scores_RV: Tensor, settings: GenerationSettings) -> Tensor:
+    """Scores to draw from: by temperature, then the likeliest k, then the likeliest share."""
+    scores_RV = scores_RV / settings.temperature
+    if settings.top_k:
+        least = scores_RV.topk(min(settings.top_k, scores_RV.shape[1])).values[:, -1:]
+        scores_RV = scores_RV.masked_fill(scores_RV < least, NEVER)
+    if settings.top_p < 1:
+        ordered, places = scores_RV.sort(dim=1, descending=True)
+        share = ordered.softmax(dim=1)
+        beyond = share.cumsum(dim=1) - share >= settings.top_p  # what stands before it is enough
+        scores_RV = scores_RV.masked_fill(beyond.scatter(1, places, beyond), NEVER)
+    return scores_RV

@@ -1,0 +1,66 @@
+"""How an answer is searched for."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from plait.errors import RecipeError
+
+
+@dataclass
+class GenerationSettings:
+    """Greedy by default; `beams` above 1 searches, `temperature` above 0 samples.
+
+    Args:
+        max_length: tokens at most, the end among them.
+        min_length: tokens at least, before the end.
+        beams: hypotheses a row that are followed at once.
+        length_penalty: a hypothesis' score is its log-probability over its length to this power.
+        temperature: above 0 tokens are drawn, from a distribution that is flatter the higher it is.
+        top_k: of the likeliest so many only; 0 for all.
+        top_p: of the likeliest that together have this share (1904.09751).
+        repetition_penalty: above 1, what was said already becomes less likely (1909.05858).
+        best: so many answers a row, best first; at most `beams`, or so many draws.
+        seed: of sampling.
+
+    Raises:
+        RecipeError: a value is out of range, or two of them contradict each other.
+    """
+
+    max_length: int = 32
+    min_length: int = 0
+    beams: int = 1
+    length_penalty: float = 1.0
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    best: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"max_length": 1, "min_length": 0, "beams": 1, "top_k": 0, "best": 1}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise RecipeError(f"generation.{name}: expected a whole number from {low}, got {value!r}")
+        if not 0 < self.top_p <= 1:
+            raise RecipeError(f"generation.top_p: expected a share above 0 and up to 1, got {self.top_p!r}")
+        if self.temperature < 0 or self.repetition_penalty <= 0:
+            raise RecipeError("generation: temperature can't be below 0, nor repetition_penalty 0 or below")
+        if self.min_length >= self.max_length:
+            raise RecipeError(
+                f"generation.min_length={self.min_length} leaves no room below max_length={self.max_length}"
+            )
+        if self.samples and self.beams > 1:
+            raise RecipeError("generation: beams search for the likeliest answer and temperature draws one; choose one")
+        if not self.samples and (self.top_k or self.top_p < 1):
+            raise RecipeError("generation: top_k and top_p say what is drawn from; set temperature=1 to draw")
+        if not self.samples and self.best > self.beams:
+            raise RecipeError(f"generation.best={self.best}: {self.beams} beams give no more than {self.beams} answers")
+
+    @property
+    def samples(self) -> bool:
+        return self.temperature > 0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
