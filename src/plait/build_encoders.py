@@ -88,14 +88,14 @@ def build_column_encoder(
             packaged.mark_minilm(made)
         return made
     if family == "timm":
-        is_packaged = variant == "packaged:efficientnet-lite0"
+        is_packaged = variant in packaged.EFFICIENTNETS
         if is_packaged:
             options |= {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
         if is_packaged or config is not None:
             options["pretrained"] = False
         made = construct(where, variant, TimmImage, options, used, spec.processor, _local(family, variant))
         if is_packaged and config is None:
-            packaged.load_efficientnet_lite0(made)
+            packaged.load_efficientnet(made, variant)
         return made
     return construct(where, f"{family}:{variant}", ENCODERS[f"{family}:{variant}"], options, used, spec.processor)
 
@@ -108,7 +108,7 @@ def encoder_name(spec: InputRecipe) -> tuple[str, str]:
     """
     assert spec.modality is not None  # complete_inputs has seen to it
     name = spec.encoder or DEFAULT_ENCODER[spec.modality]
-    modality = {"packaged:minilm": "text", "packaged:efficientnet-lite0": "image"}.get(name)
+    modality = {"packaged:minilm": "text", **dict.fromkeys(packaged.EFFICIENTNETS, "image")}.get(name)
     family, _, variant = name.partition(":")
     if modality is not None:
         family, variant = ("hf" if modality == "text" else "timm"), name
@@ -134,7 +134,7 @@ def known_encoders(modality: str | None = None) -> list[str]:
         "image": [
             "scratch:cnn",
             "timm:NAME",
-            "packaged:efficientnet-lite0",
+            *packaged.EFFICIENTNETS,
             "hf:NAME (CLIP, SigLIP)",
             "open_clip:MODEL/WEIGHTS",
         ],
@@ -156,8 +156,8 @@ def _local(family: str, variant: str) -> str:
     """The name that a library loads a model by."""
     if variant == "packaged:minilm":
         return str(packaged.minilm_folder())
-    if variant == "packaged:efficientnet-lite0":
-        return "tf_efficientnet_lite0"
+    if variant in packaged.EFFICIENTNETS:
+        return packaged.EFFICIENTNETS[variant]
     return str(Path(variant).expanduser()) if family == "hf" and is_model_folder(variant) else variant
 
 

