@@ -14,7 +14,9 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROWS = [
     {"types", "errors"},
     {"layers", "metrics", "processors", "console"},
-    {"encoders", "fusion", "heads", "alignment"},
+    {"encoders", "fusion", "alignment", "generation"},
+    {"decoders"},
+    {"heads"},
     {"model", "data"},
     {"tasks", "training", "datasets"},
     {"recipe", "frozen", "constructing"},

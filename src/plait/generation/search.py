@@ -40,7 +40,7 @@ class Generated:
 
     Args:
         ids: `[B, N, L]` tokens, the end among them, then -1.
-        scores: `[B, N]` log-probability over length to the power of the length penalty; of draws, as they were drawn.
+        scores: `[B, N]` log-probability over length to the power of the length penalty.
     """
 
     ids: Tensor
@@ -89,7 +89,7 @@ def _one_by_one(
         else:
             scores = narrowed(scores, settings)
             token = torch.multinomial(scores.softmax(dim=1), 1, generator=draws)[:, 0]
-        likely = scores.gather(1, token[:, None])[:, 0] - scores.logsumexp(dim=1)
+        likely = logits.float().log_softmax(dim=1).gather(1, token[:, None])[:, 0]
         total, length = total + likely.masked_fill(done, 0), length + (~done)
         ids[:, place] = token.masked_fill(done, NONE)
         done = done | (token == decoder.end)
