@@ -21,6 +21,7 @@ ROWS = [
     {"tasks", "training", "datasets"},
     {"recipe", "frozen", "constructing"},
     {"build_pairs", "build_encoders"},
+    {"build_text"},
     {"build", "run_folder", "facts"},
     {"opening", "objective"},
     {"fitting"},

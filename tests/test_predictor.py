@@ -166,7 +166,7 @@ def test_regression_multilabel_and_several_targets(table: Path, tmp_path: Path) 
     answers = predictor.predict(frame)
     assert list(answers.columns) == ["tags", "double", "answer"]
     assert {len(v) for v in predictor.classes_.values()} == {4, 0, 2}
-    with pytest.raises(RecipeError, match="is a number and has no probabilities"):
+    with pytest.raises(RecipeError, match="is a regression target and has no probabilities"):
         predictor.predict_proba(frame)
     loaded = Predictor.load(tmp_path / "run").evaluate(frame)
     assert loaded == pytest.approx(metrics)

@@ -13,6 +13,7 @@ from plait.build_encoders import (
     processor_options,
 )
 from plait.build_pairs import PAIR_NAMES, TABULAR, build_pairs, build_shared_space, check_task_options, tabular_name
+from plait.build_text import build_generation, build_writer, check_text
 from plait.constructing import construct
 from plait.data.batches import InputSpec
 from plait.data.schema import Schema
@@ -121,6 +122,11 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
     tasks: dict[str, Task] = {}
     reasons: dict[str, str] = {}
     check_task_options(recipe)
+    check_text(recipe)
+    if recipe.text is not None:
+        written = build_generation(recipe, recipe.text, table, rows)
+        said = f"{written.texts.vocab_size:,} tokens, {'short answers' if written.short else 'captions'}"
+        return Targets({written.target: written}), {written.target: said}
     if recipe.pairs is not None:
         task = build_pairs(recipe, recipe.pairs)
         return Targets({recipe.pairs.target or PAIR_NAMES[task.kind]: task}), {}
@@ -193,6 +199,9 @@ def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Target
     if method not in FUSIONS:
         raise RecipeError(unknown("fusion", method, [*FUSIONS, BOOSTED]))
     made: Any = FUSIONS[method]
+    if targets.text is not None:
+        fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
+        return fusion, build_writer(recipe, targets)
     if made.stage == "late":  # it answers by itself
         options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
         width = sum(out_dims.values())

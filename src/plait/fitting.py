@@ -1,7 +1,7 @@
 """From a table and a recipe to everything that a training run needs, and what it leaves behind."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,11 +24,13 @@ from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
 from plait.processors.tabular import as_number, is_missing
 from plait.recipe import Recipe
-from plait.tasks import Matching, Targets, draw_matches
+from plait.tasks import Generation, Matching, Targets, draw_matches
 from plait.training.evaluate import outputs_of
 from plait.training.loop import Metric
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
+WRITTEN = 200  # rows that are written about at each evaluation in training, where nothing else is said
+NOTED = 5  # of them are kept in the log
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
 
 
@@ -68,7 +70,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     schema = type_columns(recipe, table)
     recipe = name_folders(with_inputs(recipe, schema))
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
-    if recipe.pairs is not None and recipe.data.group is None:
+    if pair_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {pair_group(recipe)}: rows that share it stay on one side (--group names another)")
     targets, reasons = build_targets(recipe, table, rows["train"])
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
@@ -112,7 +114,9 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
         DataError: the recipe names a column that does not exist.
     """
     roles = dict.fromkeys(recipe.targets, "the target")
-    columns = ((recipe.data.group, GROUP), (recipe.data.split, "the split"), (recipe.data.repeat, "how often"))
+    text = recipe.text
+    answers = () if text is None else ((text.references, "right answers"), (text.answer_types, "types of answers"))
+    columns = (*answers, (recipe.data.group, GROUP), (recipe.data.split, "the split"), (recipe.data.repeat, "how often"))
     for column, role in columns:
         if column is not None:
             table.column(column)
@@ -132,11 +136,15 @@ def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
     return Part(drawn, np.arange(len(table)))
 
 
-def pair_group(recipe: Recipe) -> str:
-    """The column that keeps what belongs together on one side of a split: the anchor's, by default a picture."""
-    assert recipe.pairs is not None
+def pair_group(recipe: Recipe) -> str | None:
+    """The column that keeps what belongs together on one side of a split: the anchor's, by default a picture.
+
+    Of tasks that write texts too, where a picture has several; None for other tasks, and where there is no picture.
+    """
     sides, modalities = sides_of(recipe)
     pictures = [name for name, modality in modalities.items() if modality == "image"]
+    if recipe.pairs is None:
+        return pictures[0] if recipe.text is not None and pictures else None
     anchor = recipe.pairs.anchor or (pictures or list(sides))[0]
     return sides.get(anchor, [anchor])[0]
 
@@ -165,7 +173,7 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
         DataError: too few rows, a wrong word in the split column, or a group on both sides of a given split.
     """
     data, rest = recipe.data, np.arange(len(table))
-    group = pair_group(recipe) if data.group is None and recipe.pairs is not None else data.group
+    group = pair_group(recipe) if data.group is None else data.group
     groups = table.codes(group)[0] if group is not None else None
     labels = _strata(recipe, table)
     parts: dict[str, np.ndarray] = {}
@@ -331,14 +339,28 @@ def repeated(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
     return np.repeat(rows, counts)
 
 
-def make_judge(prepared: Prepared, name: str, accelerator: Accelerator, precision: str, workers: int) -> Any:
-    """Model → metrics (and the loss) of a part; each process takes its share of the rows."""
+def make_judge(
+    prepared: Prepared,
+    name: str,
+    accelerator: Accelerator,
+    precision: str,
+    workers: int,
+    note: Callable[[list[dict[str, Any]]], None] | None = None,
+) -> Any:
+    """Model → metrics (and the loss) of a part; each process takes its share of the rows.
+
+    Where texts are written, `note` is told some of them.
+    """
     part, targets = prepared.parts[name], prepared.targets
     ranks = accelerator.num_processes
     plan = plan_for(prepared, name, shuffle=False)
+    most = prepared.recipe.train.judge_rows
+    most = (WRITTEN if targets.text is not None else 0) if most is None else most
+    if most and len(part.rows) > most:
+        plan = BatchPlan(part.rows[:: -(-len(part.rows) // most)], plan.batch_size, shuffle=False)
     if ranks > 1:  # as many rows for each, so that sharded models run in step; what comes twice is dropped below
-        share = -(-len(part.rows) // ranks)
-        rows = np.resize(part.rows, share * ranks)[accelerator.process_index :: ranks]
+        share = -(-len(plan.rows) // ranks)
+        rows = np.resize(plan.rows, share * ranks)[accelerator.process_index :: ranks]
         plan = BatchPlan(rows, plan.batch_size, shuffle=False)
 
     def judge(model: torch.nn.Module) -> dict[str, float]:
@@ -351,9 +373,22 @@ def make_judge(prepared: Prepared, name: str, accelerator: Accelerator, precisio
         truth = {key: values[torch.from_numpy(order)] for key, values in part.source.targets.items()}
         loss = targets.loss(merged, truth)
         numbers = {key: values.numpy() for key, values in truth.items()}
-        return targets.metrics(targets.predictions(merged), numbers) | {"loss": float(loss)}
+        found = targets.predictions(merged)
+        if targets.text is not None and note is not None and accelerator.is_main_process:
+            note(_written(targets.text, order, found, numbers))
+        return targets.metrics(found, numbers) | {"loss": float(loss)}
 
     return judge
+
+
+def _written(task: Generation, rows: np.ndarray, found: Mapping[str, Any], truth: Mapping[str, Any]) -> list[Any]:
+    """Some rows with what was written about them and what is right, evenly spaced."""
+    chosen = np.unique(np.linspace(0, len(rows) - 1, NOTED).astype(int))
+    texts = task.answers(found[task.target][chosen])
+    return [
+        {"row": int(rows[i]) + 1, "written": text, "right": list(task.right_answers(truth[task.target][i]))[:5]}
+        for i, text in zip(chosen, texts, strict=True)
+    ]
 
 
 def metric_of(recipe: Recipe, targets: Targets) -> Metric:

@@ -20,7 +20,7 @@ class MultimodalModel(nn.Module):
     Args:
         encoders: modality → encoder, `forward(features) -> Tokens` with `out_dim`.
         fusion: `forward({modality: Tokens}) -> Fused`.
-        head: `forward(Fused) -> {target: predictions}`.
+        head: `forward(Fused) -> {target: predictions}`; one that `writes` reads the batch's targets too.
         absent_token: give a modality that a row lacks a learned vector instead of nothing.
         auxiliary: modality → head that answers from it alone, in training; none by default.
     """
@@ -55,7 +55,8 @@ class MultimodalModel(nn.Module):
         tokens = {name: self.encode(name, batch.inputs[name], len(batch)) for name in self.encoders}
         fused = self.fusion(tokens)
         masked = self._masked(tokens) if self.watch_masked and self.training else {}
-        return Output(self.head(fused), fused.pooled, self._alone(tokens, fused), masked)
+        said = self.head(fused, batch.targets) if getattr(self.head, "writes", False) else self.head(fused)
+        return Output(said, fused.pooled, self._alone(tokens, fused), masked)
 
     def _alone(self, tokens: Mapping[str, Tokens], fused: Fused) -> dict[str, Alone]:
         """What each modality says by itself: of a late fusion always, of auxiliary heads in training."""

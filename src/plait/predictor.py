@@ -45,7 +45,7 @@ class Predictor:
         types: column → `text image number category date ignore`, over what plait sees.
         inputs: column → options such as `{"modality": "text", "encoder": "packaged:minilm", "frozen": True}`; None
             for every column that is not ignored.
-        task, fusion, head, data, train, tabular: sections of the recipe, as dicts.
+        task, fusion, head, data, train, tabular, decoder, generation: sections of the recipe, as dicts.
         verbose: show progress.
 
     Attributes that end in an underscore exist once it is fitted: `recipe_`, `schema_`, `metrics_`, `classes_`,
@@ -81,10 +81,13 @@ class Predictor:
         data: Mapping[str, Any] | None = None,
         train: Mapping[str, Any] | None = None,
         tabular: Mapping[str, Any] | None = None,
+        decoder: Mapping[str, Any] | str | None = None,
+        generation: Mapping[str, Any] | None = None,
         verbose: bool = True,
     ) -> None:
         targets = [target] if isinstance(target, str) else list(target or [])
         sections = {"inputs": inputs, "head": head, "data": data, "train": train, "tabular": tabular}
+        sections |= {"generation": generation, "decoder": {"method": decoder} if isinstance(decoder, str) else decoder}
         sections["fusion"] = {"method": fusion} if isinstance(fusion, str) else fusion
         values: dict[str, Any] = {name: dict(section) for name, section in sections.items() if section}
         if types:
@@ -169,8 +172,8 @@ class Predictor:
             RecipeError: a target is a number.
         """
         for name, task in self.targets_.tasks.items():
-            if task.kind in ("regression", "retrieval"):
-                raise RecipeError(f"{name!r} is a number and has no probabilities; use predict")
+            if task.kind in ("regression", "retrieval", "generation"):
+                raise RecipeError(f"{name!r} is a {task.kind} target and has no probabilities; use predict")
         found = self._predictions(table)
         return next(iter(found.values())) if len(found) == 1 else found
 

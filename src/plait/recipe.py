@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from plait.errors import RecipeError, nearest
+from plait.generation.settings import GenerationSettings
 from plait.training.settings import TrainSettings
 
 Modality = Literal["text", "image", "number", "category", "date"]
@@ -77,10 +78,12 @@ class TaskRecipe(Strict):
 
     Retrieval has no target, and of matching the target is a column of yes and no, or absent where all rows match and
     `negatives` are drawn. `anchor` is the side that others are aligned with, or that drawn negatives exchange.
+    Generation learns texts of up to `max_length` tokens; `references` names a column of more right answers, and
+    `answer_types` one by which answers are scored apart.
     """
 
     target: str | None = None
-    type: Literal["classification", "multilabel", "regression", "matching", "retrieval"] | None = None
+    type: Literal["classification", "multilabel", "regression", "matching", "retrieval", "generation"] | None = None
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
     weight: Annotated[float, Gt(0)] = 1.0
@@ -90,6 +93,9 @@ class TaskRecipe(Strict):
     temperature: Annotated[float, Gt(0)] | None = None
     hardness: Annotated[float, Ge(0)] = 0.0
     margin: Annotated[float, Ge(0)] = 0.2
+    max_length: Annotated[int, Ge(2)] = 64
+    references: str | None = None
+    answer_types: str | None = None
 
 
 class FusionRecipe(Open):
@@ -107,6 +113,17 @@ class HeadRecipe(Strict):
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
 
 
+class DecoderRecipe(Open):
+    """What writes, where the task is generation: `transformer`, `rnn`. Other keys go to it.
+
+    `vocab_size` and `lowercase` are of the vocabulary that it learns from the training texts.
+    """
+
+    method: str = "transformer"
+    vocab_size: Annotated[int, Ge(1)] = 4000
+    lowercase: bool = True
+
+
 class Recipe(Strict):
     """A whole run. `resolved` is written by plait: versions, hashes, what `auto` became."""
 
@@ -116,6 +133,8 @@ class Recipe(Strict):
     task: list[TaskRecipe] = Field(default_factory=list)
     fusion: FusionRecipe = Field(default_factory=FusionRecipe)
     head: HeadRecipe = Field(default_factory=HeadRecipe)
+    decoder: DecoderRecipe = Field(default_factory=DecoderRecipe)
+    generation: GenerationSettings = Field(default_factory=GenerationSettings)
     train: TrainSettings = Field(default_factory=TrainSettings)
     resolved: dict[str, Any] = Field(default_factory=dict)
 
@@ -132,10 +151,21 @@ class Recipe(Strict):
             spread += [{**task, "target": t} for t in targets] if isinstance(targets, list) else [task]
         return spread
 
+    @field_validator("decoder", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        """`decoder: rnn` is short for `decoder: {method: rnn}`."""
+        return {"method": value} if isinstance(value, str) else value
+
     @property
     def targets(self) -> list[str]:
         """Columns to predict."""
         return [task.target for task in self.task if task.target is not None]
+
+    @property
+    def text(self) -> TaskRecipe | None:
+        """The task that writes texts, if this is one."""
+        return next((task for task in self.task if task.type == "generation"), None)
 
     @property
     def pairs(self) -> TaskRecipe | None:

@@ -39,7 +39,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     ranks = (accelerator.process_index, accelerator.num_processes)
     judge, settings = None, recipe.train
     if "val" in prepared.parts:
-        judge = fitting.make_judge(prepared, "val", accelerator, recipe.train.precision, workers)
+        judge = fitting.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, run.append_samples)
     plan = fitting.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     try:

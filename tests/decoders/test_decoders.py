@@ -7,7 +7,8 @@ import torch
 
 from fakes import fake_tokens
 from plait.decoders import DECODERS
-from plait.generation import NONE, GenerationSettings, generate
+from plait.generation.search import NONE, generate
+from plait.generation.settings import GenerationSettings
 from plait.types import Tokens
 
 VOCAB, DIM = 30, 8

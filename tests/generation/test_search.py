@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from plait.decoders.text_transformer import TextTransformer
-from plait.generation import NONE, AnswerTree, GenerationSettings, generate
+from plait.generation.choices import AnswerTree
+from plait.generation.search import NONE, generate
+from plait.generation.settings import GenerationSettings
 from plait.types import Tokens
 
 BEGIN, END, VOCAB, DIM = 0, 1, 40, 16

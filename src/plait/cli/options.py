@@ -22,7 +22,8 @@ TargetNames = Annotated[list[str] | None, typer.Option("--target", "-t", help="C
 TaskName = Annotated[
     str | None,
     typer.Option(
-        "--task", help="classification, multilabel, regression, matching or retrieval; by default what the target asks."
+        "--task",
+        help="classification, multilabel, regression, generation, matching or retrieval; by default what the target asks.",
     ),
 ]
 Types = Annotated[list[str] | None, typer.Option("--type", help="COLUMN=TYPE, over what plait sees; may be repeated.")]

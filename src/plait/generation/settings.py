@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import ConfigDict
+
 from plait.errors import RecipeError
 
 
@@ -25,6 +27,8 @@ class GenerationSettings:
     Raises:
         RecipeError: a value is out of range, or two of them contradict each other.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     max_length: int = 32
     min_length: int = 0

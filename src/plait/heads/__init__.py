@@ -4,5 +4,6 @@ from plait.heads.embed import EmbedHead
 from plait.heads.predict import PredictHead
 from plait.heads.split import SplitHead
 from plait.heads.trees import TreeHead
+from plait.heads.write import WriteHead
 
-__all__ = ["EmbedHead", "PredictHead", "SplitHead", "TreeHead"]
+__all__ = ["EmbedHead", "PredictHead", "SplitHead", "TreeHead", "WriteHead"]

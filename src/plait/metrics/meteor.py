@@ -49,9 +49,7 @@ class Stats:
             return 0.0
         mean = precision * recall / (ALPHA * precision + (1 - ALPHA) * recall)
         matched = (self.text.sum() + self.reference.sum()) / 2
-        whole = self.chunks == 1 and self.text.sum() == self.text_words.sum()
-        whole = whole and self.reference.sum() == self.reference_words.sum()
-        return mean * (1 - (0.0 if whole else GAMMA * (self.chunks / matched) ** BETA))
+        return mean * (1 - GAMMA * (self.chunks / matched) ** BETA)
 
 
 class Meteor:
@@ -109,7 +107,8 @@ def align(text: Sequence[str], reference: Sequence[str], synonyms: Synonyms | No
         counts[0, stage, function[0][place]] += 1
         counts[1, stage, function[1][at]] += 1
     sizes = [np.array([len(flags) - sum(flags), sum(flags)], dtype=float) for flags in function]
-    return Stats(counts[0], counts[1], sizes[0], sizes[1], float(-chunks))
+    whole = chunks == -1 and len(matches) == len(text) == len(reference)  # nothing is out of order: no penalty
+    return Stats(counts[0], counts[1], sizes[0], sizes[1], 0.0 if whole else float(-chunks))
 
 
 def _candidates(

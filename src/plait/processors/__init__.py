@@ -15,6 +15,7 @@ from plait.errors import RunError
 from plait.processors.image import ImageProcessor
 from plait.processors.open_clip_text import OpenClipTextProcessor
 from plait.processors.tabular import TabularProcessor
+from plait.processors.target_text import TargetText
 from plait.processors.text import TextProcessor
 
 Features = dict[str, np.ndarray]

@@ -78,17 +78,17 @@ def _questions(
         best = np.argsort(-scores, kind="stable")[:SHOWN]
         found = [
             {
-                "cell": _cell(prepared, part, names[sides[1]], int(items[i])),
+                "cell": shown_cell(prepared, part, names[sides[1]], int(items[i])),
                 "score": float(scores[i]),
                 "right": (int(position), int(i)) in belongs,
             }
             for i in best
         ]
-        asked.append({"cell": _cell(prepared, part, names[sides[0]], int(queries[position])), "found": found})
+        asked.append({"cell": shown_cell(prepared, part, names[sides[0]], int(queries[position])), "found": found})
     return asked
 
 
-def _cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapping[str, Any]:
+def shown_cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapping[str, Any]:
     """What a row holds of an input, to show: a picture's address, or words."""
     table, spec = part.source.table, prepared.inputs[name]
     row = int(part.rows[position])

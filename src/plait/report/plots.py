@@ -106,7 +106,10 @@ def histogram(values: np.ndarray, label: str) -> str:
     """How often."""
 
     def draw(axes: Axes) -> None:
-        axes.hist(values, bins=min(50, max(10, len(values) // 20)), color=COLOURS[0])
+        low, high = float(values.min()), float(values.max())
+        apart = high - low > 1e-9 * max(1.0, abs(low))  # numbers that differ by rounding only are one
+        bins = min(50, max(10, len(values) // 20))
+        axes.hist(values, bins=bins, range=None if apart else (low - 0.5, low + 0.5), color=COLOURS[0])
         axes.set_xlabel(label)
         axes.set_ylabel("rows")
         axes.grid(True, axis="y")

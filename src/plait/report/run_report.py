@@ -16,11 +16,13 @@ from plait.data.schema import split_cell
 from plait.errors import DataError
 from plait.facts import parameter_rows
 from plait.fitting import Part, Prepared
+from plait.metrics.answers import exact_match
 from plait.report import plots
 from plait.report.found import found_section
 from plait.report.page import render, thumbnail
+from plait.report.written import written_section
 from plait.run_folder import RunFolder
-from plait.tasks import Retrieval
+from plait.tasks import Generation, Retrieval
 from plait.training.checkpoint import Progress
 
 EXAMPLES = 8
@@ -108,6 +110,8 @@ def _target_section(name: str, shown: str, scored: Scored, prepared: Prepared) -
     task, truth = targets.tasks[name], part.truth()[name]
     if isinstance(task, Retrieval):
         return found_section(prepared, task, part, shown, predictions[name])
+    if isinstance(task, Generation):
+        return written_section(prepared, task, part, shown, predictions[name])
     usable = ~task.unusable(truth)
     truth, predicted = truth[usable], predictions[name][usable]
     truth = truth[:, 0] if task.kind == "matching" else truth
@@ -194,6 +198,9 @@ def _answer(name: str, task: Any, given: np.ndarray, truth: Any, encoded: np.nda
         truth = "yes" if encoded[0, 0] else "no"
     elif task.kind == "classification":
         right, share = bool(given.argmax() == encoded[0]), f"{given.max():.2f}"
+    elif task.kind == "generation":
+        accepted = list(task.right_answers(encoded[0]))
+        right, share, truth = bool(exact_match([answer], [accepted])[0]), f"{given[0, 1]:.2f}", "; ".join(accepted)
     elif task.kind == "multilabel":
         right, share = bool(((given >= 0.5) == (encoded > 0.5)).all()), ""
     else:

@@ -5,6 +5,7 @@ several of them, so the loop never asks which kind it trains.
 """
 
 from plait.tasks.classification import Classification
+from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching, draw_matches
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
@@ -14,6 +15,7 @@ from plait.tasks.targets import TASKS, Targets, Task, guess_task
 __all__ = [
     "TASKS",
     "Classification",
+    "Generation",
     "Matching",
     "Multilabel",
     "Regression",

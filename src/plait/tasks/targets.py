@@ -12,6 +12,7 @@ from plait.errors import DataError, RecipeError, unknown
 from plait.metrics import METRICS, score
 from plait.processors.tabular import as_number, is_missing
 from plait.tasks.classification import Classification
+from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
@@ -50,11 +51,10 @@ class ColumnTask(Task, Protocol):
 
 
 @runtime_checkable
-class PairTask(Task, Protocol):
-    """A task about what belongs to what, `Retrieval` or `Matching`: its truth is in the columns of its sides."""
+class TableTask(Task, Protocol):
+    """A task that reads its truth from several columns and has measures of its own."""
 
     sides: dict[str, list[str]]
-    anchor: str
 
     @property
     def measures(self) -> dict[str, bool]: ...
@@ -64,10 +64,18 @@ class PairTask(Task, Protocol):
     def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None) -> dict[str, float]: ...
 
 
+@runtime_checkable
+class PairTask(TableTask, Protocol):
+    """A task about what belongs to what, `Retrieval` or `Matching`: its truth is in the columns of its sides."""
+
+    anchor: str
+
+
 TASKS: dict[str, type] = {
     "classification": Classification,
     "multilabel": Multilabel,
     "regression": Regression,
+    "generation": Generation,
     "matching": Matching,
     "retrieval": Retrieval,
 }
@@ -109,11 +117,17 @@ class Targets:
         only = next(iter(self.tasks.values()))
         return only if isinstance(only, PairTask) else None
 
+    @property
+    def text(self) -> Generation | None:
+        """The task that writes texts, if this is one; it is a run's only task."""
+        only = next(iter(self.tasks.values()))
+        return only if isinstance(only, Generation) else None
+
     def encode(self, table: Table) -> dict[str, np.ndarray]:
         """`[rows of the table, …]` encoded truth of each target that the table has."""
         found: dict[str, np.ndarray] = {}
         for name, task in self.tasks.items():
-            if isinstance(task, PairTask):
+            if isinstance(task, TableTask):
                 read = task.read(table)
                 found |= {} if read is None else {name: read}
             elif name in table:
@@ -171,7 +185,7 @@ class Targets:
             usable = ~task.unusable(truth[name])
             chosen = [m for m in _measures(task) if names is None or self.metric_name(name, m) in names]
             own, found_by = truth[name][usable], predictions[name][usable]
-            if isinstance(task, PairTask):
+            if isinstance(task, TableTask):
                 values = task.score(own, found_by, chosen)
             else:
                 values = score(task.kind, own, found_by, chosen)
@@ -221,7 +235,7 @@ class Targets:
 
 def _measures(task: Task) -> dict[str, bool]:
     """The metrics that fit a task, and whether higher is better."""
-    if isinstance(task, PairTask):
+    if isinstance(task, TableTask):
         return task.measures
     return {name: metric.higher_is_better for name, metric in METRICS.items() if task.kind in metric.kinds}
 

@@ -32,6 +32,8 @@ class TrainSettings:
         metric: picks the best epoch; None for the task's own, `loss` for the validation loss.
         patience: stop after so many epochs without a better metric; 0 to go on to the end.
         evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
+        judge_rows: validation rows that are answered at each evaluation, evenly spaced; 0 for all, None for all but
+            where texts are written, which takes time: 200 then. The last scores are of all rows always.
         together: column whose equal cells stay in one batch, so that a shared picture is encoded once; `auto` takes
             the picture column that repeats most, `none` shuffles freely.
         seed: of weights, order and dropout.
@@ -54,6 +56,8 @@ class TrainSettings:
         gradient_cache: values that an encoder holds the activations of at once, so that a batch (and the negatives of
             retrieval) is not bound by memory: each part is encoded twice, the gradients are the whole batch's. 0 for
             all at once.
+        scheduled_sampling: of a decoder: share of the words that it is told in training, replaced by those that it
+            would have said, so that it learns to go on from its own mistakes; 0 for none.
         shard: under `torchrun`, split weights, gradients and optimizer state over the processes (FSDP2) instead of
             a copy in each; for a model that one device can't hold.
     """
@@ -74,6 +78,7 @@ class TrainSettings:
     metric: str | None = None
     patience: Annotated[int, Ge(0)] = 0
     evaluate_every: Annotated[int, Ge(1)] = 1
+    judge_rows: Annotated[int, Ge(0)] | None = None
     together: str = "auto"
     seed: Annotated[int, Ge(0)] = 0
     workers: Annotated[int, Ge(0)] | None = None
@@ -88,6 +93,7 @@ class TrainSettings:
     gradient_modulation: Annotated[float, Ge(0)] = 0.0
     gradient_blending: Annotated[int, Ge(0)] = 0
     gradient_cache: Annotated[int, Ge(0)] = 0
+    scheduled_sampling: Annotated[float, Ge(0), Le(0.9)] = 0.0
 
     def __post_init__(self) -> None:
         if self.gradient_blending and self.auxiliary:

@@ -1,0 +1,81 @@
+"""Recipe → a task that writes texts, and the decoder that does."""
+
+from typing import Any
+
+import numpy as np
+
+from plait.build_pairs import sides_of
+from plait.constructing import construct
+from plait.data.table import Table
+from plait.decoders import DECODERS
+from plait.errors import DataError, RecipeError, nearest, unknown
+from plait.fusion import FUSIONS
+from plait.heads import WriteHead
+from plait.recipe import Recipe, TaskRecipe
+from plait.tasks import Generation, Targets
+from plait.tasks.generation import fit_texts
+
+
+def check_text(recipe: Recipe) -> None:
+    """Refuse options that do nothing where texts are written, and those of writing elsewhere.
+
+    Raises:
+        RecipeError: one is set.
+    """
+    if recipe.text is None:
+        for name in ("decoder", "generation"):
+            if getattr(recipe, name) != type(recipe).model_fields[name].get_default(call_default_factory=True):
+                raise RecipeError(f"{name}: belongs to task.type=generation")
+        if recipe.train.scheduled_sampling:
+            raise RecipeError("train.scheduled_sampling belongs to task.type=generation")
+        return
+    if len(recipe.task) > 1:
+        raise RecipeError("generation is a run's only task; train the others in a run of their own")
+    if recipe.head.model_fields_set:
+        raise RecipeError("head: a run that writes texts has a decoder in its place; set decoder.dropout and its like")
+    for name in ("auxiliary", "gradient_modulation", "gradient_blending"):
+        if getattr(recipe.train, name):
+            raise RecipeError(f"train.{name} asks each modality for its own answer; of texts there is only the whole one")
+    method = recipe.fusion.method
+    if method == "boosted" or (method in FUSIONS and getattr(FUSIONS[method], "stage", "") == "late"):
+        raise RecipeError(f"fusion.method={method}: it predicts by itself; a decoder needs fused tokens, as concat's")
+    if recipe.generation.max_length > recipe.text.max_length:
+        raise RecipeError(
+            f"generation.max_length={recipe.generation.max_length}: texts of up to task.max_length="
+            f"{recipe.text.max_length} tokens are learned; raise that, or lower this"
+        )
+
+
+def build_generation(recipe: Recipe, spec: TaskRecipe, table: Table, rows: np.ndarray) -> Generation:
+    """The task of a recipe that writes texts, its vocabulary learned from training rows.
+
+    Raises:
+        DataError: a column is absent, or holds no text.
+        RecipeError: the vocabulary is too small.
+    """
+    for name in (spec.target, spec.references, spec.answer_types):
+        if name is not None and name not in table:
+            raise DataError(f"{table.source}: there is no column {name!r}{nearest(name, table.columns)}")
+    target = str(spec.target)
+    cells = table.cells(target, rows)
+    texts = fit_texts(cells, target, recipe.decoder.vocab_size, spec.max_length, recipe.decoder.lowercase)
+    sides = sides_of(recipe)[0]
+    short = Generation.are_short(cells)
+    return Generation(target, sides, texts, short, spec.references, spec.answer_types, spec.label_smoothing)
+
+
+def build_writer(recipe: Recipe, targets: Targets) -> WriteHead:
+    """The decoder that reads the fused tokens.
+
+    Raises:
+        RecipeError: a name or option is unknown.
+    """
+    task, spec = targets.text, recipe.decoder
+    assert task is not None
+    if spec.method not in DECODERS:
+        raise RecipeError(f"decoder.method: {unknown('decoder', spec.method, DECODERS)}")
+    texts = task.texts
+    given: tuple[Any, ...] = (texts.vocab_size, texts.begin, texts.end, recipe.fusion.dim)
+    options = {"max_length": texts.max_length, **spec.options}
+    decoder = construct("decoder", spec.method, DECODERS[spec.method], options, (), *given)
+    return WriteHead(task.target, decoder, recipe.generation, recipe.train.scheduled_sampling)

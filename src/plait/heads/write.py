@@ -1,0 +1,84 @@
+"""A decoder at the end of a model: in training it is told what to write, otherwise it writes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plait.generation.choices import AnswerTree
+from plait.generation.search import NONE, generate
+from plait.generation.settings import GenerationSettings
+from plait.types import Fused
+
+CODE = 1  # columns of the target before the token ids
+
+
+class WriteHead(nn.Module):
+    """Writes a text a row from the fused tokens.
+
+    Args:
+        name: the target.
+        decoder: what writes.
+        generation: how a text is searched for.
+        scheduled_sampling: in training, share of the words that the decoder is told, replaced by those it would have
+            said (1506.03099; in two passes, as 1906.07651 does for transformers).
+
+    Shapes: Fused and the target `[B, 1 + L]` of ids → in training logits `[B, L, V]`; otherwise `[B, 2 + L']`, see
+    `tasks.Generation`.
+
+    >>> from plait.decoders import TextTransformer
+    >>> from plait.types import Tokens
+    >>> decoder = TextTransformer(20, 0, 1, context_dim=8, dim=8, heads=2, layers=1)
+    >>> head = WriteHead("caption", decoder, GenerationSettings(max_length=5)).eval()
+    >>> fused = Fused(torch.zeros(2, 8), lambda: Tokens.single(torch.zeros(2, 8)))
+    >>> head(fused)["caption"].shape
+    torch.Size([2, 7])
+    """
+
+    writes = True  # it reads the batch's targets
+
+    def __init__(
+        self, name: str, decoder: Any, generation: GenerationSettings, scheduled_sampling: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.name, self.decoder, self.generation = name, decoder, generation
+        self.scheduled_sampling = scheduled_sampling
+        self.tree: AnswerTree | None = None  # answers to choose from
+
+    def forward(self, fused: Fused, targets: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        ids = None if targets is None or self.name not in targets else targets[self.name][:, CODE:]
+        if self.training:
+            assert ids is not None, "a decoder learns from texts"
+            return {self.name: self.taught(fused, ids)}
+        found = generate(self.decoder, fused.tokens, self.generation, self.tree)
+        rows, length = len(found.ids), self.generation.max_length
+        written = torch.full((rows, 2 + length), float(NONE), device=found.ids.device)
+        written[:, 0] = torch.nan if ids is None else self._own_loss(fused, ids)
+        written[:, 1] = found.scores[:, 0]
+        written[:, 2 : 2 + found.ids.shape[2]] = found.ids[:, 0].float()
+        return {self.name: written}
+
+    def taught(self, fused: Fused, ids_BL: Tensor) -> Tensor:
+        """`[B, L, V]` logits of each token of a text, given those before it; L is that of the longest."""
+        ids = ids_BL[:, : int((ids_BL >= 0).sum(dim=1).max().clamp(min=1))]
+        told = self._shifted(ids)
+        if self.training and self.scheduled_sampling:
+            with torch.no_grad():
+                own = self.decoder(fused.tokens, told).argmax(dim=2)
+            swap = torch.rand(told[:, 1:].shape, device=told.device) < self.scheduled_sampling
+            told = torch.cat([told[:, :1], torch.where(swap, own[:, :-1], told[:, 1:])], dim=1)
+        logits: Tensor = self.decoder(fused.tokens, told)
+        return logits
+
+    def _shifted(self, ids_BL: Tensor) -> Tensor:
+        begin = torch.full((len(ids_BL), 1), self.decoder.begin_id, device=ids_BL.device, dtype=ids_BL.dtype)
+        return torch.cat([begin, ids_BL[:, :-1].clamp(min=0)], dim=1)
+
+    def _own_loss(self, fused: Fused, ids_BL: Tensor) -> Tensor:
+        """`[B]` mean loss a token; NaN where a row has no text."""
+        ids = ids_BL[:, : int((ids_BL >= 0).sum(dim=1).max().clamp(min=1))]
+        logits = self.decoder(fused.tokens, self._shifted(ids)).float()
+        losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids, ignore_index=-1, reduction="none")
+        held = (ids >= 0).sum(dim=1).float()
+        return losses.sum(dim=1) / torch.where(held > 0, held, torch.nan)

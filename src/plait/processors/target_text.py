@@ -1,0 +1,98 @@
+"""Texts to be written: as tokens to learn, and back."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from plait.errors import DataError
+
+SPECIAL = ["[PAD]", "[BEGIN]", "[END]"]
+
+
+class TargetText:
+    """A text → token ids that end with an end token; ids → the text.
+
+    Args:
+        tokenizer: a `tokenizers` tokenizer, or its JSON as a string or dict.
+        begin, end: ids of the tokens before the first and after the last.
+        max_length: tokens of a text at most, the end among them; longer ones are cut, and end.
+
+    Raises:
+        DataError: `max_length` has no room for a word and the end.
+
+    >>> texts = TargetText.train(["a red bird", "a blue bird"] * 2, vocab_size=300)
+    >>> texts.decode(texts.encode("A bird, red"))
+    'a bird, red'
+    """
+
+    def __init__(self, tokenizer: Tokenizer | str | dict[str, Any], begin: int, end: int, max_length: int = 64) -> None:
+        if max_length < 2:
+            raise DataError(f"task.max_length={max_length}: a text needs one token and its end, 2 at least")
+        if isinstance(tokenizer, dict):
+            tokenizer = json.dumps(tokenizer)
+        if isinstance(tokenizer, str):
+            tokenizer = Tokenizer.from_str(tokenizer)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self.tokenizer, self.begin, self.end, self.max_length = tokenizer, begin, end, max_length
+
+    @classmethod
+    def train(
+        cls, texts: Iterable[str], vocab_size: int = 4000, max_length: int = 64, lowercase: bool = True
+    ) -> Self:
+        """Learn a byte-level byte-pair vocabulary (1508.07909); any text can be written with it.
+
+        Args:
+            texts: the training texts; read once, never held.
+            vocab_size: at most so many tokens, 256 bytes and three special ones among them.
+            max_length: tokens a text.
+            lowercase: fold case, which a small table gains from.
+        """
+        tokenizer = Tokenizer(models.BPE())
+        steps: list[Any] = [normalizers.NFKC()] + ([normalizers.Lowercase()] if lowercase else [])
+        tokenizer.normalizer = normalizers.Sequence(steps)
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            min_frequency=2,
+            special_tokens=SPECIAL,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+        return cls(tokenizer, SPECIAL.index("[BEGIN]"), SPECIAL.index("[END]"), max_length)
+
+    @property
+    def vocab_size(self) -> int:
+        return self.tokenizer.get_vocab_size()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "tokenizer": json.loads(self.tokenizer.to_str()),
+            "begin": self.begin,
+            "end": self.end,
+            "max_length": self.max_length,
+        }
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, the end last."""
+        return self.encode_all([text])[0]
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of many texts, the end last in each."""
+        cleaned = [" ".join(str(text).split()) for text in texts]
+        found = self.tokenizer.encode_batch(cleaned, add_special_tokens=False)
+        return [[*one.ids[: self.max_length - 1], self.end] for one in found]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids up to the end; what is below 0 or special says nothing."""
+        said = []
+        for token in ids:
+            if token == self.end:
+                break
+            if token >= 0:
+                said.append(int(token))
+        return " ".join(self.tokenizer.decode(said, skip_special_tokens=True).split())

@@ -1,0 +1,243 @@
+"""A text a row: captions, answers, reports."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from plait.data.table import Table
+from plait.errors import DataError, RecipeError
+from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
+from plait.metrics.caption import CAPTION_METRICS, CaptionScorer
+from plait.processors import TargetText
+from plait.processors.tabular import is_missing
+from plait.tasks.pairs import Sides, side_codes
+
+ANSWER_METRICS = {
+    "exact_match": exact_match,
+    "vqa_accuracy": vqa_accuracy,
+    "anls": anls,
+    "relaxed_accuracy": relaxed_accuracy,
+}
+SHORT = 3  # words that answers have in the median, from which on they are captions
+CODE = 1  # columns of the truth before the token ids
+
+
+class Generation:
+    """Write a text about a row.
+
+    Rows with equal inputs are one question with several right answers: it is answered and scored once.
+
+    Args:
+        target: the column of the text; a cell may hold a list of texts, of which the most frequent is learned.
+        sides: input → the columns that it reads.
+        texts: how a text becomes tokens.
+        short: the texts are answers of a few words; else captions. It decides what is measured.
+        references: a column of more right answers, such as ten people's; None for those of `target`.
+        answer_types: a column by which answers are scored apart too, such as `yes/no`, `number`, `other`.
+        label_smoothing: share of the target that is spread over all tokens.
+
+    What the model gives is, in training, `[B, L, V]` logits of the row's own text; otherwise `[B, 2 + L]`: the mean
+    loss a token of the row's own text (NaN where it has none), the score of the text that it wrote, and its ids.
+    """
+
+    kind = "generation"
+    out_dim = 1
+
+    def __init__(
+        self,
+        target: str,
+        sides: Sides,
+        texts: TargetText | Mapping[str, Any],
+        short: bool = False,
+        references: str | None = None,
+        answer_types: str | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self.target, self.sides = target, {name: list(columns) for name, columns in sides.items()}
+        self.texts = texts if isinstance(texts, TargetText) else TargetText(**texts)
+        self.short, self.references, self.answer_types = short, references, answer_types
+        self.label_smoothing = label_smoothing
+        self.known: list[tuple[tuple[str, ...], str]] = []  # right answers and their type, by code
+
+    @staticmethod
+    def are_short(cells: Sequence[Any]) -> bool:
+        """Whether texts are answers of a few words."""
+        lengths = [len(text.split()) for cell in cells for text in texts_of(cell)[:1]]
+        return bool(lengths) and float(np.median(lengths)) <= SHORT
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "target": self.target,
+            "sides": self.sides,
+            "texts": self.texts.to_json(),
+            "short": self.short,
+            "references": self.references,
+            "answer_types": self.answer_types,
+            "label_smoothing": self.label_smoothing,
+        }
+
+    @property
+    def default_metric(self) -> str:
+        return ("vqa_accuracy" if self.references else "exact_match") if self.short else "CIDEr"
+
+    @property
+    def measures(self) -> dict[str, bool]:
+        """Metric → higher is better."""
+        names = list(ANSWER_METRICS) if self.short else [*CAPTION_METRICS, "exact_match"]
+        if self.short and not self.references:
+            names.remove("vqa_accuracy")
+        return dict.fromkeys([*names, *(f"{self.default_metric}_{name}" for name in self._types)], True)
+
+    @property
+    def _types(self) -> list[str]:
+        """The answer types seen so far, VQA's own first."""
+        if not (self.short and self.answer_types):
+            return []
+        seen = {kind for _, kind in self.known if kind}
+        return [t for t in VQA_TYPES if t in seen] + sorted(seen - set(VQA_TYPES))
+
+    def read(self, table: Table) -> np.ndarray | None:
+        """`[N, 1 + L]` int64: the code of the row's right answers, then the ids of the one to learn, then -1.
+
+        None where the table lacks the target.
+
+        Raises:
+            DataError: a column that the task names is absent.
+        """
+        if self.target not in table:
+            return None
+        for name in (self.references, self.answer_types):
+            if name is not None:
+                table.column(name)
+        cells = [texts_of(cell) for cell in table.iterate(self.target)]
+        learned = self.texts.encode_all([_most_frequent(texts) if texts else "" for texts in cells])
+        truth = np.full((len(cells), CODE + self.texts.max_length), -1, dtype=np.int64)
+        for row, (texts, ids) in enumerate(zip(cells, learned, strict=True)):
+            if texts:
+                truth[row, CODE : CODE + len(ids)] = ids
+        truth[:, 0] = self._codes(table, cells)
+        return truth
+
+    def _codes(self, table: Table, cells: Sequence[Sequence[str]]) -> np.ndarray:
+        """Codes of right answers; rows with equal inputs share them."""
+        more = None if self.references is None else [texts_of(cell) for cell in table.iterate(self.references)]
+        kinds = None if self.answer_types is None else [str(cell) for cell in table.iterate(self.answer_types)]
+        rows = side_codes(table, self.sides)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for row, key in enumerate(map(tuple, rows.tolist())):
+            groups.setdefault(key, []).append(row)
+        codes = np.empty(len(cells), dtype=np.int64)
+        for members in groups.values():
+            right = [text for row in members for text in (cells[row] if more is None else more[row] or cells[row])]
+            codes[members] = len(self.known)
+            self.known.append((tuple(right), "" if kinds is None else kinds[members[0]]))
+        return codes
+
+    def right_answers(self, truth: np.ndarray) -> tuple[str, ...]:
+        """The right answers of a row."""
+        return self.known[int(truth[0])][0]
+
+    def unusable(self, encoded: np.ndarray) -> np.ndarray:
+        """`[N]` bool: the row has no text."""
+        return encoded[:, CODE] < 0
+
+    def loss(self, given: Tensor, target: Tensor) -> Tensor:
+        """Mean cross-entropy a token of the rows' own texts, over those that have one."""
+        if given.ndim == 2:  # the model has compared them already
+            rows = given[:, 0]
+            return rows[~rows.isnan()].mean() if bool((~rows.isnan()).any()) else rows.new_zeros(())
+        ids = target[:, CODE : CODE + given.shape[1]]
+        count = (ids >= 0).sum().clamp(min=1)
+        smooth = self.label_smoothing
+        total = F.cross_entropy(
+            given.flatten(0, 1), ids.flatten(), ignore_index=-1, label_smoothing=smooth, reduction="sum"
+        )
+        return total / count
+
+    def row_loss(self, given: Tensor, target: Tensor) -> Tensor:
+        """`[B]` mean loss a token of each row's own text; 0 where it has none."""
+        if given.ndim == 2:
+            return given[:, 0].nan_to_num()
+        return token_loss(given, target[:, CODE : CODE + given.shape[1]]).nan_to_num()
+
+    def predictions(self, given: Tensor) -> np.ndarray:
+        """`[N, 2 + L]` as the model gave it."""
+        return given.numpy()
+
+    def answers(self, predictions: np.ndarray) -> list[str]:
+        """The texts."""
+        return [self.texts.decode(ids) for ids in predictions[:, 2:].astype(np.int64).tolist()]
+
+    def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]:
+        """What a predictions file holds: the text, and the score that it was found with."""
+        return {name: self.answers(predictions), f"{name}_score": predictions[:, 1]}
+
+    def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+        """Metrics over the distinct questions, each against all of its right answers."""
+        codes, first = np.unique(truth[:, 0], return_index=True)
+        if not len(codes):
+            return {}
+        texts = self.answers(found[first])
+        right = [list(self.known[code][0]) for code in codes.tolist()]
+        wanted = [name for name in self.measures if names is None or name in names]
+        scores: dict[str, float] = {}
+        captions = [name for name in wanted if name in CAPTION_METRICS]
+        if captions:
+            scores |= CaptionScorer(right).score(texts, captions)
+        kinds = np.array([self.known[code][1] for code in codes.tolist()])
+        for name, measure in ANSWER_METRICS.items():
+            parts = [t for t in self._types if name == self.default_metric and f"{name}_{t}" in wanted]
+            if name in wanted or parts:
+                rows = measure(texts, right)
+                scores |= {name: float(rows.mean())} if name in wanted else {}
+                scores |= {f"{name}_{t}": float(rows[kinds == t].mean()) for t in parts if (kinds == t).any()}
+        return scores
+
+
+def token_loss(logits_BLV: Tensor, ids_BL: Tensor) -> Tensor:
+    """`[B]` mean cross-entropy over each row's real tokens; NaN where it has none."""
+    losses = F.cross_entropy(logits_BLV.transpose(1, 2).float(), ids_BL, ignore_index=-1, reduction="none")
+    return losses.sum(dim=1) / (ids_BL >= 0).sum(dim=1).float().masked_fill(~(ids_BL >= 0).any(dim=1), torch.nan)
+
+
+def texts_of(cell: Any) -> list[str]:
+    """The texts of a cell: of a list all that are not empty, of anything else the one.
+
+    >>> texts_of(["a", " ", None, "b"]), texts_of('["a", "b"]'), texts_of(" a cat "), texts_of(None)
+    (['a', 'b'], ['a', 'b'], ['a cat'], [])
+    """
+    if isinstance(cell, str) and cell.startswith("["):  # a list in a CSV file
+        try:
+            cell = json.loads(cell)
+        except ValueError:
+            return [cell.strip()]
+    items = cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell]
+    return [str(item).strip() for item in items if not is_missing(item) and str(item).strip()]
+
+
+def _most_frequent(texts: Sequence[str]) -> str:
+    """The most frequent, of equally frequent ones the first."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        counts[text] = counts.get(text, 0) + 1
+    return max(counts, key=lambda text: counts[text])
+
+
+def fit_texts(cells: Sequence[Any], target: str, vocab_size: int, max_length: int, lowercase: bool) -> TargetText:
+    """A vocabulary of training texts.
+
+    Raises:
+        DataError: there is no text at all.
+        RecipeError: the vocabulary is too small.
+    """
+    if vocab_size < 260:
+        raise RecipeError(f"decoder.vocab_size={vocab_size}: 256 bytes and three special tokens need 260 at least")
+    texts = [text for cell in cells for text in texts_of(cell)]
+    if not texts:
+        raise DataError(f"target {target!r} has no texts; name another column with --target")
+    return TargetText.train(texts, vocab_size, max_length, lowercase)
