@@ -126,7 +126,8 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
     if recipe.text is not None:
         written = build_generation(recipe, recipe.text, table, rows)
         said = f"{written.texts.vocab_size:,} tokens, {'short answers' if written.short else 'captions'}"
-        return Targets({written.target: written}), {written.target: said}
+        made: dict[str, Task] = {written.target: written}
+        return Targets(made), {written.target: said}
     if recipe.pairs is not None:
         task = build_pairs(recipe, recipe.pairs)
         return Targets({recipe.pairs.target or PAIR_NAMES[task.kind]: task}), {}

@@ -35,7 +35,9 @@ def check_text(recipe: Recipe) -> None:
         raise RecipeError("head: a run that writes texts has a decoder in its place; set decoder.dropout and its like")
     for name in ("auxiliary", "gradient_modulation", "gradient_blending"):
         if getattr(recipe.train, name):
-            raise RecipeError(f"train.{name} asks each modality for its own answer; of texts there is only the whole one")
+            raise RecipeError(
+                f"train.{name} asks each modality for its own answer; of texts there is only the whole one"
+            )
     method = recipe.fusion.method
     if method == "boosted" or (method in FUSIONS and getattr(FUSIONS[method], "stage", "") == "late"):
         raise RecipeError(f"fusion.method={method}: it predicts by itself; a decoder needs fused tokens, as concat's")

@@ -1,14 +1,12 @@
 """From a table and a recipe to everything that a training run needs, and what it leaves behind."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import gather_object
 
 from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.build_pairs import describe, sides_of
@@ -24,13 +22,10 @@ from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
 from plait.processors.tabular import as_number, is_missing
 from plait.recipe import Recipe
-from plait.tasks import Generation, Matching, Targets, draw_matches
-from plait.training.evaluate import outputs_of
+from plait.tasks import Matching, Targets, draw_matches
 from plait.training.loop import Metric
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
-WRITTEN = 200  # rows that are written about at each evaluation in training, where nothing else is said
-NOTED = 5  # of them are kept in the log
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
 
 
@@ -116,7 +111,12 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
     roles = dict.fromkeys(recipe.targets, "the target")
     text = recipe.text
     answers = () if text is None else ((text.references, "right answers"), (text.answer_types, "types of answers"))
-    columns = (*answers, (recipe.data.group, GROUP), (recipe.data.split, "the split"), (recipe.data.repeat, "how often"))
+    columns = (
+        *answers,
+        (recipe.data.group, GROUP),
+        (recipe.data.split, "the split"),
+        (recipe.data.repeat, "how often"),
+    )
     for column, role in columns:
         if column is not None:
             table.column(column)
@@ -337,58 +337,6 @@ def repeated(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
     if not counts.any():
         raise DataError(f"{table.source}: column {column!r} is 0 in every training row; none would be seen")
     return np.repeat(rows, counts)
-
-
-def make_judge(
-    prepared: Prepared,
-    name: str,
-    accelerator: Accelerator,
-    precision: str,
-    workers: int,
-    note: Callable[[list[dict[str, Any]]], None] | None = None,
-) -> Any:
-    """Model → metrics (and the loss) of a part; each process takes its share of the rows.
-
-    Where texts are written, `note` is told some of them.
-    """
-    part, targets = prepared.parts[name], prepared.targets
-    ranks = accelerator.num_processes
-    plan = plan_for(prepared, name, shuffle=False)
-    most = prepared.recipe.train.judge_rows
-    most = (WRITTEN if targets.text is not None else 0) if most is None else most
-    if most and len(part.rows) > most:
-        plan = BatchPlan(part.rows[:: -(-len(part.rows) // most)], plan.batch_size, shuffle=False)
-    if ranks > 1:  # as many rows for each, so that sharded models run in step; what comes twice is dropped below
-        share = -(-len(plan.rows) // ranks)
-        rows = np.resize(plan.rows, share * ranks)[accelerator.process_index :: ranks]
-        plan = BatchPlan(rows, plan.batch_size, shuffle=False)
-
-    def judge(model: torch.nn.Module) -> dict[str, float]:
-        outputs = outputs_of(model, part.source, plan, precision, accelerator.device, workers)
-        own = (outputs, plan.rows)
-        gathered = gather_object([own]) if ranks > 1 else [own]
-        merged = {key: torch.cat([outs[key] for outs, _ in gathered]) for key in outputs}
-        order, first = np.unique(np.concatenate([rows for _, rows in gathered]), return_index=True)
-        merged = {key: values[torch.from_numpy(first)] for key, values in merged.items()}
-        truth = {key: values[torch.from_numpy(order)] for key, values in part.source.targets.items()}
-        loss = targets.loss(merged, truth)
-        numbers = {key: values.numpy() for key, values in truth.items()}
-        found = targets.predictions(merged)
-        if targets.text is not None and note is not None and accelerator.is_main_process:
-            note(_written(targets.text, order, found, numbers))
-        return targets.metrics(found, numbers) | {"loss": float(loss)}
-
-    return judge
-
-
-def _written(task: Generation, rows: np.ndarray, found: Mapping[str, Any], truth: Mapping[str, Any]) -> list[Any]:
-    """Some rows with what was written about them and what is right, evenly spaced."""
-    chosen = np.unique(np.linspace(0, len(rows) - 1, NOTED).astype(int))
-    texts = task.answers(found[task.target][chosen])
-    return [
-        {"row": int(rows[i]) + 1, "written": text, "right": list(task.right_answers(truth[task.target][i]))[:5]}
-        for i, text in zip(chosen, texts, strict=True)
-    ]
 
 
 def metric_of(recipe: Recipe, targets: Targets) -> Metric:

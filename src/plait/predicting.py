@@ -3,7 +3,8 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,16 +44,33 @@ def predict_table(
         DataError: the table can't be used, or the output's ending is unknown.
         RunError: the run can't be read, or the output can't be written.
     """
+    _writer_for(output, as_json)  # a wrong ending is said before a model loads
+    predictor = Predictor.load(run, verbose=True)
+    return write_frames(partial(predictor.predict_frames, problems=problems), table, output, keep, as_json)
+
+
+def write_frames(
+    frames_of: Callable[[Table], Iterator[pd.DataFrame]],
+    table: Path,
+    output: Path | None,
+    keep: Sequence[str],
+    as_json: bool = False,
+) -> int:
+    """Write what is said of a table's rows, a part at a time. Gives the number of rows.
+
+    Raises:
+        DataError: the table can't be used, or the output's ending is unknown.
+        RunError: the output can't be written.
+    """
     writer_of = _writer_for(output, as_json)
     opened = open_table(table)
     for name in keep:
         opened.column(name)
-    predictor = Predictor.load(run, verbose=True)
     count = 0
     with _target(output) as path:
         writer = writer_of(path)
         try:
-            for frame in predictor.predict_frames(opened, problems=problems):
+            for frame in frames_of(opened):
                 rows = frame["row"].to_numpy() - 1
                 for position, name in enumerate(dict.fromkeys(keep)):
                     shown = f"{name}_given" if name in frame.columns else name  # such as the truth beside the answer

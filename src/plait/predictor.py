@@ -87,8 +87,9 @@ class Predictor:
     ) -> None:
         targets = [target] if isinstance(target, str) else list(target or [])
         sections = {"inputs": inputs, "head": head, "data": data, "train": train, "tabular": tabular}
-        sections |= {"generation": generation, "decoder": {"method": decoder} if isinstance(decoder, str) else decoder}
-        sections["fusion"] = {"method": fusion} if isinstance(fusion, str) else fusion
+        named = {"fusion": fusion, "decoder": decoder}
+        sections |= {name: {"method": given} if isinstance(given, str) else given for name, given in named.items()}
+        sections["generation"] = generation
         values: dict[str, Any] = {name: dict(section) for name, section in sections.items() if section}
         if types:
             values.setdefault("data", {})["types"] = dict(types)
@@ -255,10 +256,7 @@ class Predictor:
         vectors = np.where((vectors == 0).all(axis=2, keepdims=True), np.nan, vectors)
         return {name: vectors[:, side] for side, name in enumerate(self.inputs_)}
 
-    @property
-    def is_retrieval(self) -> bool:
-        """Each input has a vector of its own."""
-        return isinstance(self.targets_.pairs, Retrieval)
+    is_retrieval = property(lambda self: isinstance(self.targets_.pairs, Retrieval), doc="Each input has its vector.")
 
     @property
     def classes_(self) -> list[str] | dict[str, list[str]]:

@@ -9,7 +9,7 @@ import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from plait import fitting
+from plait import fitting, judging
 from plait.boosting import boost, is_boosted
 from plait.data.plan import BatchPlan
 from plait.facts import environment
@@ -39,7 +39,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     ranks = (accelerator.process_index, accelerator.num_processes)
     judge, settings = None, recipe.train
     if "val" in prepared.parts:
-        judge = fitting.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, run.append_samples)
+        judge = judging.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, run.append_samples)
     plan = fitting.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     try:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from plait.errors import DataError
+from plait.errors import DataError, RecipeError
 from plait.processors import ImageProcessor, load_processor, save_processor
 from plait.processors.image import decode_picture, picture_size
 
@@ -142,3 +142,12 @@ def test_collate_and_round_trip(tmp_path: Path) -> None:
     data = encoded(Image.fromarray(RGB), "PNG")
     assert np.array_equal(again(data)["pixels"], processor(data)["pixels"])
     assert processor.collate([processor(data)] * 2)["pixels"].shape == (2, 3, 16, 16)
+
+
+def test_padding_is_what_it_is_filled_with() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 20), (10, 20, 30)).save(buffer, "PNG")
+    pixels = ImageProcessor(size=9, resize="pad", fill=255)(buffer.getvalue())["pixels"]
+    assert (pixels[:2] == 255).all() and (pixels[-2:] == 255).all() and (pixels[3:6] == [10, 20, 30]).all()
+    with pytest.raises(RecipeError, match="fill"):
+        ImageProcessor(size=8, fill=300)

@@ -166,7 +166,9 @@ def test_the_right_answers_are_no_input(tmp_path: Path) -> None:
 def test_mistakes_are_named(tmp_path: Path, more: dict[str, Any], message: str) -> None:
     path = caption_table(tmp_path, 24)
     with pytest.raises(PlaitError, match=message):
-        Predictor("caption", output=tmp_path / "run", verbose=False, **{"task": {"type": "generation"}, **more}).fit(path)
+        Predictor("caption", output=tmp_path / "run", verbose=False, **{"task": {"type": "generation"}, **more}).fit(
+            path
+        )
     assert not (tmp_path / "run").exists()
 
 

@@ -8,6 +8,7 @@ import typer
 from plait.cli.comparing import compare
 from plait.cli.datasets import datasets
 from plait.cli.features import features
+from plait.cli.generating import generate
 from plait.cli.runs import check, evaluate, predict, train
 from plait.cli.searching import index, search
 from plait.cli.tools import demo, doctor
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (train, compare, check, evaluate, predict, index, search, doctor, demo):
+for command in (train, compare, check, evaluate, predict, generate, index, search, doctor, demo):
     app.command()(command)
 app.add_typer(features, name="features")
 app.add_typer(datasets, name="datasets")

@@ -23,7 +23,7 @@ TaskName = Annotated[
     str | None,
     typer.Option(
         "--task",
-        help="classification, multilabel, regression, generation, matching or retrieval; by default what the target asks.",
+        help="classification, multilabel, regression, generation, matching or retrieval; else what the target asks.",
     ),
 ]
 Types = Annotated[list[str] | None, typer.Option("--type", help="COLUMN=TYPE, over what plait sees; may be repeated.")]

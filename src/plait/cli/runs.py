@@ -1,5 +1,6 @@
 """Commands of one run: train, check, evaluate, predict."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -82,8 +83,12 @@ def check(
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    table: Annotated[Path, typer.Argument(help="A table with the target.")],
+    run: Annotated[Path | None, typer.Argument(help="A run folder.")] = None,
+    table: Annotated[Path | None, typer.Argument(help="A table with the target.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Without a run: results of COCO captions or VQA, as JSON.")
+    ] = None,
+    references: Annotated[Path | None, typer.Option(help="With --predictions: the annotations.")] = None,
     metric: Annotated[list[str] | None, typer.Option(help="Only this metric; may be repeated.")] = None,
     modalities: Annotated[bool, typer.Option("--modalities", help="What each modality gives.")] = False,
     missing: Annotated[bool, typer.Option("--missing", help="With curves as more rows lack a modality.")] = False,
@@ -107,20 +112,26 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a trained model on a table."""
-    from plait import console
-    from plait.errors import RecipeError
+    from plait.errors import DataError, RecipeError
     from plait.predictor import Predictor
 
+    if predictions is not None or references is not None:
+        from plait.scoring import score_files
+
+        if predictions is None or references is None or run is not None:
+            raise DataError("results are scored without a run: plait evaluate --predictions FILE --references FILE")
+        scores = score_files(predictions, references)
+        _show_scores(scores, as_json)
+        return
+    if run is None or table is None:
+        raise DataError("evaluate what? Name a run and a table, or --predictions and --references")
     if shots:
         _evaluate_shots(run, table, target, shots, template, output, as_json)
         return
     if rerank is not None:
         from plait.reranking import evaluate_reranked
 
-        scores = evaluate_reranked(Predictor.load(run), Predictor.load(rerank), table, top)
-        print_json(scores) if as_json else console.show(
-            console.table("", ["metric", "value"], scores.items(), ["value"])
-        )
+        _show_scores(evaluate_reranked(Predictor.load(run), Predictor.load(rerank), table, top), as_json)
         return
     if modalities or missing or noise:
         from plait.ablation import show_modalities
@@ -137,9 +148,14 @@ def evaluate(
         return
     if output is not None or rows is not None:
         raise RecipeError("-o and --rows belong to --modalities, --missing or --noise")
-    scores = Predictor.load(run, verbose=True).evaluate(table, metric)
+    _show_scores(Predictor.load(run, verbose=True).evaluate(table, metric), as_json)
+
+
+def _show_scores(scores: Mapping[str, float], as_json: bool) -> None:
+    from plait import console
+
     if as_json:
-        print_json(scores)
+        print_json(dict(scores))
     else:
         console.show(console.table("", ["metric", "value"], scores.items(), ["value"]))
 

@@ -1,6 +1,7 @@
 """A transformer that writes text while it looks at the fused tokens."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,8 @@ class TextTransformer(nn.Module):
         x_BLD = self.dropout(self.embedding(ids_BL) + self.positions(places))
         seen = self.project(context.x)
         looked = []
-        for block in self.blocks:
+        blocks: list[Any] = list(self.blocks)
+        for block in blocks:
             if watch:
                 after = x_BLD + block.self_attention(block.self_norm(x_BLD))
                 looked.append(block.cross_attention.weights(block.cross_norm(after), seen, context.mask))
@@ -100,14 +102,14 @@ class TextTransformer(nn.Module):
         """Read the context; logits `[B, V]` of the first token, and room for `length` tokens of each hypothesis."""
         rows, device = len(context.x), context.x.device
         seen = self.project(context.x)
-        attention = self.blocks[0].self_attention
+        blocks: list[Any] = list(self.blocks)
         dim = self.embedding.embedding_dim
-        shape = (2, rows, attention.heads, length * hypotheses, dim // attention.heads)
-        caches = [torch.empty(shape, dtype=seen.dtype, device=device) for _ in self.blocks]
+        shape = (2, rows, blocks[0].self_attention.heads, length * hypotheses, dim // blocks[0].self_attention.heads)
+        caches = [torch.empty(shape, dtype=seen.dtype, device=device) for _ in blocks]
         own = None
         if hypotheses > 1:
             own = torch.eye(hypotheses, dtype=torch.bool, device=device).repeat(rows, 1, length)
-        projected = [block.cross_attention.keys_values(seen) for block in self.blocks]
+        projected = [block.cross_attention.keys_values(seen) for block in blocks]
         state = TransformerState(caches, projected, context.mask, own)
         start = torch.full((rows, hypotheses), self.begin_id, device=device)
         return self.step(start, state)[:, 0], state
@@ -117,7 +119,8 @@ class TextTransformer(nn.Module):
         many = ids_BK.shape[1]
         x_BKD = self.embedding(ids_BK) + self.positions.weight[state.place]
         ancestors = None if state.ancestors is None else state.ancestors[:, :, : (state.place + 1) * many]
-        for block, cache, context in zip(self.blocks, state.caches, state.context, strict=True):
+        blocks: list[Any] = list(self.blocks)
+        for block, cache, context in zip(blocks, state.caches, state.context, strict=True):
             x_BKD = block.step(x_BKD, cache, state.place, ancestors, context, state.mask)
         state.place += 1
         return self._logits(self.norm(x_BKD))

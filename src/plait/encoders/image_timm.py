@@ -11,6 +11,7 @@ from plait.encoders.pixels import Pixels
 from plait.encoders.weights import Weights, hash_weights, require_hub
 from plait.errors import RecipeError, import_extra, unknown
 from plait.processors import ImageProcessor
+from plait.processors.image import Resize
 from plait.types import Tokens
 
 
@@ -71,12 +72,17 @@ class TimmImage(nn.Module):
             self.weights = Weights(name=f"timm:{name}", source=str(source), sha256=hash_weights(self.backbone))
 
     @staticmethod
-    def make_processor(name: str, size: int | None = None, fast: bool = False) -> ImageProcessor:
-        """The preparation that timm's weights were trained with; `size` in pixels overrides theirs."""
+    def make_processor(
+        name: str, size: int | None = None, fast: bool = False, resize: Resize = "crop", fill: int = 0
+    ) -> ImageProcessor:
+        """The preparation that timm's weights were trained with; `size` in pixels overrides theirs.
+
+        `resize` keeps what a crop would cut off: drawings and products fill their pictures, photographs rarely do.
+        """
         config = data_config(name)
         interpolation = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
         crop_share = config["crop_pct"] if size is None else 1.0
-        return ImageProcessor(size or config["input_size"][-1], "crop", crop_share, interpolation, fast)
+        return ImageProcessor(size or config["input_size"][-1], resize, crop_share, interpolation, fast, fill=fill)
 
     def blocks(self) -> list[list[nn.Parameter]]:
         """Parameters by depth, shallow first."""

@@ -1,5 +1,6 @@
 """From a decoder's next-token scores to texts: one loop for every decoder."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,7 +50,11 @@ class Generated:
 
 @torch.no_grad()
 def generate(
-    decoder: Decoder, context: Tokens, settings: GenerationSettings, tree: AnswerTree | None = None
+    decoder: Decoder,
+    context: Tokens,
+    settings: GenerationSettings,
+    tree: AnswerTree | None = None,
+    told: Callable[[Tensor], None] | None = None,
 ) -> Generated:
     """Answer each row of a context.
 
@@ -60,12 +65,14 @@ def generate(
         context: what it reads, `[B, T, H]`.
         settings: how to search.
         tree: answers to choose from; None for any text.
+        told: given the `[B]` tokens of each step as they are chosen; not while beams still compete.
     """
     if settings.beams > 1:
         return _beam(decoder, context, settings, tree)
     if settings.best > 1:
-        context = Tokens(*(x.repeat_interleave(settings.best, dim=0) for x in (context.x, context.mask)))
-    ids_RL, scores_R = _one_by_one(decoder, context, settings, tree)
+        many = settings.best
+        context = Tokens(context.x.repeat_interleave(many, dim=0), context.mask.repeat_interleave(many, dim=0))
+    ids_RL, scores_R = _one_by_one(decoder, context, settings, tree, told)
     ids = ids_RL.view(-1, settings.best, ids_RL.shape[1])
     scores = scores_R.view(-1, settings.best)
     order = scores.argsort(dim=1, descending=True)
@@ -73,7 +80,11 @@ def generate(
 
 
 def _one_by_one(
-    decoder: Decoder, context: Tokens, settings: GenerationSettings, tree: AnswerTree | None
+    decoder: Decoder,
+    context: Tokens,
+    settings: GenerationSettings,
+    tree: AnswerTree | None,
+    told: Callable[[Tensor], None] | None,
 ) -> tuple[Tensor, Tensor]:
     """Greedy, or drawn: `[R, L]` tokens and `[R]` scores."""
     rows, device = len(context.x), context.x.device
@@ -93,6 +104,8 @@ def _one_by_one(
         total, length = total + likely.masked_fill(done, 0), length + (~done)
         ids[:, place] = token.masked_fill(done, NONE)
         done = done | (token == decoder.end)
+        if told is not None:
+            told(ids[:, place])
         if place + 1 == settings.max_length or bool(done.all()):
             break
         logits = decoder.step(token[:, None], state)[:, 0]

@@ -71,6 +71,7 @@ __all__ = [
     "OpenClipTextProcessor",
     "Processor",
     "TabularProcessor",
+    "TargetText",
     "TextProcessor",
     "load_processor",
     "save_processor",

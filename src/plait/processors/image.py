@@ -13,7 +13,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from plait.errors import DataError
+from plait.errors import DataError, RecipeError
 
 MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 picture; decoded it holds 192 MB
 Resize = Literal["squash", "crop", "pad"]
@@ -28,12 +28,13 @@ class ImageProcessor:
     Args:
         size: pixels a side.
         resize: `squash` ignores the aspect ratio, `crop` resizes the shorter side to `size / crop_share` and cuts the
-            centre out, `pad` fits the longer side and fills with black.
+            centre out, `pad` fits the longer side and fills the rest.
         crop_share: share of the resized picture that `crop` keeps (what timm calls crop_pct).
         interpolation: `bilinear` or `bicubic`, antialiased.
         fast: let the JPEG decoder halve pictures as long as their shorter side stays at `size` or above: many times
             faster on photographs of many megapixels, at a mean difference of about 1/255.
         max_pixels: refuse larger pictures before decoding them.
+        fill: brightness of what `pad` adds, 0 (black) to 255 (white).
 
     >>> buffer = io.BytesIO()
     >>> Image.new("L", (40, 20), 255).save(buffer, "PNG")
@@ -49,7 +50,11 @@ class ImageProcessor:
         interpolation: str = "bilinear",
         fast: bool = False,
         max_pixels: int = MAX_PIXELS,
+        fill: int = 0,
     ) -> None:
+        if not 0 <= fill <= 255:
+            raise RecipeError(f"fill: expected 0 (black) to 255 (white), got {fill!r}")
+        self.fill = fill
         self.size = size
         self.resize = resize
         self.crop_share = crop_share
@@ -84,7 +89,9 @@ class ImageProcessor:
         if self.resize == "pad":
             scale = self.size / max(height, width)
             pixels = self._scaled(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
-            return TF.center_crop(pixels, [self.size, self.size])  # fills with zeros where smaller
+            left, top = (self.size - pixels.shape[-1]) // 2, (self.size - pixels.shape[-2]) // 2
+            right, bottom = self.size - pixels.shape[-1] - left, self.size - pixels.shape[-2] - top
+            return torch.nn.functional.pad(pixels, [left, right, top, bottom], value=self.fill)
         shorter = round(self.size / self.crop_share)
         scale = shorter / min(height, width)
         pixels = self._scaled(pixels, max(self.size, int(height * scale)), max(self.size, int(width * scale)))

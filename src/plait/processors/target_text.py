@@ -39,9 +39,7 @@ class TargetText:
         self.tokenizer, self.begin, self.end, self.max_length = tokenizer, begin, end, max_length
 
     @classmethod
-    def train(
-        cls, texts: Iterable[str], vocab_size: int = 4000, max_length: int = 64, lowercase: bool = True
-    ) -> Self:
+    def train(cls, texts: Iterable[str], vocab_size: int = 4000, max_length: int = 64, lowercase: bool = True) -> Self:
         """Learn a byte-level byte-pair vocabulary (1508.07909); any text can be written with it.
 
         Args:

@@ -1,4 +1,4 @@
-"""The part of a run's page about texts that were written: scores, pictures with their texts, where the decoder looked."""
+"""The part of a run's page about texts that were written: scores, pictures with texts, where the decoder looked."""
 
 import base64
 import io
@@ -67,8 +67,8 @@ def _by_answer(hits: np.ndarray, right: Sequence[Sequence[str]], most: int = 20)
 def _looks(
     prepared: Prepared, task: Generation, part: Part, positions: np.ndarray, predictions: np.ndarray
 ) -> list[list[dict[str, Any]]]:
-    """For each row, each word with a picture of where the decoder looked as it wrote it; empty where that is unknown."""
-    decoder = prepared.model.head.decoder
+    """Of each row, each word with a picture of where the decoder looked as it wrote it; empty where unknown."""
+    decoder: Any = prepared.model.head.decoder
     pictures = [name for name, spec in prepared.inputs.items() if spec.modality == "image"]
     if not pictures or not hasattr(decoder, "looks"):
         return []
@@ -94,7 +94,7 @@ def _weights(
     prepared: Prepared, part: Part, picture: str, positions: np.ndarray, predictions: np.ndarray
 ) -> np.ndarray | None:
     """`[N, L, side, side]` how much each token took from each cell of the picture; None where there is no grid."""
-    model = prepared.model.eval()
+    model: Any = prepared.model.eval()
     batch = part.source.batch(part.rows[positions]).to(model.device)
     tokens = {name: model.encode(name, batch.inputs[name], len(batch)) for name in model.encoders}
     fused = model.fusion(tokens)

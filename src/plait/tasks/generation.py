@@ -62,6 +62,7 @@ class Generation:
         self.texts = texts if isinstance(texts, TargetText) else TargetText(**texts)
         self.short, self.references, self.answer_types = short, references, answer_types
         self.label_smoothing = label_smoothing
+        self.default_metric = ("vqa_accuracy" if references else "exact_match") if short else "CIDEr"
         self.known: list[tuple[tuple[str, ...], str]] = []  # right answers and their type, by code
 
     @staticmethod
@@ -80,10 +81,6 @@ class Generation:
             "answer_types": self.answer_types,
             "label_smoothing": self.label_smoothing,
         }
-
-    @property
-    def default_metric(self) -> str:
-        return ("vqa_accuracy" if self.references else "exact_match") if self.short else "CIDEr"
 
     @property
     def measures(self) -> dict[str, bool]:

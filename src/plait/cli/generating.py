@@ -1,0 +1,100 @@
+"""Write texts with a trained decoder."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from plait.cli.options import Json, names_in, print_json
+
+
+def generate(
+    run: Annotated[Path, typer.Argument(help="A run of generation.")],
+    image: Annotated[Path | None, typer.Option(help="The picture.")] = None,
+    question: Annotated[str | None, typer.Option(help="The question: what the first text holds.")] = None,
+    given: Annotated[list[str] | None, typer.Option("--set", help="COLUMN=VALUE of another input; repeatable.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Ask one question after another about the picture.")] = False,
+    table: Annotated[Path | None, typer.Option(help="Write about every row of a table instead.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="With --table: .parquet, .csv or .jsonl.")
+    ] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="With --table: column to copy; may be repeated.")] = None,
+    beams: Annotated[int | None, typer.Option(min=1, help="Hypotheses that are followed at once.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0.0, help="Above 0: draw, the higher the wilder.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=0, help="Draw from the likeliest so many.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw from the likeliest with this share.")] = None,
+    max_length: Annotated[int | None, typer.Option(min=1, help="Tokens at most.")] = None,
+    best: Annotated[int | None, typer.Option(min=1, help="So many texts, best first.")] = None,
+    choices: Annotated[str | None, typer.Option(help="Choose from these: red,green,blue")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of drawing.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write about a picture, a question, a row: plait generate RUN --image photo.jpg --question "what colour is it?" """
+    from plait.errors import DataError
+    from plait.predictor import Predictor
+    from plait.writing import Writer
+
+    said = {"beams": beams, "temperature": temperature, "top_k": top_k, "top_p": top_p, "max_length": max_length}
+    said |= {"best": best, "seed": seed}
+    changes = {name: value for name, value in said.items() if value is not None}
+    if best is not None and beams is None and not temperature:
+        changes["beams"] = best
+    writer = Writer(Predictor.load(run), names_in(choices) if choices is not None else None, **changes)
+    if table is not None:
+        _write_table(writer, table, output, keep or [], as_json)
+        return
+    values: dict[str, Any] = {}
+    if image is not None:
+        values[writer.first("image")] = str(image)
+    if question is not None:
+        values[writer.first("text")] = question
+    for pair in given or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise DataError(f"--set {pair}: expected COLUMN=VALUE")
+        values[name] = value
+    if chat:
+        _chat(writer, values)
+        return
+    if not values:
+        known = ", ".join(writer.inputs)
+        raise DataError(f"about what? Give --image, --question, --set COLUMN=VALUE or --table; the run reads {known}")
+    stream = not as_json and writer.settings.best == 1
+    found = writer.write(values, _say if stream else None)
+    if as_json:
+        print_json([{"text": text, "score": score} for text, score in found])
+    elif stream:
+        typer.echo()
+    else:
+        for text, score in found:
+            typer.echo(f"{score:.2f}\t{text}")
+
+
+def _say(piece: str) -> None:
+    sys.stdout.write(piece)
+    sys.stdout.flush()
+
+
+def _chat(writer: Any, values: dict[str, Any]) -> None:
+    """Questions from the terminal, until an empty one."""
+    from plait.errors import DataError
+
+    column = writer.first("text")
+    typer.echo("Ask; an empty line ends.", err=True)
+    for line in sys.stdin:
+        if not line.strip():
+            return
+        try:
+            writer.write({**values, column: line.strip()}, _say)
+        except DataError as error:
+            typer.echo(f"plait: {error}", err=True)
+        typer.echo()
+
+
+def _write_table(writer: Any, table: Path, output: Path | None, keep: list[str], as_json: bool) -> None:
+    from plait.predicting import write_frames
+
+    count = write_frames(writer.write_frames, table, output, keep, as_json)
+    if output is not None:
+        typer.echo(f"{count:,} rows: {output}", err=True)

@@ -1,0 +1,69 @@
+"""How good a model is on rows that it does not learn from, epoch by epoch."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from plait.data.plan import BatchPlan
+from plait.fitting import Prepared, plan_for
+from plait.tasks import Generation
+from plait.training.evaluate import outputs_of
+
+WRITTEN = 200  # rows that are written about at each evaluation in training, where nothing else is said
+NOTED = 5  # of them are kept in the log
+
+
+def make_judge(
+    prepared: Prepared,
+    name: str,
+    accelerator: Accelerator,
+    precision: str,
+    workers: int,
+    note: Callable[[list[dict[str, Any]]], None] | None = None,
+) -> Any:
+    """Model → metrics (and the loss) of a part; each process takes its share of the rows.
+
+    Where texts are written, `note` is told some of them.
+    """
+    part, targets = prepared.parts[name], prepared.targets
+    ranks = accelerator.num_processes
+    plan = plan_for(prepared, name, shuffle=False)
+    most = prepared.recipe.train.judge_rows
+    most = (WRITTEN if targets.text is not None else 0) if most is None else most
+    if most and len(part.rows) > most:
+        plan = BatchPlan(part.rows[:: -(-len(part.rows) // most)], plan.batch_size, shuffle=False)
+    if ranks > 1:  # as many rows for each, so that sharded models run in step; what comes twice is dropped below
+        share = -(-len(plan.rows) // ranks)
+        rows = np.resize(plan.rows, share * ranks)[accelerator.process_index :: ranks]
+        plan = BatchPlan(rows, plan.batch_size, shuffle=False)
+
+    def judge(model: torch.nn.Module) -> dict[str, float]:
+        outputs = outputs_of(model, part.source, plan, precision, accelerator.device, workers)
+        own = (outputs, plan.rows)
+        gathered = gather_object([own]) if ranks > 1 else [own]
+        merged = {key: torch.cat([outs[key] for outs, _ in gathered]) for key in outputs}
+        order, first = np.unique(np.concatenate([rows for _, rows in gathered]), return_index=True)
+        merged = {key: values[torch.from_numpy(first)] for key, values in merged.items()}
+        truth = {key: values[torch.from_numpy(order)] for key, values in part.source.targets.items()}
+        loss = targets.loss(merged, truth)
+        numbers = {key: values.numpy() for key, values in truth.items()}
+        found = targets.predictions(merged)
+        if targets.text is not None and note is not None and accelerator.is_main_process:
+            note(_written(targets.text, order, found, numbers))
+        return targets.metrics(found, numbers) | {"loss": float(loss)}
+
+    return judge
+
+
+def _written(task: Generation, rows: np.ndarray, found: Mapping[str, Any], truth: Mapping[str, Any]) -> list[Any]:
+    """Some rows with what was written about them and what is right, evenly spaced."""
+    chosen = np.unique(np.linspace(0, len(rows) - 1, NOTED).astype(int))
+    texts = task.answers(found[task.target][chosen])
+    return [
+        {"row": int(rows[i]) + 1, "written": text, "right": list(task.right_answers(truth[task.target][i]))[:5]}
+        for i, text in zip(chosen, texts, strict=True)
+    ]

@@ -1,0 +1,145 @@
+"""`plait generate`, and result files scored without a model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from fakes import colour_table
+from plait.cli import app
+from plait.errors import DataError, RecipeError
+from plait.metrics.caption import CaptionScorer
+from plait.predictor import Predictor
+from plait.scoring import score_files
+from plait.writing import Writer
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that answers yes or no about a photo and a title, untrained but for an epoch."""
+    folder = tmp_path_factory.mktemp("writing")
+    table = colour_table(folder, 40)
+    frame = pd.read_csv(table)[["photo", "title", "answer"]]
+    frame.to_csv(table, index=False)
+    Predictor(
+        "answer",
+        output=folder / "run",
+        task={"type": "generation", "max_length": 8},
+        decoder={"dim": 16, "layers": 1, "heads": 2, "vocab_size": 300},
+        generation={"max_length": 4},
+        fusion={"dim": 16},
+        train={"epochs": 2, "precision": "float32", "device": "cpu"},
+        verbose=False,
+    ).fit(table)
+    return folder / "run"
+
+
+def invoke(*arguments: Any, stdin: str | None = None) -> Any:
+    return CliRunner().invoke(app, [str(a) for a in arguments], input=stdin)
+
+
+def test_one_answer_streams(run: Path) -> None:
+    photo = run.parent / "photos" / "0.png"
+    done = invoke("generate", run, "--image", photo, "--question", "a picture of a red thing")
+    assert done.exit_code == 0, done.output
+    asked = {"photo": str(photo), "title": "a picture of a red thing"}
+    pieces: list[str] = []
+    writer = Writer(Predictor.load(run))
+    text = writer.write(asked, pieces.append)[0][0]
+    assert "".join(pieces) == text == done.stdout.strip()
+    assert writer.inputs == {"photo": "image", "title": "text"}
+
+
+def test_best_texts_choices_and_json(run: Path) -> None:
+    photo = run.parent / "photos" / "0.png"
+    done = invoke("generate", run, "--image", photo, "--best", 2, "--choices", "yes,no,no", "--json")
+    found = json.loads(done.stdout)
+    assert sorted(one["text"] for one in found) == ["no", "yes"] and found[0]["score"] >= found[1]["score"]
+    drawn = [invoke("generate", run, "--image", photo, "--temperature", 1, "--seed", s).stdout for s in (1, 1)]
+    assert drawn[0] == drawn[1]
+
+
+def test_a_table_and_a_chat(run: Path, tmp_path: Path) -> None:
+    table = run.parent / "table.csv"
+    done = invoke("generate", run, "--table", table, "-o", tmp_path / "said.csv", "--keep", "title", "--beams", 2)
+    assert done.exit_code == 0, done.output
+    said = pd.read_csv(tmp_path / "said.csv")
+    assert list(said.columns) == ["row", "title", "answer", "answer_score"] and len(said) == 40
+    done = invoke("generate", run, "--chat", "--image", run.parent / "photos" / "0.png", stdin="one\ntwo\n\nthree\n")
+    assert done.exit_code == 0 and len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "about what\\? Give --image"),
+        (["--set", "price=3"], "unknown column 'price'"),
+        (["--set", "price"], "expected COLUMN=VALUE"),
+        (["--question", "a", "--max-length", 99], "learned texts of up to 8 tokens"),
+        (["--question", "a", "--beams", 2, "--temperature", 1], "choose one"),
+        (
+            ["--question", "a", "--choices", "yes,a very long answer that is longer than eight tokens are"],
+            "is longer than",
+        ),
+    ],
+)
+def test_mistakes_are_named(run: Path, arguments: list[Any], message: str) -> None:
+    done = invoke("generate", run, *arguments)
+    assert isinstance(done.exception, (DataError, RecipeError))
+    with pytest.raises((DataError, RecipeError), match=message):
+        raise done.exception
+
+
+COCO = {
+    "annotations": [{"image_id": i, "caption": c} for i, c in ((1, "a red bird"), (1, "one bird"), (2, "two fish"))]
+}
+VQA = {
+    "annotations": [
+        {"question_id": 1, "answer_type": "other", "answers": [{"answer": "red"}] * 3 + [{"answer": "pink"}] * 7},
+        {"question_id": 2, "answer_type": "yes/no", "answers": [{"answer": "yes"}] * 10},
+    ]
+}
+
+
+def files(folder: Path, results: Any, notes: Any) -> tuple[Path, Path]:
+    for name, value in (("results.json", results), ("notes.json", notes)):
+        (folder / name).write_text(value if isinstance(value, str) else json.dumps(value))
+    return folder / "results.json", folder / "notes.json"
+
+
+def test_captions_are_scored_without_a_model(tmp_path: Path) -> None:
+    results, notes = files(tmp_path, [{"image_id": 2, "caption": "a fish"}, {"image_id": 1, "caption": "a bird"}], COCO)
+    expected = CaptionScorer([["a red bird", "one bird"], ["two fish"]]).score(["a bird", "a fish"])
+    assert score_files(results, notes) == pytest.approx(expected)
+    done = invoke("evaluate", "--predictions", results, "--references", notes, "--json")
+    assert json.loads(done.stdout) == pytest.approx(expected)
+
+
+def test_answers_are_scored_without_a_model(tmp_path: Path) -> None:
+    results, notes = files(tmp_path, [{"question_id": 1, "answer": "red"}, {"question_id": 2, "answer": "no"}], VQA)
+    found = score_files(results, notes)
+    assert found["vqa_accuracy"] == pytest.approx(0.45) and found["vqa_accuracy_other"] == pytest.approx(0.9)
+    assert found["vqa_accuracy_yes/no"] == 0
+
+
+@pytest.mark.parametrize(
+    ("results", "notes", "message"),
+    [
+        ([{"image_id": 1, "caption": "a"}], COCO, "has no result for 2"),
+        ([{"image_id": i, "caption": "a"} for i in (1, 2, 3)], COCO, "does not know 3"),
+        ([{"image_id": i, "caption": "a"} for i in (1, 2, 1)], COCO, "image_id 1 comes twice"),
+        ([{"image_id": 1, "caption": "a"}], VQA, "holds captions, .* answers"),
+        ([{"image_id": 1, "captions": "a"}, {}], VQA, "an entry has no 'question_id'"),
+        ([], COCO, "got an empty list"),
+        ("{", COCO, "expected JSON"),
+        ([{"image_id": 1, "caption": "a"}], {"images": []}, "expected annotations"),
+    ],
+)
+def test_files_that_do_not_fit(tmp_path: Path, results: Any, notes: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        score_files(*files(tmp_path, results, notes))
+    with pytest.raises(DataError, match="can't be read"):
+        score_files(tmp_path / "none.json", tmp_path / "notes.json")
