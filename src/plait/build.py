@@ -186,14 +186,16 @@ def build_model(
     if recipe.pairs is not None and recipe.pairs.type == "retrieval":
         fusion, head = build_shared_space(recipe, encoders, targets)
     else:
-        fusion, head = _fusion_and_head(recipe, in_dims, targets)
+        fusion, head = _fusion_and_head(recipe, in_dims, targets, saved=configs is not None)
     auxiliary = {}
     if recipe.train.extra_heads and recipe.fusion.method != BOOSTED and getattr(fusion, "stage", "") != "late":
         auxiliary = {name: PredictHead(dim, targets.out_dims, recipe.head.hidden) for name, dim in in_dims.items()}
     return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token, auxiliary)
 
 
-def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Targets) -> tuple[Any, Any]:
+def _fusion_and_head(
+    recipe: Recipe, in_dims: Mapping[str, int], targets: Targets, saved: bool = False
+) -> tuple[Any, Any]:
     method, options, out_dims = recipe.fusion.method, recipe.fusion.options, targets.out_dims
     if method == BOOSTED:
         return construct("fusion", method, RawFusion, options, (), in_dims), TreeHead(out_dims)
@@ -202,7 +204,7 @@ def _fusion_and_head(recipe: Recipe, in_dims: Mapping[str, int], targets: Target
     made: Any = FUSIONS[method]
     if targets.text is not None:
         fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
-        return fusion, build_writer(recipe, targets)
+        return fusion, build_writer(recipe, targets, saved)
     if made.stage == "late":  # it answers by itself
         options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
         width = sum(out_dims.values())

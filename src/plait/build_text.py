@@ -8,6 +8,9 @@ from plait.build_pairs import sides_of
 from plait.constructing import construct
 from plait.data.table import Table
 from plait.decoders import DECODERS
+from plait.decoders.language_model import LanguageModel
+from plait.decoders.language_weights import PACKAGED, load_model, load_words
+from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
 from plait.heads import WriteHead
@@ -60,24 +63,51 @@ def build_generation(recipe: Recipe, spec: TaskRecipe, table: Table, rows: np.nd
             raise DataError(f"{table.source}: there is no column {name!r}{nearest(name, table.columns)}")
     target = str(spec.target)
     cells = table.cells(target, rows)
-    texts = fit_texts(cells, target, recipe.decoder.vocab_size, spec.max_length, recipe.decoder.lowercase)
-    sides = sides_of(recipe)[0]
-    short = Generation.are_short(cells)
-    return Generation(target, sides, texts, short, spec.references, spec.answer_types, spec.label_smoothing)
+    learned = fit_texts(cells, target, recipe.decoder.vocab_size, spec.max_length, recipe.decoder.lowercase)
+    texts, model = learned, None
+    if is_language_model(recipe):
+        short_prompt = "Answer with a word or two." if Generation.are_short(cells) else "Describe this."
+        prompt = recipe.decoder.prompt or short_prompt
+        texts, before, after = load_words(_model_name(recipe), spec.max_length, prompt)
+        model = {"before": before, "after": after}
+    options = (spec.references, spec.answer_types, spec.label_smoothing, model)
+    return Generation(target, sides_of(recipe)[0], texts, Generation.are_short(cells), *options)
 
 
-def build_writer(recipe: Recipe, targets: Targets) -> WriteHead:
-    """The decoder that reads the fused tokens.
+def is_language_model(recipe: Recipe) -> bool:
+    """Whether a pretrained language model writes: `hf:NAME`, a folder, or a packaged one."""
+    method = recipe.decoder.method
+    return method == PACKAGED or method.startswith("hf:") or is_model_folder(method)
+
+
+def _model_name(recipe: Recipe) -> str:
+    return recipe.decoder.method.removeprefix("hf:")
+
+
+def build_writer(recipe: Recipe, targets: Targets, saved: bool = False) -> WriteHead:
+    """The decoder that reads the fused tokens; `saved` where a run's own weights follow.
 
     Raises:
         RecipeError: a name or option is unknown.
     """
     task, spec = targets.text, recipe.decoder
     assert task is not None
+    if task.language_model is not None:
+        held = task.language_model
+        model = load_model(_model_name(recipe), held["config"] if saved else None)
+        held["config"] = model.config.to_dict()
+        given = (model, recipe.fusion.dim, held["before"], held["after"], task.texts.end)
+        decoder = construct("decoder", spec.method, LanguageModel, spec.options, (), *given)
+        return WriteHead(task.target, decoder, recipe.generation, recipe.train.scheduled_sampling)
     if spec.method not in DECODERS:
-        raise RecipeError(f"decoder.method: {unknown('decoder', spec.method, DECODERS)}")
+        known = [*DECODERS, PACKAGED, "hf:NAME"]
+        raise RecipeError(f"decoder.method: {unknown('decoder', spec.method, known)}")
+    if spec.prompt:
+        raise RecipeError(
+            f"decoder.prompt: belongs to language models; {spec.method} has learned no words to ask it in"
+        )
     texts = task.texts
-    given: tuple[Any, ...] = (texts.vocab_size, texts.begin, texts.end, recipe.fusion.dim)
+    shape: tuple[Any, ...] = (texts.vocab_size, texts.begin, texts.end, recipe.fusion.dim)
     options = {"max_length": texts.max_length, **spec.options}
-    decoder = construct("decoder", spec.method, DECODERS[spec.method], options, (), *given)
+    decoder = construct("decoder", spec.method, DECODERS[spec.method], options, (), *shape)
     return WriteHead(task.target, decoder, recipe.generation, recipe.train.scheduled_sampling)

@@ -119,8 +119,8 @@ class MultimodalModel(nn.Module):
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if mode:
-            for _, encoder in self.encoders.items():
-                frozen_parts_to_eval(encoder)
+            for part in (*(encoder for _, encoder in self.encoders.items()), self.head):
+                frozen_parts_to_eval(part)
         return self
 
 

@@ -114,14 +114,16 @@ class HeadRecipe(Strict):
 
 
 class DecoderRecipe(Open):
-    """What writes, where the task is generation: `transformer`, `rnn`. Other keys go to it.
+    """What writes, where the task is generation: `transformer`, `rnn`, or a language model. Other keys go to it.
 
-    `vocab_size` and `lowercase` are of the vocabulary that it learns from the training texts.
+    A language model is `packaged:smollm2`, `hf:NAME` or a folder; `prompt` is what it is told beside the inputs.
+    `vocab_size` and `lowercase` are of the vocabulary that the others learn from the training texts.
     """
 
     method: str = "transformer"
     vocab_size: Annotated[int, Ge(1)] = 4000
     lowercase: bool = True
+    prompt: str | None = None
 
 
 class Recipe(Strict):

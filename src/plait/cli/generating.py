@@ -12,7 +12,7 @@ from plait.cli.options import Json, names_in, print_json
 def generate(
     run: Annotated[Path, typer.Argument(help="A run of generation.")],
     image: Annotated[Path | None, typer.Option(help="The picture.")] = None,
-    question: Annotated[str | None, typer.Option(help="The question: what the first text holds.")] = None,
+    question: Annotated[str | None, typer.Option(help="The question: the first text column.")] = None,
     given: Annotated[list[str] | None, typer.Option("--set", help="COLUMN=VALUE of another input; repeatable.")] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Ask one question after another about the picture.")] = False,
     table: Annotated[Path | None, typer.Option(help="Write about every row of a table instead.")] = None,

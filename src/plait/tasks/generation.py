@@ -40,6 +40,7 @@ class Generation:
         references: a column of more right answers, such as ten people's; None for those of `target`.
         answer_types: a column by which answers are scored apart too, such as `yes/no`, `number`, `other`.
         label_smoothing: share of the target that is spread over all tokens.
+        language_model: of a language model that writes, its configuration and the ids of its prompt.
 
     What the model gives is, in training, `[B, L, V]` logits of the row's own text; otherwise `[B, 2 + L]`: the mean
     loss a token of the row's own text (NaN where it has none), the score of the text that it wrote, and its ids.
@@ -57,11 +58,13 @@ class Generation:
         references: str | None = None,
         answer_types: str | None = None,
         label_smoothing: float = 0.0,
+        language_model: Mapping[str, Any] | None = None,
     ) -> None:
         self.target, self.sides = target, {name: list(columns) for name, columns in sides.items()}
         self.texts = texts if isinstance(texts, TargetText) else TargetText(**texts)
         self.short, self.references, self.answer_types = short, references, answer_types
         self.label_smoothing = label_smoothing
+        self.language_model = None if language_model is None else dict(language_model)
         self.default_metric = ("vqa_accuracy" if references else "exact_match") if short else "CIDEr"
         self.known: list[tuple[tuple[str, ...], str]] = []  # right answers and their type, by code
 
@@ -80,6 +83,7 @@ class Generation:
             "references": self.references,
             "answer_types": self.answer_types,
             "label_smoothing": self.label_smoothing,
+            "language_model": self.language_model,
         }
 
     @property

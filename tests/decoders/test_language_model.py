@@ -1,0 +1,185 @@
+"""A language model behind a projector: the tokens of transformers' `generate`, adapters, and what does not fit."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fakes import fake_tokens, picture
+from plait.decoders.language_model import LanguageModel, merge_adapters
+from plait.errors import PlaitError, RecipeError
+from plait.generation.search import NONE, generate
+from plait.generation.settings import GenerationSettings
+from plait.predictor import Predictor
+from plait.types import Tokens
+
+transformers = pytest.importorskip("transformers")
+VOCAB, END = 50, 2
+
+
+def tiny_llama(**more: Any) -> Any:
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=VOCAB,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        eos_token_id=END,
+        bos_token_id=1,
+        pad_token_id=END,
+        **{"max_position_embeddings": 64, **more},
+    )
+    model = transformers.LlamaForCausalLM(config).eval()
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.4)
+    return model
+
+
+def made(**options: Any) -> LanguageModel:
+    return LanguageModel(tiny_llama(), 8, [1, 5, 6], [7, 8], END, **options).eval()
+
+
+@pytest.mark.parametrize("options", [{}, {"num_beams": 3}, {"num_beams": 4, "length_penalty": 0.3}])
+def test_the_tokens_are_transformers(options: dict[str, Any]) -> None:
+    decoder, context = made(), fake_tokens(5, 4, 8)
+    x, mask = decoder._prompt(context)
+    order = mask.long().argsort(dim=1, stable=True)  # what is real to the right, as transformers wants it
+    x = x.gather(1, order[:, :, None].expand_as(x))
+    asked = (
+        {"do_sample": False, "max_new_tokens": 12, "early_stopping": False}
+        if options
+        else {"do_sample": False, "max_new_tokens": 12}
+    )
+    expected = decoder.model.generate(inputs_embeds=x, attention_mask=mask.gather(1, order).long(), **asked, **options)
+    settings = GenerationSettings(
+        max_length=12, beams=options.get("num_beams", 1), length_penalty=options.get("length_penalty", 1.0)
+    )
+    found = generate(decoder, context, settings).ids[:, 0]
+    for own, other in zip(found.tolist(), expected.tolist(), strict=True):
+        own = [token for token in own if token != NONE]
+        assert own == other[: len(own)] and set(other[len(own) :]) <= {END}
+
+
+def test_steps_say_what_the_whole_says() -> None:
+    decoder, context = made(), fake_tokens(4, 5, 8)
+    ids = torch.randint(3, VOCAB, (4, 5))
+    logits, state = decoder.begin(context, 2, 8)
+    stepped = [logits]
+    for place in range(5):
+        stepped.append(decoder.step(ids[:, place : place + 1].expand(-1, 2), state)[:, 1])
+        state.select(torch.tensor([[1, 0]] * 4))
+    whole = decoder(context, torch.cat([torch.zeros(4, 1, dtype=torch.int64), ids], dim=1))
+    torch.testing.assert_close(torch.stack(stepped, dim=1), whole, atol=1e-4, rtol=1e-4)
+
+
+def test_what_trains() -> None:
+    def trained(**options: Any) -> set[str]:
+        return {name.split(".")[0] for name, p in made(**options).named_parameters() if p.requires_grad}
+
+    assert trained() == {"projector"} and trained(tune="all") == {"projector", "model"}
+    pytest.importorskip("peft")
+    for tune in ("lora", "ia3"):
+        names = [name for name, p in made(tune=tune).named_parameters() if p.requires_grad and "model" in name]
+        assert names and all(tune in name for name in names)
+
+
+@pytest.mark.parametrize("tune", ["lora", "ia3"])
+def test_merging_keeps_what_it_says(tune: Any) -> None:
+    pytest.importorskip("peft")
+    decoder, context, ids = made(tune=tune), fake_tokens(3, 4, 8), torch.randint(3, VOCAB, (3, 4))
+    for name, parameter in decoder.named_parameters():
+        if tune in name:
+            torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
+    merged = merge_adapters(decoder, context, ids)
+    assert not any(tune in name for name, _ in merged.named_parameters())
+    torch.testing.assert_close(merged(context, ids), decoder(context, ids), atol=1e-3, rtol=1e-3)
+    with pytest.raises(PlaitError, match="no adapter to merge"):
+        merge_adapters(merged, context, ids)
+    with pytest.raises(PlaitError, match="it is refused"):
+        merge_adapters(decoder, context, ids, tolerance=-1.0)
+
+
+def test_a_context_that_is_too_short_is_said() -> None:
+    decoder = LanguageModel(tiny_llama(max_position_embeddings=10), 8, [1], [7], END)
+    with pytest.raises(RecipeError, match="places for 10 tokens; prompt, inputs and text are 1[0-9]"):
+        decoder(fake_tokens(2, 6, 8), torch.zeros(2, 4, dtype=torch.int64))
+    with pytest.raises(RecipeError, match="fusion.method=perceiver"):
+        generate(decoder, fake_tokens(2, 6, 8), GenerationSettings(max_length=8))
+
+
+def test_options_are_checked() -> None:
+    for options, message in (({"tune": "some"}, "decoder.tune"), ({"projector": "big"}, "decoder.projector")):
+        with pytest.raises(RecipeError, match=message):
+            made(**options)
+    absent = Tokens.absent(2, 8)
+    assert made()(absent, torch.zeros(2, 2, dtype=torch.int64)).isfinite().all()
+
+
+def save_language_model(folder: Path, texts: list[str], end: bool = True) -> Path:
+    """A tiny language model with a tokenizer of its own, as `save_pretrained` writes them."""
+    from plait.processors import TargetText
+
+    learned = TargetText.train(texts, vocab_size=320)
+    names = {"bos_token": "[BEGIN]", "pad_token": "[PAD]"} | ({"eos_token": "[END]"} if end else {})
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=learned.tokenizer, **names)
+    tokenizer.save_pretrained(folder)
+    config = transformers.LlamaConfig(
+        vocab_size=learned.vocab_size,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+    )
+    torch.manual_seed(0)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_it_learns_loads_and_writes(tmp_path: Path) -> None:
+    colours = ["red", "green", "blue"]
+    rows = [
+        (str(picture(tmp_path / f"{n}.png", colours[n % 3], seed=n)), f"a {colours[n % 3]} thing") for n in range(48)
+    ]
+    frame = pd.DataFrame(rows, columns=["photo", "caption"])
+    folder = save_language_model(tmp_path / "model", list(frame["caption"]))
+    predictor = Predictor(
+        "caption",
+        output=tmp_path / "run",
+        inputs={"photo": {"modality": "image", "encoder": "scratch:cnn"}},
+        task={"type": "generation", "max_length": 12},
+        decoder={"method": str(folder), "tune": "all", "prompt": "What is it?"},
+        generation={"max_length": 8},
+        fusion={"method": "perceiver", "latents": 3, "dim": 32},
+        data={"allow_outside": True},
+        train={"epochs": 25, "batch_size": 8, "learning_rate": 0.005, "precision": "float32", "evaluate_every": 25},
+        verbose=False,
+    ).fit(frame)
+    said = predictor.predict(frame)
+    assert np.mean(said == frame["caption"].to_numpy()) > 0.9
+    for path in folder.iterdir():
+        path.unlink()  # the run is all that is needed
+    again = Predictor.load(tmp_path / "run")
+    assert list(again.predict(frame)) == list(said)
+
+
+def test_a_tokenizer_without_an_end_is_refused(tmp_path: Path) -> None:
+    folder = save_language_model(tmp_path / "model", ["a red thing"], end=False)
+    frame = pd.DataFrame(
+        {"title": ["one", "two"] * 20, "caption": ["a red thing of mine", "another red thing of mine"] * 20}
+    )
+    with pytest.raises(RecipeError, match="has no end token"):
+        Predictor(
+            "caption",
+            output=tmp_path / "run",
+            types={"title": "text"},
+            task={"type": "generation"},
+            decoder=str(folder),
+            verbose=False,
+        ).fit(frame)
