@@ -156,7 +156,7 @@ def test_it_learns_loads_and_writes(tmp_path: Path) -> None:
         task={"type": "generation", "max_length": 12},
         decoder={"method": str(folder), "tune": "all", "prompt": "What is it?"},
         generation={"max_length": 8},
-        fusion={"method": "perceiver", "latents": 3, "dim": 32},
+        fusion={"dim": 32},
         data={"allow_outside": True},
         train={"epochs": 25, "batch_size": 8, "learning_rate": 0.005, "precision": "float32", "evaluate_every": 25},
         verbose=False,

@@ -30,7 +30,7 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Of drawing.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write about a picture, a question, a row: plait generate RUN --image photo.jpg --question "what colour is it?" """
+    """Write about a picture, a question, a row: plait generate RUN --image photo.jpg --question "what is it?" """
     from plait.errors import DataError
     from plait.predictor import Predictor
     from plait.writing import Writer
