@@ -273,7 +273,7 @@ def test_labels_that_training_never_saw_are_said_and_not_scored(tmp_path: Path, 
     pd.DataFrame({"title": ["the red one"] * 3, "y": ["a", "b", "new"]}).to_csv(tmp_path / "test.csv", index=False)
     run = tmp_path / "run"
     code, _, error = plait("train", table, "-t", "y", "--test", tmp_path / "test.csv", "-o", run, *FAST)
-    assert code == 0 and "1 rows have a y that training never saw, such as 'new'" in error
+    assert code == 0 and "1 rows have a y that the model has no class for, such as 'new'" in error
     assert len(pd.read_parquet(run / "predictions.parquet").query("part == 'test'")) == 2
 
 

@@ -153,7 +153,7 @@ def _fitted_task(spec: TaskRecipe, table: Table, rows: np.ndarray) -> tuple[Task
         kind, reason = spec.type, "as you said"
     balanced = spec.class_weights == "balanced"
     if kind == "classification":
-        return Classification.fit(values, balanced, spec.label_smoothing), reason
+        return Classification.fit(values, balanced, spec.label_smoothing, spec.top_classes), reason
     if kind == "multilabel":
         return Multilabel.fit(values, balanced), reason
     return Regression.fit(values, spec.target), reason

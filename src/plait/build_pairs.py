@@ -14,7 +14,7 @@ PAIR_NAMES = {"retrieval": "pairs", "matching": "match"}
 TABULAR = ("number", "category", "date")
 START = {"info_nce": (0.07, 0.0), "sigmoid": (0.1, -10.0), "triplet": (1.0, 0.0)}  # temperature and bias to begin with
 OPTIONS = {
-    "classification": {"class_weights", "label_smoothing", "weight"},
+    "classification": {"class_weights", "label_smoothing", "weight", "top_classes"},
     "multilabel": {"class_weights", "weight"},
     "regression": {"weight"},
     "matching": {"anchor", "negatives"},

@@ -20,15 +20,15 @@ from plait.tasks.generation import fit_texts
 
 
 def check_text(recipe: Recipe) -> None:
-    """Refuse options that do nothing where texts are written, and those of writing elsewhere.
+    """Refuse options that do nothing where texts are written.
+
+    The sections `decoder` and `generation` may stand in a recipe of another task, which does not read them: so one
+    line of a recipe turns answers that are written into answers that are chosen.
 
     Raises:
         RecipeError: one is set.
     """
     if recipe.text is None:
-        for name in ("decoder", "generation"):
-            if getattr(recipe, name) != type(recipe).model_fields[name].get_default(call_default_factory=True):
-                raise RecipeError(f"{name}: belongs to task.type=generation")
         if recipe.train.scheduled_sampling:
             raise RecipeError("train.scheduled_sampling belongs to task.type=generation")
         return

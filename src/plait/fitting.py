@@ -22,7 +22,7 @@ from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
 from plait.processors.tabular import as_number, is_missing
 from plait.recipe import Recipe
-from plait.tasks import Matching, Targets, draw_matches
+from plait.tasks import Classification, Matching, Targets, draw_matches
 from plait.training.loop import Metric
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
@@ -229,9 +229,11 @@ def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, note
             raise DataError(f"{part.source.table.source}: the {name} table needs two of the columns {sides} at least")
         raise DataError(f"{part.source.table.source}: the {name} table has no column {targets.names[0]!r} (the target)")
     truth = part.truth()
-    lost = np.ones(len(part.rows), dtype=bool)
+    lost, unseen = np.ones(len(part.rows), dtype=bool), np.zeros(len(part.rows), dtype=bool)
     for target, task in targets.tasks.items():
         lost &= task.unusable(truth[target]) if target in truth else True
+        if isinstance(task, Classification) and target in truth:
+            unseen |= truth[target] == task.UNSEEN  # in training rows: not among the most frequent
         _count_unseen(name, target, truth.get(target), part, notes)
     problems = [{"row": int(row) + 1, "part": name, "problem": "no usable target"} for row in part.rows[lost]]
     if targets.pairs is not None:
@@ -239,10 +241,11 @@ def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, note
             problem["problem"] = "no pair: the row lacks a side"
         if problems:
             notes.append(f"{name}: {len(problems):,} rows lack a side and are left out")
-    elif name == "train" and recipe.data.on_error == "refuse" and problems:
+    elif name == "train" and recipe.data.on_error == "refuse" and (lost & ~unseen).any():
+        empty = part.rows[lost & ~unseen]
         raise DataError(
-            f"{part.source.table.source}: row {problems[0]['row']}: the target {', '.join(targets.names)} is empty "
-            f"(and in {len(problems) - 1} other rows); fill it, or leave such rows out with --on-error skip"
+            f"{part.source.table.source}: row {int(empty[0]) + 1}: the target {', '.join(targets.names)} is empty "
+            f"(and in {len(empty) - 1} other rows); fill it, or leave such rows out with --on-error skip"
         )
     part.rows = part.rows[~lost]
     if not len(part.rows):
@@ -256,7 +259,7 @@ def _count_unseen(name: str, target: str, codes: np.ndarray | None, part: Part, 
     unseen = np.flatnonzero(codes == -2)
     value = part.source.table.cells(target, part.rows[unseen[:1]])[0]
     notes.append(
-        f"{name}: {len(unseen)} rows have a {target} that training never saw, such as {value!r}; they are not scored"
+        f"{name}: {len(unseen)} rows have a {target} that the model has no class for, such as {value!r}; they are left out"
     )
 
 

@@ -78,7 +78,7 @@ class TaskRecipe(Strict):
 
     Retrieval has no target, and of matching the target is a column of yes and no, or absent where all rows match and
     `negatives` are drawn. `anchor` is the side that others are aligned with, or that drawn negatives exchange.
-    Generation learns texts of up to `max_length` tokens; `references` names a column of more right answers, and
+    Classification keeps the `top_classes` most frequent, or all. Generation learns texts of up to `max_length` tokens; `references` names a column of more right answers, and
     `answer_types` one by which answers are scored apart.
     """
 
@@ -93,6 +93,7 @@ class TaskRecipe(Strict):
     temperature: Annotated[float, Gt(0)] | None = None
     hardness: Annotated[float, Ge(0)] = 0.0
     margin: Annotated[float, Ge(0)] = 0.2
+    top_classes: Annotated[int, Ge(2)] | None = None
     max_length: Annotated[int, Ge(2)] = 64
     references: str | None = None
     answer_types: str | None = None

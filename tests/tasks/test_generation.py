@@ -159,7 +159,6 @@ def test_the_right_answers_are_no_input(tmp_path: Path) -> None:
         ({"generation": {"beams": 0}}, "beams"),
         ({"task": {"type": "generation", "references": "other"}}, "unknown column 'other'"),
         ({"task": {"type": "classification", "max_length": 9}}, "task.max_length belongs to generation"),
-        ({"task": {}, "decoder": "rnn"}, "decoder: belongs to task.type=generation"),
         ({"task": {}, "train": {"scheduled_sampling": 0.5}}, "belongs to task.type=generation"),
     ],
 )
@@ -190,3 +189,21 @@ def test_a_table_without_texts_is_refused(tmp_path: Path) -> None:
         Predictor("caption", output=tmp_path / "run", task={"type": "generation"}, verbose=False).fit(
             Table.from_frame(frame, tmp_path)
         )
+
+
+def test_one_line_makes_it_classification(tmp_path: Path) -> None:
+    """The decoder's section stays in the recipe; rows of rare answers are left out and said."""
+    path = colour_table(tmp_path, 60)
+    frame = pd.read_csv(path)[["photo", "title", "answer"]]
+    frame.loc[:2, "answer"] = ["perhaps", "never", "perhaps not"]
+    predictor = Predictor(
+        "answer",
+        output=tmp_path / "run",
+        task={"type": "classification", "top_classes": 2},
+        decoder="rnn",
+        generation={"beams": 2},
+        train={**TRAIN, "epochs": 1},
+        verbose=False,
+    ).fit(Table.from_frame(frame, tmp_path))
+    assert predictor.classes_ == ["no", "yes"]
+    assert set(predictor.predict(Table.from_frame(frame, tmp_path))) <= {"no", "yes"}

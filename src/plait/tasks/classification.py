@@ -45,12 +45,23 @@ class Classification:
         self._codes = {name: code for code, name in enumerate(self.classes)}
 
     @classmethod
-    def fit(cls, values: Iterable[Any], balanced: bool = False, label_smoothing: float = 0.0) -> "Classification":
-        """Learn the classes from training targets; `balanced` weighs each by the inverse of its frequency."""
+    def fit(
+        cls, values: Iterable[Any], balanced: bool = False, label_smoothing: float = 0.0, most: int | None = None
+    ) -> "Classification":
+        """Learn the classes from training targets.
+
+        Args:
+            values: the targets.
+            balanced: weigh each class by the inverse of its frequency.
+            label_smoothing: share of the target that is spread over all classes.
+            most: keep so many of the most frequent; rows of other classes are neither learned from nor scored.
+        """
         counts: dict[str, int] = {}
         for value in values:
             if not is_missing(value):
                 counts[class_name(value)] = counts.get(class_name(value), 0) + 1
+        if most is not None:
+            counts = dict(sorted(counts.items(), key=lambda item: -item[1])[:most])
         names = sorted(counts, key=_natural)
         weights = [sum(counts.values()) / (len(names) * counts[name]) for name in names] if balanced else None
         return cls(names, weights, label_smoothing)
