@@ -29,8 +29,9 @@ def check_text(recipe: Recipe) -> None:
         RecipeError: one is set.
     """
     if recipe.text is None:
-        if recipe.train.scheduled_sampling:
-            raise RecipeError("train.scheduled_sampling belongs to task.type=generation")
+        for name in ("scheduled_sampling", "self_critical"):
+            if getattr(recipe.train, name):
+                raise RecipeError(f"train.{name} belongs to task.type=generation")
         return
     if len(recipe.task) > 1:
         raise RecipeError("generation is a run's only task; train the others in a run of their own")

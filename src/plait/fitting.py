@@ -22,6 +22,7 @@ from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
 from plait.processors.tabular import as_number, is_missing
 from plait.recipe import Recipe
+from plait.starting import adopt_processors, load_weights
 from plait.tasks import Classification, Matching, Targets, draw_matches
 from plait.training.loop import Metric
 
@@ -71,6 +72,8 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
     notes += [] if targets.pairs is None else [describe(targets.pairs)]
     inputs = build_inputs(recipe, table, rows["train"])
+    if recipe.train.start is not None:
+        inputs = adopt_processors(recipe.train.start, inputs, targets)
     cache = Cache(int(recipe.train.cache_mb * 1e6))
     source = make_source(recipe, table, inputs, targets, cache)
     parts = {name: Part(source, chosen) for name, chosen in rows.items()}
@@ -84,6 +87,8 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
         problems += _drop_unusable(recipe, name, part, targets, notes)
     torch.manual_seed(recipe.train.seed)
     model = build_model(recipe, inputs, targets)
+    if recipe.train.start is not None:
+        notes.append(load_weights(recipe.train.start, model))
     check_remedies(recipe.train, model, has_val="val" in parts)
     return Prepared(recipe, schema, inputs, targets, parts, model, notes, problems)
 
@@ -259,7 +264,7 @@ def _count_unseen(name: str, target: str, codes: np.ndarray | None, part: Part, 
     unseen = np.flatnonzero(codes == -2)
     value = part.source.table.cells(target, part.rows[unseen[:1]])[0]
     notes.append(
-        f"{name}: {len(unseen)} rows have a {target} that the model has no class for, such as {value!r}; they are left out"
+        f"{name}: {len(unseen)} rows have a {target} that the model has no class for, such as {value!r}; left out"
     )
 
 

@@ -14,6 +14,7 @@ from plait.data.negatives import with_negatives
 from plait.data.plan import BatchPlan
 from plait.errors import RecipeError
 from plait.model import MultimodalModel
+from plait.self_critic import SelfCritic
 from plait.tasks import Matching, Retrieval, Targets
 from plait.training.balance import GradientModulation
 from plait.training.blending import JOINT, Rows, estimate_blend
@@ -50,6 +51,7 @@ class Objective:
         encoders: dict[str, Any] = dict(model.encoders.items())
         check_remedies(settings, model)
         model.chunk = settings.gradient_cache
+        self.critic = SelfCritic(targets.text, settings.seed) if targets.text and settings.self_critical else None
         pairs = targets.pairs
         self.drawn = pairs if isinstance(pairs, Matching) and pairs.drawn else None
         self.across = isinstance(pairs, Retrieval) and accelerator is not None and accelerator.num_processes > 1
@@ -67,6 +69,9 @@ class Objective:
         output = model(batch)
         if self.across and model.training:  # what other processes hold are negatives too
             output.predictions, batch.targets = gather_rows(output.predictions, batch.targets)
+        if self.critic is not None and model.training:
+            likelihood = self.targets.loss(output.predictions, batch.targets)
+            return (1 - settings.self_critical) * likelihood + settings.self_critical * self.critic(model, batch)
         if self.modulation is not None:
             self.modulation.note(output, batch.targets)
         if self.blend is not None:

@@ -78,8 +78,8 @@ class TaskRecipe(Strict):
 
     Retrieval has no target, and of matching the target is a column of yes and no, or absent where all rows match and
     `negatives` are drawn. `anchor` is the side that others are aligned with, or that drawn negatives exchange.
-    Classification keeps the `top_classes` most frequent, or all. Generation learns texts of up to `max_length` tokens; `references` names a column of more right answers, and
-    `answer_types` one by which answers are scored apart.
+    Classification keeps the `top_classes` most frequent, or all. Generation learns texts of up to `max_length`
+    tokens; `references` names a column of more right answers, `answer_types` one by which answers are scored apart.
     """
 
     target: str | None = None

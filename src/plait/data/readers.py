@@ -13,9 +13,11 @@ import pyarrow.parquet
 
 from plait.data.formats import (
     FORMATS,
+    is_chat,
     is_flickr,
     is_saved_dataset,
     is_shards,
+    read_chats,
     read_flickr_csv,
     read_hub_dataset,
     read_saved_dataset,
@@ -148,6 +150,8 @@ def read_jsonl(path: Path) -> Table:
     """One JSON object a line. A column of mixed kinds becomes text; a list of texts stays a list."""
     kinds: dict[str, set[str]] = {}
     for row in _json_rows(path):
+        if not kinds and is_chat(row):
+            return read_chats(path, list(_json_rows(path)))
         for name, value in row.items():
             kinds.setdefault(name, set()).add(_json_kind(value))
     types = {name: _arrow_type(seen - {"null"}) for name, seen in kinds.items()}

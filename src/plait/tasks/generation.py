@@ -66,6 +66,8 @@ class Generation:
         self.label_smoothing = label_smoothing
         self.language_model = None if language_model is None else dict(language_model)
         self.default_metric = ("vqa_accuracy" if references else "exact_match") if short else "CIDEr"
+        self._scorer: CaptionScorer | None = None
+        self._scored = 0
         self.known: list[tuple[tuple[str, ...], str]] = []  # right answers and their type, by code
 
     @staticmethod
@@ -177,6 +179,14 @@ class Generation:
     def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]:
         """What a predictions file holds: the text, and the score that it was found with."""
         return {name: self.answers(predictions), f"{name}_score": predictions[:, 1]}
+
+    def rewards(self, texts: Sequence[str], codes: np.ndarray) -> np.ndarray:
+        """`[N]` how good texts are, each against the right answers of a code: CIDEr, or exact match of short ones."""
+        if self.short:
+            return exact_match(texts, [self.known[code][0] for code in codes.tolist()])
+        if self._scorer is None or self._scored != len(self.known):
+            self._scorer, self._scored = CaptionScorer([right or ("",) for right, _ in self.known]), len(self.known)
+        return self._scorer.consensus(texts, codes)
 
     def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics over the distinct questions, each against all of its right answers."""

@@ -56,6 +56,10 @@ class TrainSettings:
         gradient_cache: values that an encoder holds the activations of at once, so that a batch (and the negatives of
             retrieval) is not bound by memory: each part is encoded twice, the gradients are the whole batch's. 0 for
             all at once.
+        start: a former run to begin from: its vocabularies, and its weights wherever name and shape agree.
+        self_critical: of a decoder: share of the loss that rewards texts that score better than those it would write
+            by itself (1612.00563), by CIDEr, or by exact match of short answers; the rest is the likelihood of the
+            training texts. Begin from a run that writes already (`start`). 0 for none.
         scheduled_sampling: of a decoder: share of the words that it is told in training, replaced by those that it
             would have said, so that it learns to go on from its own mistakes; 0 for none.
         shard: under `torchrun`, split weights, gradients and optimizer state over the processes (FSDP2) instead of
@@ -93,6 +97,8 @@ class TrainSettings:
     gradient_modulation: Annotated[float, Ge(0)] = 0.0
     gradient_blending: Annotated[int, Ge(0)] = 0
     gradient_cache: Annotated[int, Ge(0)] = 0
+    start: str | None = None
+    self_critical: Share = 0.0
     scheduled_sampling: Annotated[float, Ge(0), Le(0.9)] = 0.0
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Captions in JSON: COCO's, COCO's results, and Karpathy's splits."""
+"""Captions in JSON: COCO's, COCO's results, Karpathy's splits; and what else a `.json` may hold."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,29 +8,41 @@ from typing import Any
 import pandas as pd
 
 from plait import console
+from plait.data.formats.conversations import is_chat, read_chats, read_dialogs, read_vqa, vqa_partner
 from plait.data.formats.pictures import counted, locate
 from plait.data.table import Table
 from plait.errors import DataError
 
 SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}  # restval trains, as everybody does
 KNOWN = (
-    'COCO captions {"images", "annotations"}, results [{"image_id", "caption"}] or Karpathy {"images": [{"sentences"}]}'
+    'COCO captions {"images", "annotations"}, results [{"image_id", "caption"}], Karpathy {"images": [{"sentences"}]}, '
+    'VQA {"questions"}, VisDial {"data": {"dialogs"}} or chats [{"messages"}]'
 )
 
 
 def read_captions_json(path: Path) -> Table:
-    """A JSON file of captions → `image`, `caption` and ids, a row a caption; see `KNOWN`.
+    """A JSON file → a table: of captions `image`, `caption` and ids, a row a caption; see `KNOWN` for the others.
 
     Captions whose picture is not listed, and pictures without a caption, are counted, named and left out.
 
     Raises:
         DataError: it is no JSON, none of the known formats, or the pictures are nowhere near.
     """
+    held = _json(path)
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({str(error)[:120]})") from error
-    try:
+        if isinstance(held, list) and held and is_chat(held[0]):
+            return read_chats(path, held)
+        if isinstance(held, dict) and "questions" in held:
+            partner = vqa_partner(path)
+            return read_vqa(path, held, _json(partner) if partner.is_file() else None)
+        if isinstance(held, dict) and isinstance(held.get("data"), dict) and "dialogs" in held["data"]:
+            dense = path.with_name(f"{path.stem}_dense_annotations.json")
+            return read_dialogs(path, held, _json(dense) if dense.is_file() else None)
+        if isinstance(held, dict) and "question_id" in (held.get("annotations") or [{}])[0]:
+            partner = vqa_partner(path)
+            if not partner.is_file():
+                raise DataError(f"{path}: annotations of VQA need their questions, {partner.name}, beside them")
+            return read_vqa(partner, _json(partner), held)
         if isinstance(held, list):
             return _results(path, held)
         if isinstance(held, dict) and "annotations" in held:
@@ -40,6 +52,13 @@ def read_captions_json(path: Path) -> Table:
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(f"{path}: expected {KNOWN}; an entry lacks or has a wrong {error}") from error
     raise DataError(f"{path}: expected {KNOWN}, got {type(held).__name__} {str(held)[:60]}")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON ({str(error)[:120]})") from error
 
 
 def _coco(path: Path, held: Mapping[str, Any]) -> Table:

@@ -1,0 +1,206 @@
+"""Questions about pictures in JSON: VQAv2, visual dialogs, and chats with pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from plait import console
+from plait.data.formats.pictures import counted, locate
+from plait.data.table import Table
+from plait.errors import DataError
+
+MARK = "<image>"
+USER, ANSWERS = ("user", "human"), ("assistant", "gpt")
+
+
+def read_vqa(path: Path, held: Mapping[str, Any], other: Mapping[str, Any] | None) -> Table:
+    """VQAv2's questions, with the annotations beside them → `image`, `question`, `answer`, `answers` and their types.
+
+    Args:
+        path: the file of questions.
+        held: its contents.
+        other: the annotations; None where there are none, as of a test set.
+
+    Raises:
+        DataError: the pictures are nowhere near, or no annotation is about a question.
+    """
+    notes = {} if other is None else {note["question_id"]: note for note in other["annotations"]}
+    subtype = str(held.get("data_subtype") or _year(path))
+    rows, silent = [], []
+    for entry in held["questions"]:
+        identity = entry["question_id"]
+        if other is not None and identity not in notes:
+            silent.append(identity)
+            continue
+        note = notes.get(identity, {})
+        image = f"COCO_{subtype}_{int(entry['image_id']):012d}.jpg" if subtype else f"{int(entry['image_id']):012d}.jpg"
+        people = [one["answer"] if isinstance(one, dict) else one for one in note.get("answers", [])]
+        said = (note.get("multiple_choice_answer"), people or None, note.get("answer_type"), note.get("question_type"))
+        rows.append((image, entry["question"], *said, identity, entry["image_id"]))
+    if silent:
+        console.say(counted(path, "questions have no annotation", silent))
+    if not rows:
+        raise DataError(f"{path}: no annotation's question_id is among the questions' ids")
+    names = ["image", "question", "answer", "answers", "answer_type", "question_type", "question_id", "image_id"]
+    frame = pd.DataFrame(rows, columns=names)
+    if other is None:
+        frame = frame.drop(columns=["answer", "answers", "answer_type", "question_type"])
+    root, folder = locate(path, [rows[0][0]], [subtype])
+    frame["image"] = [(folder / name).as_posix() for name in frame["image"]]
+    return _table(path, root, frame)
+
+
+def vqa_partner(path: Path) -> Path:
+    """The annotations that belong to a file of questions, and the other way round, by VQAv2's names."""
+    name = path.name
+    if "_questions" in name:
+        return path.with_name(name.replace("OpenEnded_", "").replace("_questions", "_annotations"))
+    return path.with_name(name.replace("mscoco", "OpenEnded_mscoco").replace("_annotations", "_questions"))
+
+
+def read_dialogs(path: Path, held: Mapping[str, Any], dense: Sequence[Mapping[str, Any]] | None) -> Table:
+    """VisDial 1.0 → a row a turn: `image`, `caption`, `history`, `question`, `answer`, `turn`, `options`.
+
+    `history` holds the caption and the turns before. `options` and `gt_index` (from 0) are there where the file has
+    them, and `relevance` where dense annotations lie beside it.
+
+    Raises:
+        DataError: the pictures are nowhere near.
+    """
+    data, split = held["data"], str(held.get("split", ""))
+    questions, answers = data["questions"], data["answers"]
+    worth = {(d["image_id"], d["round_id"]): d["gt_relevance"] for d in dense or []}
+    rows = []
+    for dialog in data["dialogs"]:
+        said = str(dialog["caption"]).strip()
+        history = [said]
+        for turn, one in enumerate(dialog["dialog"], 1):
+            question = f"{questions[one['question']]}?" if isinstance(one["question"], int) else one["question"]
+            if "answer" not in one and "answer_options" not in one:
+                history.append(question)  # of a test set the last turn alone is to be answered
+                continue
+            answer = answers[one["answer"]] if "answer" in one else None
+            options = [answers[n] for n in one.get("answer_options", [])] or None
+            relevance = worth.get((dialog["image_id"], turn))
+            asked = ("\n".join(history), question, answer, turn, options, one.get("gt_index"), relevance)
+            rows.append((dialog["image_id"], said, *asked))
+            history.append(f"{question} {answer}.")
+    names = ["image_id", "caption", "history", "question", "answer", "turn", "options", "gt_index", "relevance"]
+    frame = pd.DataFrame(rows, columns=names)
+    frame = frame.drop(columns=[n for n in ("options", "gt_index", "relevance", "answer") if frame[n].isna().all()])
+    usual = [("VisualDialog", split), ("COCO", "train2014"), ("COCO", "val2014"), ("COCO", split)]
+    for kind, part in usual:  # the training dialogs are about COCO's pictures of both parts
+        images = [f"{kind}_{part}_{int(identity):012d}.jpg" for identity in frame["image_id"]]
+        try:
+            root, folder = locate(path, images, [f"VisualDialog_{split}", split, part])
+        except DataError:
+            continue
+        frame.insert(
+            0,
+            "image",
+            [_first_of(root, folder, name, identity) for name, identity in zip(images, frame["image_id"], strict=True)],
+        )
+        return _table(path, root, frame)
+    raise DataError(
+        f"{path}: pictures such as VisualDialog_{split}_….jpg are not near; put their folder beside the file"
+    )
+
+
+def _first_of(root: Path, folder: Path, name: str, identity: Any) -> str:
+    """A picture's path; of COCO's two parts the one that holds it."""
+    for part, other in (("train2014", "val2014"), ("val2014", "train2014")):
+        if part in name and not (root / folder / name).is_file():
+            elsewhere = Path(str(folder).replace(part, other)) / name.replace(part, other)
+            if (root / elsewhere).is_file():
+                return elsewhere.as_posix()
+    return (folder / name).as_posix()
+
+
+def chat_rows(row: Mapping[str, Any], number: int, source: str) -> list[dict[str, Any]]:
+    """A chat → a row for each thing that the assistant said: `image`, `history`, `question`, `answer`.
+
+    Both common forms: place holders in a text (`<image>`, as LLaVA's `conversations` have too), and content that is a
+    list of parts. Other columns stay.
+
+    Raises:
+        DataError: the place holders are more or fewer than the pictures, or a message has no role or content.
+
+    >>> messages = [{"role": "user", "content": "<image>\\nWhat is it?"}, {"role": "assistant", "content": "a cat"}]
+    >>> chat_rows({"messages": messages, "images": ["cat.jpg"]}, 1, "chats.jsonl")
+    [{'image': 'cat.jpg', 'history': None, 'question': 'What is it?', 'answer': 'a cat'}]
+    """
+    key = "messages" if "messages" in row else "conversations"
+    listed = row.get("images", row.get("image"))
+    pictures = [] if listed is None else [listed] if isinstance(listed, str) else [_path(one) for one in listed]
+    turns, marks, inline = [], 0, []
+    for message in row[key] or []:
+        role, content = (
+            message.get(name) for name in (("role", "content") if "role" in message else ("from", "value"))
+        )
+        if role is None or content is None:
+            raise DataError(f"{source}: row {number}: a message needs a role and content, got {str(message)[:60]}")
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        words = [str(part.get("text", "")) for part in parts if part.get("type", "text") == "text"]
+        shown = [part for part in parts if part.get("type") in ("image", "image_url")]
+        inline += [
+            _path(part.get("image") or part.get("image_url"))
+            for part in shown
+            if part.get("image") or part.get("image_url")
+        ]
+        marks += len(shown) + sum(text.count(MARK) for text in words)
+        turns.append((role, " ".join(" ".join(words).replace(MARK, " ").split())))
+    pictures = pictures or inline
+    if marks != len(pictures):
+        raise DataError(
+            f"{source}: row {number}: {marks} place holders ({MARK}) and {len(pictures)} pictures; each picture "
+            "needs one"
+        )
+    other = {name: value for name, value in row.items() if name not in (key, "images", "image")}
+    rows: list[dict[str, Any]] = []
+    history: list[str] = []
+    question = ""
+    for role, text in turns:
+        if role in ANSWERS:
+            said = "\n".join(history) or None
+            rows.append(
+                {"image": ";".join(pictures) or None, "history": said, "question": question, "answer": text, **other}
+            )
+            history.append(f"{question} {text}".strip())
+            question = ""
+        else:
+            question = f"{question} {text}".strip() if role in USER or not question else question
+    return rows
+
+
+def read_chats(path: Path, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Chats → a row for each thing that the assistant said; see `chat_rows`.
+
+    Raises:
+        DataError: a chat is damaged, or none says anything.
+    """
+    found = [made for number, row in enumerate(rows, 1) for made in chat_rows(row, number, str(path))]
+    if not found:
+        raise DataError(f"{path}: no message of an assistant; there is nothing to learn")
+    return _table(path, path.parent, pd.DataFrame(found))
+
+
+def is_chat(row: Any) -> bool:
+    """Whether a row of JSON is a chat."""
+    return isinstance(row, Mapping) and any(isinstance(row.get(key), list) for key in ("messages", "conversations"))
+
+
+def _path(value: Any) -> str:
+    found = value.get("path") or value.get("url") or value.get("image") if isinstance(value, dict) else value
+    return str(found).removeprefix("file://")
+
+
+def _year(path: Path) -> str:
+    return next((part for part in path.stem.split("_") if part[-4:].isdigit() and not part.isdigit()), "")
+
+
+def _table(path: Path, root: Path, frame: pd.DataFrame) -> Table:
+    table = Table.from_frame(frame, root)
+    table.source = str(path)
+    return table
