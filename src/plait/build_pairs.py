@@ -18,7 +18,7 @@ OPTIONS = {
     "multilabel": {"class_weights", "weight"},
     "regression": {"weight"},
     "matching": {"anchor", "negatives"},
-    "generation": {"max_length", "references", "answer_types", "label_smoothing"},
+    "generation": {"max_length", "texts", "references", "answer_types", "label_smoothing"},
     "retrieval": {"anchor", "loss", "temperature", "hardness", "margin"},
 }
 ONLY_WITH = {"hardness": "info_nce", "margin": "triplet"}

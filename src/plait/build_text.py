@@ -66,13 +66,13 @@ def build_generation(recipe: Recipe, spec: TaskRecipe, table: Table, rows: np.nd
     cells = table.cells(target, rows)
     learned = fit_texts(cells, target, recipe.decoder.vocab_size, spec.max_length, recipe.decoder.lowercase)
     texts, model = learned, None
+    short = Generation.are_short(cells) if spec.texts == "auto" else spec.texts == "answers"
     if is_language_model(recipe):
-        short_prompt = "Answer with a word or two." if Generation.are_short(cells) else "Describe this."
-        prompt = recipe.decoder.prompt or short_prompt
+        prompt = recipe.decoder.prompt or ("Answer with a word or two." if short else "Describe this.")
         texts, before, after = load_words(_model_name(recipe), spec.max_length, prompt)
         model = {"before": before, "after": after}
     options = (spec.references, spec.answer_types, spec.label_smoothing, model)
-    return Generation(target, sides_of(recipe)[0], texts, Generation.are_short(cells), *options)
+    return Generation(target, sides_of(recipe)[0], texts, short, *options)
 
 
 def is_language_model(recipe: Recipe) -> bool:

@@ -78,8 +78,9 @@ class TaskRecipe(Strict):
 
     Retrieval has no target, and of matching the target is a column of yes and no, or absent where all rows match and
     `negatives` are drawn. `anchor` is the side that others are aligned with, or that drawn negatives exchange.
-    Classification keeps the `top_classes` most frequent, or all. Generation learns texts of up to `max_length`
-    tokens; `references` names a column of more right answers, `answer_types` one by which answers are scored apart.
+    Classification keeps the `top_classes` most frequent, or all. Generation learns texts of up to `max_length` tokens,
+    scored as short `answers` or as `captions` (`auto` looks at them); `references` names a column of more right
+    answers, `answer_types` one by which answers are scored apart.
     """
 
     target: str | None = None
@@ -95,6 +96,7 @@ class TaskRecipe(Strict):
     margin: Annotated[float, Ge(0)] = 0.2
     top_classes: Annotated[int, Ge(2)] | None = None
     max_length: Annotated[int, Ge(2)] = 64
+    texts: Literal["auto", "answers", "captions"] = "auto"
     references: str | None = None
     answer_types: str | None = None
 
