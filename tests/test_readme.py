@@ -17,6 +17,7 @@ from plait.datasets import DATASETS, tuxpaint
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "retrieval.md").read_text(encoding="utf-8")
+WORDS_OUT = (ROOT / "docs" / "generation.md").read_text(encoding="utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 
 
@@ -106,6 +107,8 @@ def test_commands_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(pd.read_parquet(folder / "answers.parquet")) == 24
     for block in blocks("python", PAGE):
         exec(compile(block, "retrieval.md", "exec"), {})
+    for block in blocks("python", WORDS_OUT):
+        exec(compile(block, "generation.md", "exec"), {})
 
 
 def test_python_blocks_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +119,13 @@ def test_python_blocks_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_links_lead_somewhere() -> None:
     page = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
-    for text, base in ((README, ROOT), (CHINESE, ROOT), (page, ROOT / "docs"), (PAGE, ROOT / "docs")):
+    for text, base in (
+        (README, ROOT),
+        (CHINESE, ROOT),
+        (page, ROOT / "docs"),
+        (PAGE, ROOT / "docs"),
+        (WORDS_OUT, ROOT / "docs"),
+    ):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:
                 assert (base / target).exists(), target

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 
 from plait.errors import DataError
+from plait.processors.text import train_tokenizer
 
 SPECIAL = ["[PAD]", "[BEGIN]", "[END]"]
 
@@ -48,19 +49,7 @@ class TargetText:
             max_length: tokens a text.
             lowercase: fold case, which a small table gains from.
         """
-        tokenizer = Tokenizer(models.BPE())
-        steps: list[Any] = [normalizers.NFKC()] + ([normalizers.Lowercase()] if lowercase else [])
-        tokenizer.normalizer = normalizers.Sequence(steps)
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            min_frequency=2,
-            special_tokens=SPECIAL,
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer = train_tokenizer(texts, vocab_size, lowercase, SPECIAL)
         return cls(tokenizer, SPECIAL.index("[BEGIN]"), SPECIAL.index("[END]"), max_length)
 
     @property

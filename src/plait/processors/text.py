@@ -1,7 +1,7 @@
 """Text: byte-pair tokens."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,24 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 
 PAD = "[PAD]"
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int, lowercase: bool, special: Sequence[str]) -> Tokenizer:
+    """A byte-level byte-pair vocabulary (1508.07909) of texts, read once; ids begin with the special tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    steps: list[Any] = [normalizers.NFKC()] + ([normalizers.Lowercase()] if lowercase else [])
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=list(special),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
 
 
 class TextProcessor:
@@ -53,19 +71,7 @@ class TextProcessor:
             max_length: tokens a text.
             lowercase: fold case, which a small table gains from.
         """
-        tokenizer = Tokenizer(models.BPE())
-        steps: list[Any] = [normalizers.NFKC()] + ([normalizers.Lowercase()] if lowercase else [])
-        tokenizer.normalizer = normalizers.Sequence(steps)
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            min_frequency=2,
-            special_tokens=[PAD],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer = train_tokenizer(texts, vocab_size, lowercase, [PAD])
         return cls(tokenizer, max_length, pad_id=0)
 
     @property
