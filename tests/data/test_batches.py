@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fakes import picture
 from plait.data.batches import Cache, InputSpec, TableSource, TensorSource
 from plait.data.loader import load
-from plait.data.plan import BatchPlan
+from plait.data.plan import BatchPlan, padded_share
 from plait.data.table import Table
 from plait.errors import DataError
 from plait.processors import ImageProcessor, TabularProcessor, TextProcessor
@@ -142,3 +142,19 @@ def test_plan_shares_batches_between_processes() -> None:
     plans = [BatchPlan(np.arange(40), 4, shuffle=True, part=part, parts=2) for part in range(2)]
     rows = [np.concatenate(list(plan.epoch(0))) for plan in plans]
     assert sorted(np.concatenate(rows)) == list(range(40)) and plans[0].steps == plans[1].steps == 5
+
+
+def test_batches_of_similar_lengths() -> None:
+    random = np.random.default_rng(0)
+    lengths = random.integers(1, 40, 1000)
+    rows = np.arange(1000) + 5
+    loose, tight = BatchPlan(rows, 32, seed=1), BatchPlan(rows, 32, seed=1, lengths=lengths)
+    assert padded_share(loose, lengths) > 0.4 and padded_share(tight, lengths) < 0.1
+    for epoch in (0, 1):
+        seen = np.concatenate(list(tight.epoch(epoch)))
+        assert sorted(seen.tolist()) == rows.tolist()
+    first, second = ([batch.tolist() for batch in tight.epoch(epoch)] for epoch in (0, 1))
+    assert first != second and first == [batch.tolist() for batch in tight.epoch(0)]
+    assert [len(batch) for batch in first] == [32] * 31 + [8]
+    means = [lengths[np.array(batch) - 5].mean() for batch in first[:-1]]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5  # long ones do not come last

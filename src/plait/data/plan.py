@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+WINDOW = 16  # batches that rows are sorted by length within
+
 
 class BatchPlan:
     """Shuffled batches of rows; rows of one group stay together.
@@ -18,6 +20,8 @@ class BatchPlan:
         shuffle: else rows come in their order (with groups: a group's rows together).
         seed: of the shuffling.
         part, parts: this process's share of the batches, for data-parallel training.
+        lengths: `[N]` of each row's text; shuffled rows are sorted by it within `WINDOW` batches, so that those of a
+            batch are alike and little is padded. Not with groups.
 
     >>> plan = BatchPlan(np.arange(6), batch_size=2, groups=np.array([0, 1, 0, 1, 2, 2]), shuffle=False)
     >>> [batch.tolist() for batch in plan.epoch(0)]
@@ -33,7 +37,9 @@ class BatchPlan:
         seed: int = 0,
         part: int = 0,
         parts: int = 1,
+        lengths: np.ndarray | None = None,
     ) -> None:
+        self.lengths = lengths if shuffle and groups is None else None
         self.rows = rows
         self.batch_size = batch_size
         self.groups = None if groups is None else _singletons(groups)
@@ -66,6 +72,8 @@ class BatchPlan:
         count = len(self.rows)
         if self.groups is None:
             order = random.permutation(count) if self.shuffle else np.arange(count)
+            if self.lengths is not None:
+                order = _alike(order, self.lengths, self.batch_size, random)
             return order, _edges(count, self.batch_size)
         return self._grouped(random)
 
@@ -85,6 +93,31 @@ class BatchPlan:
         if cuts[-1] != len(order):
             cuts.append(len(order))
         return order, np.array(cuts)
+
+
+def padded_share(plan: BatchPlan, lengths: np.ndarray, epoch: int = 0) -> float:
+    """Share of an epoch's places that hold no token, where every text of a batch is as long as its longest.
+
+    >>> lengths = np.array([1, 1, 4, 4])
+    >>> padded_share(BatchPlan(np.arange(4), 2, shuffle=False), lengths)
+    0.0
+    """
+    of = dict(zip(plan.rows.tolist(), lengths.tolist(), strict=True))
+    sizes = [[of[row] for row in batch.tolist()] for batch in plan.epoch(epoch)]
+    places = sum(max(batch) * len(batch) for batch in sizes)
+    return 1 - sum(map(sum, sizes)) / max(1, places)
+
+
+def _alike(order: np.ndarray, lengths: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """An order in which the rows of a batch are of similar length; which batch comes when stays random."""
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), size * WINDOW):
+        window = order[start : start + size * WINDOW]
+        window = window[np.argsort(lengths[window], kind="stable")]
+        batches += [window[cut : cut + size] for cut in range(0, len(window), size)]
+    whole = [batch for batch in batches if len(batch) == size]
+    rest = [batch for batch in batches if len(batch) < size]  # one at most, and it stays the last
+    return np.concatenate([*(whole[n] for n in random.permutation(len(whole))), *rest])
 
 
 def _edges(count: int, size: int) -> np.ndarray:

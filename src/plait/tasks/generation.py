@@ -145,6 +145,11 @@ class Generation:
         """The right answers of a row."""
         return self.known[int(truth[0])][0]
 
+    def lengths(self, truth: np.ndarray) -> np.ndarray:
+        """`[N]` tokens of each row's own text."""
+        found: np.ndarray = (truth[:, CODE:] >= 0).sum(axis=1)
+        return found
+
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no text."""
         return encoded[:, CODE] < 0
