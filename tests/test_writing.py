@@ -14,7 +14,7 @@ from plait.errors import DataError, RecipeError
 from plait.metrics.caption import CaptionScorer
 from plait.predictor import Predictor
 from plait.scoring import score_files
-from plait.writing import Writer
+from plait.writing import Writer, evaluate_ranked
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,35 @@ def test_mistakes_are_named(run: Path, arguments: list[Any], message: str) -> No
     assert isinstance(done.exception, (DataError, RecipeError))
     with pytest.raises((DataError, RecipeError), match=message):
         raise done.exception
+
+
+def test_options_are_ranked_by_their_likelihood(run: Path) -> None:
+    table = run.parent / "table.csv"
+    frame = pd.read_csv(table).head(12)
+    frame["options"] = [json.dumps(["yes", "no", "perhaps"])] * 12
+    frame["relevance"] = [json.dumps([1.0, 0.5, 0.0])] * 12
+    frame.drop(columns="relevance").to_csv(run.parent / "ranked.csv", index=False)
+    writer = Writer(Predictor.load(run))
+    scores = writer.rank(run.parent / "ranked.csv", [["yes", "no"]] * 12)
+    held = Writer(Predictor.load(run), ["yes", "no"], beams=2, best=2)
+    for row in range(3):
+        asked = {"photo": str(run.parent / frame["photo"][row]), "title": frame["title"][row]}
+        found = dict(held.write(asked))
+        assert scores[row] == pytest.approx([found["yes"], found["no"]], abs=1e-4)
+    done = invoke("evaluate", run, run.parent / "ranked.csv", "--options", "options", "--json")
+    said = json.loads(done.stdout)
+    place = [list(s) for s in writer.rank(run.parent / "ranked.csv", [["yes", "no", "perhaps"]] * 12)]
+    ranks = [
+        1 + sum(o > s[["yes", "no", "perhaps"].index(a)] for o in s)
+        for s, a in zip(place, frame["answer"], strict=True)
+    ]
+    assert said["mean_rank"] == pytest.approx(sum(ranks) / 12) and set(said) == {"mrr", "r1", "r5", "r10", "mean_rank"}
+    frame["options"] = [json.dumps(["perhaps"])] * 12
+    frame.to_csv(run.parent / "ranked.csv", index=False)
+    with pytest.raises(DataError, match="row 1: the answer .* is none of its options"):
+        evaluate_ranked(writer, run.parent / "ranked.csv", "options")
+    with pytest.raises(DataError, match="row 1 has no options"):
+        writer.rank(run.parent / "ranked.csv", [[]] * 12)
 
 
 COCO = {

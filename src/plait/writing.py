@@ -10,15 +10,19 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from plait.data.batches import TableSource
+from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, unknown
 from plait.generation.choices import AnswerTree
 from plait.generation.search import NONE, generate
 from plait.generation.settings import GenerationSettings
+from plait.metrics.dialog import rank_metrics, ranks_of_scores, visdial_ndcg
 from plait.opening import source_for
 from plait.predictor import Predictor
 from plait.tasks import Generation
-from plait.types import Tokens
+from plait.tasks.generation import texts_of, token_loss
+from plait.types import Fused, Tokens
 
 Told = Callable[[str], None]
 
@@ -86,11 +90,8 @@ class Writer:
                 raise DataError(unknown("column", name, self.inputs))
         table = Table(pa.table({name: [value] for name, value in values.items()}), None, "the row")
         source = source_for(self.predictor.recipe_, table, self.predictor.inputs_, None)
-        model = self.predictor.model_.eval()
         with torch.inference_mode():
-            batch = source.batch(np.array([0])).to(model.device)
-            tokens: dict[str, Tokens] = {name: model.encode(name, batch.inputs[name], 1) for name in model.encoders}
-            context = model.fusion(tokens).tokens
+            context = self._context(source, 0)
             pieces = _Pieces(self.task, told) if told and self.settings.beams == self.settings.best == 1 else None
             found = generate(self.head.decoder, context, self.settings, self.tree, pieces)
         texts = [self.task.texts.decode(ids) for ids in found.ids[0].tolist()]
@@ -99,6 +100,41 @@ class Writer:
                 texts[0] if pieces is None else texts[0].removeprefix(pieces.said)
             )  # what is left, such as half a letter
         return list(zip(texts, found.scores[0].tolist(), strict=True))
+
+    @torch.inference_mode()
+    def rank(self, table: Any, options: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """How likely each option is as the answer to its row: the mean log-probability of a token.
+
+        Args:
+            table: the rows.
+            options: of each row, the texts to choose from.
+
+        Raises:
+            DataError: a row has none.
+        """
+        source = source_for(self.predictor.recipe_, table, self.predictor.inputs_, None)
+        found = []
+        for row, texts in enumerate(options):
+            if not len(texts):
+                raise DataError(f"{source.table.source}: row {row + 1} has no options to rank")
+            ids = self.task.texts.encode_all(list(texts))
+            padded = torch.full((len(ids), max(map(len, ids))), NONE)
+            for place, one in enumerate(ids):
+                padded[place, : len(one)] = torch.tensor(one)
+            seen = self._context(source, row)
+            many = Tokens(seen.x.expand(len(ids), -1, -1), seen.mask.expand(len(ids), -1))
+            fused = Fused(seen.x[:, 0], lambda many=many: many)  # type: ignore[misc]
+            logits = self.head.taught(fused, padded.to(seen.x.device))
+            found.append(-token_loss(logits, padded.to(seen.x.device)).cpu().numpy())
+        return found
+
+    def _context(self, source: TableSource, row: int) -> Tokens:
+        """The fused tokens of one row."""
+        model = self.predictor.model_.eval()
+        batch = source.batch(np.array([row])).to(model.device)
+        tokens: dict[str, Tokens] = {name: model.encode(name, batch.inputs[name], 1) for name in model.encoders}
+        context: Tokens = model.fusion(tokens).tokens
+        return context
 
     def write_frames(self, table: Any, problems: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """Texts about every row, as frames with the row's number, the text and its score."""
@@ -133,3 +169,36 @@ def _tree(task: Generation, choices: Sequence[str]) -> AnswerTree:
         if len(tokens) == most and len(task.texts.tokenizer.encode(text, add_special_tokens=False).ids) >= most:
             raise RecipeError(f"--choices: {text[:40]!r} is longer than the {most} tokens that were learned")
     return AnswerTree([tokens[:-1] for tokens in ids], task.texts.end)
+
+
+def evaluate_ranked(writer: Writer, table: Any, column: str) -> dict[str, float]:
+    """MRR, R@1/5/10 and mean rank of the true answer among each row's options, and NDCG where relevance is known.
+
+    Args:
+        writer: of the run.
+        table: rows with a column of options (lists), and either `gt_index` (from 0) or the run's target, which then is
+            one of the options; `relevance` holds a number an option.
+        column: of the options.
+
+    Raises:
+        DataError: a column is absent, or a row's true answer is none of its options.
+    """
+    opened = open_table(table)
+    options = [texts_of(cell) for cell in opened.iterate(column)]
+    scores = writer.rank(opened, options)
+    ranks = [ranks_of_scores(one) for one in scores]
+    if "gt_index" in opened:
+        places = [int(cell) for cell in opened.iterate("gt_index")]
+    else:
+        answers = [(texts_of(cell) or [""])[0] for cell in opened.iterate(writer.task.target)]
+        for row, (answer, texts) in enumerate(zip(answers, options, strict=True), 1):
+            if answer not in texts:
+                raise DataError(f"{opened.source}: row {row}: the answer {answer[:40]!r} is none of its options")
+        places = [texts.index(answer) for answer, texts in zip(answers, options, strict=True)]
+    found = rank_metrics(np.array([rank[place] for rank, place in zip(ranks, places, strict=True)]))
+    if "relevance" in opened:
+        worth = list(opened.iterate("relevance"))
+        rows = [n for n, one in enumerate(worth) if one is not None and len(one)]
+        if rows:
+            found["ndcg"] = visdial_ndcg([ranks[n] for n in rows], [np.asarray(worth[n], dtype=float) for n in rows])
+    return found

@@ -108,6 +108,9 @@ def evaluate(
         Path | None, typer.Option(help="Of a retrieval run: a matching run that puts the first in order.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="With --rerank: how many of each query's it looks at.")] = 20,
+    options: Annotated[
+        str | None, typer.Option(help="Of a run that writes: rank the texts of this column, a list a row.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="With those: a page with the curves.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -127,6 +130,11 @@ def evaluate(
         raise DataError("evaluate what? Name a run and a table, or --predictions and --references")
     if shots:
         _evaluate_shots(run, table, target, shots, template, output, as_json)
+        return
+    if options is not None:
+        from plait.writing import Writer, evaluate_ranked
+
+        _show_scores(evaluate_ranked(Writer(Predictor.load(run)), table, options), as_json)
         return
     if rerank is not None:
         from plait.reranking import evaluate_reranked
