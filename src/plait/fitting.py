@@ -91,17 +91,18 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
         notes.append(load_weights(recipe.train.start, model))
     check_remedies(recipe.train, model, has_val="val" in parts)
     prepared = Prepared(recipe, schema, inputs, targets, parts, model, notes, problems)
-    return _with_padding_note(prepared)
-
-
-def _with_padding_note(prepared: Prepared) -> Prepared:
-    """Say what batches of texts of similar length save."""
-    plan, text = plan_for(prepared, "train", shuffle=True), prepared.targets.text
-    if text is not None and plan.lengths is not None:
-        loose = BatchPlan(plan.rows, plan.batch_size, seed=plan.seed)
-        before, after = (padded_share(one, plan.lengths) for one in (loose, plan))
-        prepared.notes.append(f"batches of texts of similar length: {after:.0%} padding instead of {before:.0%}")
+    if targets.text is not None:
+        notes += _padding_note(plan_for(prepared, "train", shuffle=True))
     return prepared
+
+
+def _padding_note(plan: BatchPlan) -> list[str]:
+    """What batches of texts of similar length save."""
+    if plan.lengths is None:
+        return []
+    loose = BatchPlan(plan.rows, plan.batch_size, seed=plan.seed)
+    before, after = (padded_share(one, plan.lengths) for one in (loose, plan))
+    return [f"batches of texts of similar length: {after:.0%} padding instead of {before:.0%}"]
 
 
 def with_inputs(recipe: Recipe, schema: Schema) -> Recipe:

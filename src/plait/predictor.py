@@ -334,7 +334,7 @@ class Predictor:
         modalities = None
         if shown in scored and len(self.inputs_) > 1 and not self.is_retrieval:
             part = scored[shown][0]
-            modalities = self._modalities(part.source, part.rows[:MOST_ABLATED])
+            modalities = self._modalities(part.source, part.rows[: MOST_ABLATED // (10 if self.targets_.text else 1)])
             self.run_.write_json("modalities.json", modalities.to_json())
         watch.lap("evaluation")
         self.run_.write_json("metrics.json", self.metrics_)

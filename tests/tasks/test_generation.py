@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from fakes import colour_table
+from plait.compare.experiment import Experiment
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError
 from plait.metrics.caption import CaptionScorer
 from plait.predictor import Predictor
 from plait.processors import TargetText
+from plait.recipe import Recipe
 from plait.tasks import Generation
 
 TRAIN = {"epochs": 30, "batch_size": 16, "learning_rate": 0.005, "precision": "float32", "device": "cpu"}
@@ -225,3 +227,9 @@ def test_starting_from_a_run(tmp_path: Path) -> None:
     Predictor("big", output=other, train=train, verbose=False).fit(frame)
     with pytest.raises(RecipeError, match="no weight of that run"):
         written(path, tmp_path / "second", train={**train, "start": str(other)})
+
+
+def test_compare_says_that_it_does_not_write(tmp_path: Path) -> None:
+    recipe = Recipe.parse({"task": {"type": "generation", "target": "caption"}})
+    with pytest.raises(RecipeError, match="chosen, not written"):
+        Experiment(recipe, Table.from_frame(pd.read_csv(caption_table(tmp_path, 20)), tmp_path), 2, False)

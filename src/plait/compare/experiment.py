@@ -82,6 +82,11 @@ class Experiment:
                 f"compare asks what each modality gives to predict a column; {recipe.pairs.type} needs both sides. "
                 "Compare by a target, or train runs and plait evaluate each"
             )
+        if recipe.text is not None:
+            raise RecipeError(
+                "compare judges answers that are chosen, not written; compare with task.type=classification, or train "
+                "runs of generation and plait evaluate each"
+            )
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
         self.table, self.verbose = table, verbose
