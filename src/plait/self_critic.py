@@ -44,7 +44,7 @@ class SelfCritic:
         """`[B, L]` drawn tokens and `[B]` how much better they score than the greedy text."""
         own.eval()
         tokens: dict[str, Tokens] = {n: own.encode(n, batch.inputs[n], len(batch)) for n in own.encoders}
-        context = own.fusion(tokens).tokens
+        context = own.head.context(own.fusion(tokens))
         length = min(own.head.generation.max_length, self.task.texts.max_length)
         greedy = GenerationSettings(max_length=length)
         self.draws += 1

@@ -22,7 +22,7 @@ from plait.opening import source_for
 from plait.predictor import Predictor
 from plait.tasks import Generation
 from plait.tasks.generation import texts_of, token_loss
-from plait.types import Fused, Tokens
+from plait.types import Tokens
 
 Told = Callable[[str], None]
 
@@ -123,9 +123,8 @@ class Writer:
                 padded[place, : len(one)] = torch.tensor(one)
             seen = self._context(source, row)
             many = Tokens(seen.x.expand(len(ids), -1, -1), seen.mask.expand(len(ids), -1))
-            fused = Fused(seen.x[:, 0], lambda many=many: many)  # type: ignore[misc]
-            logits = self.head.taught(fused, padded.to(seen.x.device))
-            found.append(-token_loss(logits, padded.to(seen.x.device)).cpu().numpy())
+            padded = padded.to(seen.x.device)
+            found.append(-token_loss(self.head.decoder(many, self.head.shifted(padded)), padded).cpu().numpy())
         return found
 
     def _context(self, source: TableSource, row: int) -> Tokens:
@@ -133,7 +132,7 @@ class Writer:
         model = self.predictor.model_.eval()
         batch = source.batch(np.array([row])).to(model.device)
         tokens: dict[str, Tokens] = {name: model.encode(name, batch.inputs[name], 1) for name in model.encoders}
-        context: Tokens = model.fusion(tokens).tokens
+        context: Tokens = self.head.context(model.fusion(tokens))
         return context
 
     def write_frames(self, table: Any, problems: list[str] | None = None) -> Iterator[pd.DataFrame]:

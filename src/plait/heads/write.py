@@ -9,13 +9,16 @@ from torch import Tensor, nn
 from plait.generation.choices import AnswerTree
 from plait.generation.search import NONE, generate
 from plait.generation.settings import GenerationSettings
-from plait.types import Fused
+from plait.types import Fused, Tokens
 
 CODE = 1  # columns of the target before the token ids
 
 
 class WriteHead(nn.Module):
-    """Writes a text a row from the fused tokens.
+    """Writes a text a row from the fused vector and the fused tokens.
+
+    The vector stands before the tokens as one more of them: what a fusion has made of the modalities together (their
+    product, say) is often not in the tokens.
 
     Args:
         name: the target.
@@ -51,7 +54,7 @@ class WriteHead(nn.Module):
         if self.training:
             assert ids is not None, "a decoder learns from texts"
             return {self.name: self.taught(fused, ids)}
-        found = generate(self.decoder, fused.tokens, self.generation, self.tree)
+        found = generate(self.decoder, self.context(fused), self.generation, self.tree)
         rows, length = len(found.ids), self.generation.max_length
         written = torch.full((rows, 2 + length), float(NONE), device=found.ids.device)
         written[:, 0] = torch.nan if ids is None else self._own_loss(fused, ids)
@@ -59,26 +62,34 @@ class WriteHead(nn.Module):
         written[:, 2 : 2 + found.ids.shape[2]] = found.ids[:, 0].float()
         return {self.name: written}
 
+    @staticmethod
+    def context(fused: Fused) -> Tokens:
+        """What the decoder reads: the fused vector, then the fused tokens; nothing of a row that has nothing."""
+        tokens = fused.tokens
+        x = torch.cat([fused.pooled.unsqueeze(1).to(tokens.x.dtype), tokens.x], dim=1)
+        return Tokens(x, torch.cat([tokens.present.unsqueeze(1), tokens.mask], dim=1))
+
     def taught(self, fused: Fused, ids_BL: Tensor) -> Tensor:
         """`[B, L, V]` logits of each token of a text, given those before it; L is that of the longest."""
         ids = ids_BL[:, : int((ids_BL >= 0).sum(dim=1).max().clamp(min=1))]
-        told = self._shifted(ids)
+        told, context = self.shifted(ids), self.context(fused)
         if self.training and self.scheduled_sampling:
             with torch.no_grad():
-                own = self.decoder(fused.tokens, told).argmax(dim=2)
+                own = self.decoder(context, told).argmax(dim=2)
             swap = torch.rand(told[:, 1:].shape, device=told.device) < self.scheduled_sampling
             told = torch.cat([told[:, :1], torch.where(swap, own[:, :-1], told[:, 1:])], dim=1)
-        logits: Tensor = self.decoder(fused.tokens, told)
+        logits: Tensor = self.decoder(context, told)
         return logits
 
-    def _shifted(self, ids_BL: Tensor) -> Tensor:
+    def shifted(self, ids_BL: Tensor) -> Tensor:
+        """`[B, L]` what the decoder is told: the beginning, then each token but the last."""
         begin = torch.full((len(ids_BL), 1), self.decoder.begin_id, device=ids_BL.device, dtype=ids_BL.dtype)
         return torch.cat([begin, ids_BL[:, :-1].clamp(min=0)], dim=1)
 
     def _own_loss(self, fused: Fused, ids_BL: Tensor) -> Tensor:
         """`[B]` mean loss a token; NaN where a row has no text."""
         ids = ids_BL[:, : int((ids_BL >= 0).sum(dim=1).max().clamp(min=1))]
-        logits = self.decoder(fused.tokens, self._shifted(ids)).float()
+        logits = self.decoder(self.context(fused), self.shifted(ids)).float()
         losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids, ignore_index=-1, reduction="none")
         held = (ids >= 0).sum(dim=1).float()
         return losses.sum(dim=1) / torch.where(held > 0, held, torch.nan)

@@ -104,8 +104,8 @@ def _weights(
         return None
     ids = torch.from_numpy(predictions[positions, 2:].astype(np.int64)).to(model.device)
     told = torch.cat([torch.full_like(ids[:, :1], model.head.decoder.begin_id), ids[:, :-1].clamp(min=0)], dim=1)
-    looked = model.head.decoder.looks(fused.tokens, told)
-    start = sum(lengths[name] for name in list(lengths)[: list(lengths).index(picture)])
+    looked = model.head.decoder.looks(model.head.context(fused), told)
+    start = 1 + sum(lengths[name] for name in list(lengths)[: list(lengths).index(picture)])
     own = looked[:, :, start : start + lengths[picture]].float().cpu().numpy()
     grid: np.ndarray = own.reshape(*own.shape[:2], side, side)
     return grid
