@@ -13,7 +13,7 @@ from plait.build_encoders import (
     processor_options,
 )
 from plait.build_pairs import PAIR_NAMES, TABULAR, build_pairs, build_shared_space, check_task_options, tabular_name
-from plait.build_text import build_generation, build_writer, check_text
+from plait.build_text import PROMPT, build_generation, build_writer, check_text
 from plait.constructing import construct
 from plait.data.batches import InputSpec
 from plait.data.schema import Schema
@@ -23,6 +23,7 @@ from plait.encoders.tabular_raw import RawTabular
 from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
+from plait.fusion.prompt import PromptFusion
 from plait.fusion.raw import RawFusion
 from plait.heads import PredictHead, SplitHead, TreeHead
 from plait.model import MultimodalModel
@@ -186,7 +187,7 @@ def build_model(
     if recipe.pairs is not None and recipe.pairs.type == "retrieval":
         fusion, head = build_shared_space(recipe, encoders, targets)
     else:
-        fusion, head = _fusion_and_head(recipe, in_dims, targets, saved=configs is not None)
+        fusion, head = _fusion_and_head(recipe, encoders, targets, saved=configs is not None)
     auxiliary = {}
     if recipe.train.extra_heads and recipe.fusion.method != BOOSTED and getattr(fusion, "stage", "") != "late":
         auxiliary = {name: PredictHead(dim, targets.out_dims, recipe.head.hidden) for name, dim in in_dims.items()}
@@ -194,9 +195,13 @@ def build_model(
 
 
 def _fusion_and_head(
-    recipe: Recipe, in_dims: Mapping[str, int], targets: Targets, saved: bool = False
+    recipe: Recipe, encoders: Mapping[str, Any], targets: Targets, saved: bool = False
 ) -> tuple[Any, Any]:
     method, options, out_dims = recipe.fusion.method, recipe.fusion.options, targets.out_dims
+    in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
+    if method == PROMPT:
+        fusion = construct("fusion", method, PromptFusion, options, (), in_dims)
+        return fusion, build_writer(recipe, targets, encoders, saved)
     if method == BOOSTED:
         return construct("fusion", method, RawFusion, options, (), in_dims), TreeHead(out_dims)
     if method not in FUSIONS:
@@ -204,7 +209,7 @@ def _fusion_and_head(
     made: Any = FUSIONS[method]
     if targets.text is not None:
         fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
-        return fusion, build_writer(recipe, targets, saved)
+        return fusion, build_writer(recipe, targets, saved=saved)
     if made.stage == "late":  # it answers by itself
         options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
         width = sum(out_dims.values())

@@ -7,17 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from plait.build_pairs import sides_of
 from plait.constructing import construct
 from plait.data.batches import InputSpec
 from plait.data.paths import resolve_media
 from plait.data.schema import split_cell
 from plait.data.table import Table
+from plait.decoders.language_weights import is_language_model, load_tokenizer
 from plait.encoders import ENCODERS, HfText, TimmImage, packaged
 from plait.encoders.dual_hf import HfDualImage, HfDualText, is_dual
 from plait.encoders.dual_open_clip import OpenClipImage, OpenClipText
+from plait.encoders.seeing import HfSeeing, sees
+from plait.encoders.text_pretrained import load_hf
 from plait.encoders.weights import is_model_folder
+from plait.encoders.words import Words
 from plait.errors import DataError, RecipeError, unknown
-from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor
+from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor, WordsProcessor
 from plait.processors.image import picture_size
 from plait.processors.tabular import is_missing
 from plait.recipe import InputRecipe, Recipe
@@ -31,10 +36,12 @@ PRETRAINED: dict[tuple[str, str], type] = {
     ("hf", "text"): HfText,
     ("dual", "text"): HfDualText,
     ("dual", "image"): HfDualImage,
+    ("seeing", "image"): HfSeeing,
     ("timm", "image"): TimmImage,
     ("open_clip", "text"): OpenClipText,
     ("open_clip", "image"): OpenClipImage,
 }
+WORDS = "words"
 DEFAULT_ENCODER = {"text": "scratch:transformer", "image": "scratch:cnn"}
 
 
@@ -46,6 +53,8 @@ def make_column_processor(recipe: Recipe, name: str, table: Table, rows: np.ndar
     """
     column = recipe.inputs[name]
     family, variant = encoder_name(column)
+    if family == WORDS:
+        return _words_processor(recipe, column)
     maker = _maker(family, str(column.modality), variant)
     options = chosen_options(maker, column.options)
     if family != "scratch":
@@ -54,6 +63,22 @@ def make_column_processor(recipe: Recipe, name: str, table: Table, rows: np.ndar
         return maker((str(value) for value in table.iterate(name, rows) if not is_missing(value)), **options)
     size = options.pop("size", None) or _usual_size(recipe, name, table, rows)
     return maker(size, **options)
+
+
+def _words_processor(recipe: Recipe, column: InputRecipe) -> WordsProcessor:
+    """Of the language model that writes; other inputs of any kind may stand in its texts."""
+    if recipe.text is None or not is_language_model(recipe.decoder.method):
+        raise RecipeError(
+            "encoder words: a language model reads them; set task.type=generation and decoder.method=packaged:smollm2, "
+            "hf:NAME or a folder, or take another encoder"
+        )
+    tokenizer = load_tokenizer(recipe.decoder.method.removeprefix("hf:"))
+    modalities = sides_of(recipe)[1]
+    places = [name for name in modalities if not (name in recipe.inputs and recipe.inputs[name].encoder == WORDS)]
+    images = [name for name in places if modalities[name] == "image"]
+    options = chosen_options(WordsProcessor, column.options)
+    image = images[0] if images else None
+    return WordsProcessor(tokenizer.backend_tokenizer.to_str(), places, image, **options)
 
 
 def _usual_size(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> int:
@@ -81,6 +106,8 @@ def build_column_encoder(
     family, variant = encoder_name(column)
     modality = str(column.modality)
     where, used = f"inputs.{name}", processor_options(family, modality, variant, config)
+    if family == WORDS:
+        return construct(where, WORDS, Words, options, used, spec.processor)
     if family in ("hf", "open_clip"):
         make = PRETRAINED[_kind(family, variant, config), modality]
         made = construct(where, variant, make, options, used, spec.processor, _local(family, variant), config=config)
@@ -110,7 +137,9 @@ def encoder_name(spec: InputRecipe) -> tuple[str, str]:
     name = spec.encoder or DEFAULT_ENCODER[spec.modality]
     modality = {"packaged:minilm": "text", **dict.fromkeys(packaged.EFFICIENTNETS, "image")}.get(name)
     family, _, variant = name.partition(":")
-    if modality is not None:
+    if name == WORDS:
+        modality = "text"
+    elif modality is not None:
         family, variant = ("hf" if modality == "text" else "timm"), name
     elif is_model_folder(name):
         family, variant, modality = "hf", name, spec.modality
@@ -139,15 +168,17 @@ def known_encoders(modality: str | None = None) -> list[str]:
             "open_clip:MODEL/WEIGHTS",
         ],
         "text": [n for n in ENCODERS if n.startswith("scratch:") and n not in ("scratch:cnn", "scratch:tabular")]
-        + ["hf:NAME", "packaged:minilm", "FOLDER", "open_clip:MODEL/WEIGHTS"],
+        + ["hf:NAME", "packaged:minilm", "FOLDER", "open_clip:MODEL/WEIGHTS", WORDS],
     }
     return names[modality] if modality else names["image"] + names["text"]
 
 
 def _kind(family: str, variant: str, config: Mapping[str, Any] | None = None) -> str:
-    """`hf`, `timm` or `open_clip`; `dual` for a transformers model of pictures and texts."""
+    """`hf`, `timm` or `open_clip`; of transformers' models of pictures and texts `dual`, or `seeing` if they write."""
     if family != "hf" or variant == "packaged:minilm":
         return family
+    if sees(load_hf("AutoConfig", _local(family, variant))) if config is None else "seeing" in config:
+        return "seeing"
     dual = is_dual(_local(family, variant)) if config is None else "model" in config
     return "dual" if dual else family
 
@@ -169,6 +200,8 @@ def _maker(family: str, modality: str, variant: str, config: Mapping[str, Any] |
     """
     if family == "scratch":
         return SCRATCH[modality]
+    if family == WORDS:
+        return WordsProcessor
     kind = _kind(family, variant, config)
     if (kind, modality) not in PRETRAINED:
         raise RecipeError(
@@ -183,7 +216,7 @@ def processor_options(
     family: str, modality: str, variant: str = "", config: Mapping[str, Any] | None = None
 ) -> list[str]:
     """The options of a column that its processor takes."""
-    given_by_us = {"texts", "name", "columns", "numbers", "dates", "categories"}
+    given_by_us = {"texts", "name", "columns", "numbers", "dates", "categories", "tokenizer", "places", "image"}
     names = inspect.signature(_maker(family, modality, variant, config)).parameters
     return [name for name in names if name not in given_by_us]
 

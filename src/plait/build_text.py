@@ -1,22 +1,26 @@
 """Recipe → a task that writes texts, and the decoder that does."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from plait.build_encoders import WORDS
 from plait.build_pairs import sides_of
 from plait.constructing import construct
 from plait.data.table import Table
 from plait.decoders import DECODERS
 from plait.decoders.language_model import LanguageModel
-from plait.decoders.language_weights import PACKAGED, load_model, load_words
-from plait.encoders.weights import is_model_folder
+from plait.decoders.language_weights import PACKAGED, is_language_model, load_model, load_words
+from plait.decoders.projectors import PROJECTORS, AsItIs
 from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
 from plait.heads import WriteHead
 from plait.recipe import Recipe, TaskRecipe
 from plait.tasks import Generation, Targets
-from plait.tasks.generation import fit_texts
+from plait.tasks.generation import fit_texts, need_texts
+
+PROMPT = "prompt"  # the fusion that leaves the fusing to a language model
 
 
 def check_text(recipe: Recipe) -> None:
@@ -52,6 +56,26 @@ def check_text(recipe: Recipe) -> None:
         )
 
 
+def prompted(recipe: Recipe) -> Recipe:
+    """Where a language model writes and nothing else is said, it reads the texts itself and is the fusion.
+
+    Raises:
+        RecipeError: the fusion is `prompt`, and no language model writes.
+    """
+    if recipe.text is None or not is_language_model(recipe.decoder.method):
+        if recipe.fusion.method == PROMPT:
+            raise RecipeError("fusion.method=prompt: a language model reads it; set decoder.method=packaged:smollm2, …")
+        return recipe
+    if "method" not in recipe.fusion.model_fields_set:
+        recipe = recipe.updated({"fusion": {"method": PROMPT}})
+    if recipe.fusion.method != PROMPT:
+        return recipe
+    if recipe.fusion.absent_token:
+        raise RecipeError("fusion.absent_token: what a row lacks is not in its prompt; leave it out, or name a fusion")
+    texts = [n for n, spec in recipe.inputs.items() if spec.modality == "text" and spec.encoder is None]
+    return recipe.updated({"inputs": {name: {"encoder": WORDS} for name in texts}})
+
+
 def build_generation(recipe: Recipe, spec: TaskRecipe, table: Table, rows: np.ndarray) -> Generation:
     """The task of a recipe that writes texts, its vocabulary learned from training rows.
 
@@ -62,44 +86,42 @@ def build_generation(recipe: Recipe, spec: TaskRecipe, table: Table, rows: np.nd
     for name in (spec.target, spec.references, spec.answer_types):
         if name is not None and name not in table:
             raise DataError(f"{table.source}: there is no column {name!r}{nearest(name, table.columns)}")
-    target = str(spec.target)
+    target, sides = str(spec.target), sides_of(recipe)[0]
     cells = table.cells(target, rows)
-    learned = fit_texts(cells, target, recipe.decoder.vocab_size, spec.max_length, recipe.decoder.lowercase)
-    texts, model = learned, None
     short = Generation.are_short(cells) if spec.texts == "auto" else spec.texts == "answers"
-    if is_language_model(recipe):
-        prompt = recipe.decoder.prompt or ("Answer with a word or two." if short else "Describe this.")
-        texts, before, after = load_words(_model_name(recipe), spec.max_length, prompt)
-        model = {"before": before, "after": after}
-    options = (spec.references, spec.answer_types, spec.label_smoothing, model)
-    return Generation(target, sides_of(recipe)[0], texts, short, *options)
-
-
-def is_language_model(recipe: Recipe) -> bool:
-    """Whether a pretrained language model writes: `hf:NAME`, a folder, or a packaged one."""
-    method = recipe.decoder.method
-    return method == PACKAGED or method.startswith("hf:") or is_model_folder(method)
+    options = (spec.references, spec.answer_types, spec.label_smoothing)
+    if not is_language_model(recipe.decoder.method):
+        texts = fit_texts(cells, target, recipe.decoder.vocab_size, spec.max_length, recipe.decoder.lowercase)
+        return Generation(target, sides, texts, short, *options)
+    need_texts(cells, target)
+    words = [name for name in sides if name in recipe.inputs and recipe.inputs[name].encoder == WORDS]
+    pictures_first = [*(name for name in sides if name not in words), *words]
+    prompt = recipe.decoder.prompt
+    if prompt is None:
+        prompt = "Answer with a word or two." if short else "" if words else "Describe this."
+    names = pictures_first if recipe.fusion.method == PROMPT else [""]
+    texts, template = load_words(_model_name(recipe), spec.max_length, prompt, names)
+    return Generation(target, sides, texts, short, *options, {"template": template, "words": words})
 
 
 def _model_name(recipe: Recipe) -> str:
     return recipe.decoder.method.removeprefix("hf:")
 
 
-def build_writer(recipe: Recipe, targets: Targets, saved: bool = False) -> WriteHead:
-    """The decoder that reads the fused tokens; `saved` where a run's own weights follow.
+def build_writer(
+    recipe: Recipe, targets: Targets, encoders: Mapping[str, Any] | None = None, saved: bool = False
+) -> WriteHead:
+    """The decoder that writes; `saved` where a run's own weights follow.
 
     Raises:
         RecipeError: a name or option is unknown.
     """
     task, spec = targets.text, recipe.decoder
     assert task is not None
+    sampling = recipe.train.scheduled_sampling
     if task.language_model is not None:
-        held = task.language_model
-        model = load_model(_model_name(recipe), held["config"] if saved else None)
-        held["config"] = model.config.to_dict()
-        given = (model, recipe.fusion.dim, held["before"], held["after"], task.texts.end)
-        decoder = construct("decoder", spec.method, LanguageModel, spec.options, (), *given)
-        return WriteHead(task.target, decoder, recipe.generation, recipe.train.scheduled_sampling)
+        made = _language_model(recipe, task, encoders or {}, saved)
+        return WriteHead(task.target, made, recipe.generation, 0, sampling)
     if spec.method not in DECODERS:
         known = [*DECODERS, PACKAGED, "hf:NAME"]
         raise RecipeError(f"decoder.method: {unknown('decoder', spec.method, known)}")
@@ -111,4 +133,34 @@ def build_writer(recipe: Recipe, targets: Targets, saved: bool = False) -> Write
     shape: tuple[Any, ...] = (texts.vocab_size, texts.begin, texts.end, recipe.fusion.dim)
     options = {"max_length": texts.max_length, **spec.options}
     decoder = construct("decoder", spec.method, DECODERS[spec.method], options, (), *shape)
-    return WriteHead(task.target, decoder, recipe.generation, recipe.train.scheduled_sampling)
+    return WriteHead(task.target, decoder, recipe.generation, recipe.fusion.dim, sampling)
+
+
+def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any], saved: bool) -> LanguageModel:
+    held, spec = task.language_model or {}, recipe.decoder
+    model = load_model(_model_name(recipe), held["config"] if saved else None)
+    held["config"] = model.config.to_dict()
+    options = spec.options
+    asked = options.pop("projector", "mlp")
+    words = model.get_input_embeddings().weight
+    dim, scale = words.shape[1], float(words.detach().float().std())
+    widths = {name: encoder.out_dim for name, encoder in encoders.items() if name not in held["words"]}
+    widths = widths if recipe.fusion.method == PROMPT else {"": recipe.fusion.dim}
+    projectors = {
+        name: AsItIs()
+        if getattr(encoders.get(name), "in_word_space", False) and encoders[name].name == _model_name(recipe)
+        else _projector(asked, width, dim, scale)
+        for name, width in widths.items()
+    }
+    given = (model, projectors, held["template"], task.texts.end, held["words"], task.texts.max_length)
+    made: LanguageModel = construct("decoder", spec.method, LanguageModel, options, (), *given)
+    return made
+
+
+def _projector(asked: Any, in_dim: int, dim: int, scale: float) -> Any:
+    """`decoder.projector: mlp`, or with options `{method: resampler, latents: 8}`."""
+    options = dict(asked) if isinstance(asked, Mapping) else {"method": asked}
+    method = str(options.pop("method", "mlp"))
+    if method not in PROJECTORS:
+        raise RecipeError(f"decoder.projector: {unknown('projector', method, PROJECTORS)}")
+    return construct("decoder.projector", method, PROJECTORS[method], options, (), in_dim, dim, scale)

@@ -10,6 +10,7 @@ import torch
 
 from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.build_pairs import describe, sides_of
+from plait.build_text import prompted
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan, padded_share
 from plait.data.schema import GROUP, Schema, infer_schema
@@ -64,7 +65,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     """
     notes: list[str] = []
     schema = type_columns(recipe, table)
-    recipe = name_folders(with_inputs(recipe, schema))
+    recipe = name_folders(prompted(with_inputs(recipe, schema)))
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
     if pair_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {pair_group(recipe)}: rows that share it stay on one side (--group names another)")

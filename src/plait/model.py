@@ -87,7 +87,7 @@ class MultimodalModel(nn.Module):
             tokens = Tokens.absent(rows, encoder.out_dim, device)
         else:
             if "stored" in values.features:
-                tokens = stored_tokens(values.features, encoder.out_dim)
+                tokens = replace(stored_tokens(values.features, encoder.out_dim), items=values.items)
             else:
                 tokens = self._encoded(encoder, values.features)
             if values.index is not None:

@@ -78,6 +78,17 @@ class Objective:
             return self.targets.loss_of(output, batch.targets, self.blend, self.blend[JOINT])
         return self.targets.loss_of(output, batch.targets, settings.auxiliary or 1.0)
 
+    @torch.no_grad()
+    def blame(self, model: Any, batch: Batch) -> list[int]:
+        """Rows of a batch (from 1) of which the model says, or loses, what is no number."""
+        said = getattr(model, "module", model)(batch).predictions
+        bad = torch.zeros(len(batch), dtype=torch.bool)
+        for name, task in self.targets.tasks.items():
+            given = said[name]
+            lost = task.row_loss(given, batch.targets[name].to(given.device))
+            bad |= ~(given.flatten(1).isfinite().all(dim=1) & lost.isfinite()).cpu()
+        return (batch.rows[bad] + 1).tolist()
+
     def _with_negatives(self, model: Any, batch: Batch, task: Matching) -> Batch:
         name = self.targets.names[0]
         own = getattr(model, "module", model)

@@ -1,5 +1,6 @@
 """Tables as a run reads them: those that a recipe names or a user gives."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,11 @@ from typing import Any
 from plait import console
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.readers import open_table
+from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.errors import DataError, unknown
+from plait.processors import WordsProcessor
+from plait.processors.tabular import is_missing
 from plait.recipe import Recipe
 from plait.tasks import Targets
 
@@ -63,9 +67,39 @@ def make_source(
     cache: Cache | None = None,
     problems: list[str] | None = None,
 ) -> TableSource:
-    """A table as a source of batches; with targets where the table has them. For `problems` see `TableSource`."""
+    """A table as a source of batches; with targets where the table has them. For `problems` see `TableSource`.
+
+    Raises:
+        DataError: a text has places for more or fewer values than its row has.
+    """
+    check_places(table, inputs)
     encoded = {} if targets is None else targets.encode(table)
     return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache, problems)
+
+
+def check_places(table: Table, inputs: Mapping[str, InputSpec]) -> None:
+    """Refuse rows whose texts have places (`<image>`) for more or fewer values than the row has.
+
+    Raises:
+        DataError: with the row and both numbers.
+    """
+    texts = [s for s in inputs.values() if isinstance(s.processor, WordsProcessor) and s.columns[0] in table]
+    if not texts:
+        return
+    for row, cells in enumerate(zip(*(table.iterate(spec.columns[0]) for spec in texts), strict=True)):
+        marked: Counter[str] = Counter()
+        for spec, cell in zip(texts, cells, strict=True):
+            if isinstance(cell, str) and "<" in cell:
+                marked.update(spec.processor.places_in(cell))  # type: ignore[attr-defined]
+        for name, count in marked.items():
+            column = inputs[name].columns[0]
+            held = table.cells(column, [row])[0] if column in table else None
+            values = split_cell(held) if inputs[name].modality == "image" else [] if is_missing(held) else [held]
+            if count and inputs[name].modality != "tabular" and count != len(values):
+                raise DataError(
+                    f"{table.source}: row {row + 1}: {count} places (<{name}>) in its texts and {len(values)} values "
+                    f"in column {column!r}; each value needs one place, or none has one"
+                )
 
 
 def source_for(

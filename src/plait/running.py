@@ -42,6 +42,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
         judge = judging.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, run.append_samples)
     plan = fitting.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
+    pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
     try:
         blend = _blend(prepared, plan, accelerator, run, resume)
         objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend)
@@ -60,6 +61,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
                 listener=listener,
                 accelerator=accelerator,
                 workers=workers,
+                blame=objective.blame,
                 around_step=objective.around_step,
             )
     except Interrupted as error:

@@ -22,6 +22,7 @@ class Tokens:
         mask: `[B, T]` bool, True where a token is real.
         where: `[B, T, 2]` start and end in seconds, `[B, T, 4]` a box x0, y0, x1, y1 in 0..1, or None.
         layers: the encoder's layers, `[B, T, D]` each, shallow first, the last one x; empty where it gives none.
+        items: values that a row's tokens are of, such as several pictures in a cell, T / items tokens each.
 
     >>> tokens = Tokens(torch.ones(2, 3, 4), torch.tensor([[True, True, False], [False, False, False]]))
     >>> tokens.present.tolist()
@@ -32,6 +33,7 @@ class Tokens:
     mask: Tensor
     where: Tensor | None = None
     layers: tuple[Tensor, ...] = ()
+    items: int = 1
 
     @property
     def present(self) -> Tensor:
@@ -69,7 +71,7 @@ class Tokens:
 
         mask = (self.mask.index_select(0, flat).view(rows, many, length) & real).view(rows, many * length)
         where = None if self.where is None else taken(self.where)
-        return Tokens(taken(self.x), mask, where, tuple(taken(layer) for layer in self.layers))
+        return Tokens(taken(self.x), mask, where, tuple(taken(layer) for layer in self.layers), many)
 
 
 @dataclass
@@ -82,11 +84,13 @@ class Fused:
         pooled: `[B, H]`.
         make_tokens: gives Tokens `[B, T', H]` of all modalities, for decoders.
         alone: of a late fusion, modality → what it says by itself `[B, H]`, and `[B]` bool: the row has it.
+        parts: modality → its own tokens, of a fusion that leaves the fusing to a language model.
     """
 
     pooled: Tensor
     make_tokens: Callable[[], Tokens]
     alone: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    parts: dict[str, Tokens] = field(default_factory=dict)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -102,10 +106,12 @@ class Input:
     Args:
         features: what the encoder reads; every tensor has U as its first dimension.
         index: `[B, K]` int64, the values of each row, -1 for none; None where row i has value i alone.
+        items: values that a row's features are of, where there is no index: stored features lie side by side.
     """
 
     features: dict[str, Tensor]
     index: Tensor | None = None
+    items: int = 1
 
     @property
     def empty(self) -> bool:
@@ -114,7 +120,7 @@ class Input:
 
     def to(self, device: torch.device | str) -> "Input":
         features = {name: tensor.to(device, non_blocking=True) for name, tensor in self.features.items()}
-        return Input(features, None if self.index is None else self.index.to(device, non_blocking=True))
+        return Input(features, None if self.index is None else self.index.to(device, non_blocking=True), self.items)
 
 
 @dataclass

@@ -140,3 +140,21 @@ def test_prompt_and_completion_are_a_table(tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"prompt": "2 + 2", "completion": "4"}) + "\n")
     assert open_table(path).data.to_pandas().to_dict("list") == {"prompt": ["2 + 2"], "completion": ["4"]}
+
+
+def test_several_pictures_keep_their_places(tmp_path: Path) -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "and"}, {"type": "image"}]},
+            {"role": "assistant", "content": "two"},
+            {"role": "user", "content": "now <image>?"},
+            {"role": "assistant", "content": "three"},
+        ],
+        "images": ["a.png", "b.png", "c.png"],
+    }
+    path = tmp_path / "chats.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    table = open_table(path)
+    assert table.cells("image", [0, 1]) == ["a.png;b.png", "a.png;b.png;c.png"]
+    assert table.cells("question", [0, 1]) == ["<image> and <image>", "now <image> ?"]
+    assert table.cells("history", [1]) == ["<image> and <image> two"]

@@ -10,11 +10,13 @@ import torch
 
 from fakes import fake_tokens, picture
 from plait.decoders.language_model import LanguageModel, merge_adapters
+from plait.decoders.projectors import PROJECTORS
 from plait.errors import PlaitError, RecipeError
 from plait.generation.search import NONE, generate
 from plait.generation.settings import GenerationSettings
+from plait.layers import masked_mean
 from plait.predictor import Predictor
-from plait.types import Tokens
+from plait.types import Fused, Tokens
 
 transformers = pytest.importorskip("transformers")
 VOCAB, END = 50, 2
@@ -41,22 +43,34 @@ def tiny_llama(**more: Any) -> Any:
     return model
 
 
-def made(**options: Any) -> LanguageModel:
-    return LanguageModel(tiny_llama(), 8, [1, 5, 6], [7, 8], END, **options).eval()
+def made(projector: str = "mlp", **options: Any) -> LanguageModel:
+    torch.manual_seed(1)
+    projectors = {"": PROJECTORS[projector](8, 16, 0.4)}
+    settings = {"text_length": 20, **options}
+    return LanguageModel(tiny_llama(), projectors, [[1, 5, 6], "", [7, 8]], END, **settings).eval()
+
+
+def prompt_of(decoder: LanguageModel, rows: int = 5, length: int = 4) -> Tokens:
+    tokens = fake_tokens(rows, length, 8)
+    with torch.no_grad():
+        return decoder.context(Fused(masked_mean(tokens), lambda: tokens))
 
 
 @pytest.mark.parametrize("options", [{}, {"num_beams": 3}, {"num_beams": 4, "length_penalty": 0.3}])
 def test_the_tokens_are_transformers(options: dict[str, Any]) -> None:
-    decoder, context = made(), fake_tokens(5, 4, 8)
-    x, mask = decoder._prompt(context)
+    decoder = made()
+    context = prompt_of(decoder)
+    assert not context.mask.all() and context.mask[:, -1].all()  # of different length, padded to the left
+    head = decoder.model.get_input_embeddings()(torch.tensor([[1, 5, 6]] * 5))
+    x, mask = torch.cat([head, context.x], dim=1), torch.cat([torch.ones(5, 3, dtype=torch.bool), context.mask], dim=1)
     order = mask.long().argsort(dim=1, stable=True)  # what is real to the right, as transformers wants it
-    x = x.gather(1, order[:, :, None].expand_as(x))
+    x, mask = x.gather(1, order[:, :, None].expand_as(x)), mask.gather(1, order)
     asked = (
         {"do_sample": False, "max_new_tokens": 12, "early_stopping": False}
         if options
         else {"do_sample": False, "max_new_tokens": 12}
     )
-    expected = decoder.model.generate(inputs_embeds=x, attention_mask=mask.gather(1, order).long(), **asked, **options)
+    expected = decoder.model.generate(inputs_embeds=x, attention_mask=mask.long(), **asked, **options)
     settings = GenerationSettings(
         max_length=12, beams=options.get("num_beams", 1), length_penalty=options.get("length_penalty", 1.0)
     )
@@ -66,8 +80,10 @@ def test_the_tokens_are_transformers(options: dict[str, Any]) -> None:
         assert own == other[: len(own)] and set(other[len(own) :]) <= {END}
 
 
-def test_steps_say_what_the_whole_says() -> None:
-    decoder, context = made(), fake_tokens(4, 5, 8)
+@pytest.mark.parametrize("tune", ["projector", "prefix"])
+def test_steps_say_what_the_whole_says(tune: Any) -> None:
+    decoder = made(tune=tune)
+    context = prompt_of(decoder, 4, 5)
     ids = torch.randint(3, VOCAB, (4, 5))
     logits, state = decoder.begin(context, 2, 8)
     stepped = [logits]
@@ -82,17 +98,21 @@ def test_what_trains() -> None:
     def trained(**options: Any) -> set[str]:
         return {name.split(".")[0] for name, p in made(**options).named_parameters() if p.requires_grad}
 
-    assert trained() == {"projector"} and trained(tune="all") == {"projector", "model"}
+    assert trained() == {"projectors"} and trained(tune="all") == {"projectors", "model"}
+    assert trained(tune="prefix") == {"projectors", "prefix"}
+    assert made(tune="all").pretrained and not made().pretrained and not made(tune="prefix").pretrained
     pytest.importorskip("peft")
     for tune in ("lora", "ia3"):
         names = [name for name, p in made(tune=tune).named_parameters() if p.requires_grad and "model" in name]
         assert names and all(tune in name for name in names)
+        assert not made(tune=tune).pretrained  # adapters are new, and learn at the rate of what is new
 
 
 @pytest.mark.parametrize("tune", ["lora", "ia3"])
 def test_merging_keeps_what_it_says(tune: Any) -> None:
     pytest.importorskip("peft")
-    decoder, context, ids = made(tune=tune), fake_tokens(3, 4, 8), torch.randint(3, VOCAB, (3, 4))
+    decoder, ids = made(tune=tune), torch.randint(3, VOCAB, (3, 4))
+    context = prompt_of(decoder, 3)
     for name, parameter in decoder.named_parameters():
         if tune in name:
             torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
@@ -106,19 +126,33 @@ def test_merging_keeps_what_it_says(tune: Any) -> None:
 
 
 def test_a_context_that_is_too_short_is_said() -> None:
-    decoder = LanguageModel(tiny_llama(max_position_embeddings=10), 8, [1], [7], END)
-    with pytest.raises(RecipeError, match="places for 10 tokens; prompt, inputs and text are 1[0-9]"):
-        decoder(fake_tokens(2, 6, 8), torch.zeros(2, 4, dtype=torch.int64))
-    with pytest.raises(RecipeError, match="fusion.method=perceiver"):
-        generate(decoder, fake_tokens(2, 6, 8), GenerationSettings(max_length=8))
+    with pytest.raises(RecipeError, match="room for 3 tokens before its text; prompt and inputs are (4|5|6)"):
+        prompt_of(made(max_context=10, text_length=4))
+    with pytest.raises(RecipeError, match="room for 1 tokens"):
+        prompt_of(made(tune="prefix", prefix_length=50, text_length=10))  # of 64
 
 
 def test_options_are_checked() -> None:
-    for options, message in (({"tune": "some"}, "decoder.tune"), ({"projector": "big"}, "decoder.projector")):
-        with pytest.raises(RecipeError, match=message):
-            made(**options)
-    absent = Tokens.absent(2, 8)
-    assert made()(absent, torch.zeros(2, 2, dtype=torch.int64)).isfinite().all()
+    with pytest.raises(RecipeError, match="decoder.tune"):
+        made(tune="some")
+    decoder, absent = made(), Tokens.absent(2, 8)
+    prompt = decoder.context(Fused(torch.zeros(2, 8), lambda: absent))
+    assert prompt.mask.sum(dim=1).tolist() == [2, 2]  # the template alone, its head apart
+    assert decoder(prompt, torch.zeros(2, 2, dtype=torch.int64)).isfinite().all()
+
+
+@pytest.mark.parametrize("tune", ["projector", "prefix"])
+def test_rows_that_share_a_line_say_what_they_say_alone(tune: Any) -> None:
+    decoder = made(packing=True, tune=tune)
+    tokens = fake_tokens(9, 20, 8)
+    tokens.mask = torch.arange(20) < torch.tensor([20, 1, 3, 5, 0, 12, 2, 9, 7])[:, None]
+    with torch.no_grad():
+        context = decoder.context(Fused(masked_mean(tokens), lambda: tokens))
+    ids = torch.randint(3, VOCAB, (9, 4))
+    alone = decoder(context, ids)
+    together = decoder.train()(context, ids)
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+    assert decoder.padding.packed < decoder.padding.loose and "packing: " in str(decoder.padding)
 
 
 def save_language_model(folder: Path, texts: list[str], end: bool = True) -> Path:
@@ -158,7 +192,14 @@ def test_it_learns_loads_and_writes(tmp_path: Path) -> None:
         generation={"max_length": 8},
         fusion={"dim": 32},
         data={"allow_outside": True},
-        train={"epochs": 25, "batch_size": 8, "learning_rate": 0.005, "precision": "float32", "evaluate_every": 25},
+        train={
+            "epochs": 25,
+            "batch_size": 8,
+            "learning_rate": 0.005,
+            "encoder_learning_rate": 0.005,
+            "precision": "float32",
+            "evaluate_every": 25,
+        },
         verbose=False,
     ).fit(frame)
     said = predictor.predict(frame)

@@ -43,6 +43,9 @@ def copy_gpt2(theirs: Any, ours: TextTransformer) -> None:
     state = theirs.state_dict()
     held = {"embedding.weight": state["transformer.wte.weight"], "positions.weight": state["transformer.wpe.weight"]}
     held |= {f"norm.{part}": state[f"transformer.ln_f.{part}"] for part in ("weight", "bias")}
+    held |= {
+        f"start.{part}": torch.zeros_like(value) for part, value in ours.start.named_parameters()
+    }  # GPT-2 has none
     for n in range(len(ours.blocks)):
         names = {
             "self_norm": "ln_1",

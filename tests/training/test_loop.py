@@ -171,6 +171,28 @@ def test_a_loss_that_is_no_number_stops_the_run() -> None:
         )  # fmt: skip
 
 
+def test_rows_that_break_the_loss_are_named_and_change_nothing(tmp_path: Path) -> None:
+    inputs = {"x": {"x": torch.randn(ROWS, 5)}}
+    inputs["x"]["x"][[20, 21], 3] = float("inf")
+    source = TensorSource(inputs, SOURCE.targets)
+    model, settings = nn.Linear(5, 1), TrainSettings(epochs=3, checkpoint_minutes=0, **CPU)
+
+    def lost(model: nn.Module, batch) -> torch.Tensor:
+        return model(batch.inputs["x"].features["x"]).square().mean()
+
+    def blame(model: nn.Module, batch) -> list[int]:
+        said = model(batch.inputs["x"].features["x"])
+        return (batch.rows[~said.isfinite().flatten(1).all(dim=1)] + 1).tolist()
+
+    plan = BatchPlan(np.arange(ROWS), 8, shuffle=False)
+    with pytest.raises(PlaitError, match=r"at step 3, of row 21, 22 of the training table; nothing of it was learned"):
+        train(
+            model, source, plan, lost, settings, folder=tmp_path, accelerator=Accelerator(cpu=True), blame=blame,
+        )  # fmt: skip
+    kept = load_tensors(tmp_path / "last.safetensors")[0]["model.weight"]
+    assert kept.isfinite().all() and torch.equal(kept, model.weight.detach())
+
+
 @pytest.mark.parametrize("cut", [0, 10, 200, -1])
 def test_truncated_checkpoints_are_refused(tmp_path: Path, cut: int) -> None:
     run(make_model(), tmp_path, epochs=1)

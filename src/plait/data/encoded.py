@@ -62,7 +62,8 @@ class EncodedColumn:
         else:
             x, mask = self.store.read(positions.ravel())
         x = x.reshape(len(rows), -1, self.width)
-        return Input({"stored": torch.from_numpy(x), "stored_mask": torch.from_numpy(mask.reshape(len(rows), -1))})
+        features = {"stored": torch.from_numpy(x), "stored_mask": torch.from_numpy(mask.reshape(len(rows), -1))}
+        return Input(features, items=positions.shape[1])
 
 
 @dataclass

@@ -2,18 +2,23 @@
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from plait.decoders.packing import Lines, Padding, pack
+from plait.decoders.prompting import arrange
 from plait.errors import PlaitError, RecipeError, import_extra
-from plait.types import Tokens
+from plait.layers import NamedModules
+from plait.layers.pooling import vector_and_tokens
+from plait.types import Fused, Tokens
 
-Tune = Literal["projector", "lora", "ia3", "all"]
-TUNES = ("projector", "lora", "ia3", "all")
+NONE = -1
+Tune = Literal["projector", "lora", "ia3", "prefix", "all"]
+TUNES = ("projector", "lora", "ia3", "prefix", "all")
 
 
 @dataclass
@@ -31,99 +36,182 @@ class LanguageState:
 
 
 class LanguageModel(nn.Module):
-    """A causal language model behind a projector (LLaVA, 2304.08485).
+    """A causal language model that reads other modalities as if they were words (LLaVA, 2304.08485).
 
-    The fused tokens go through the projector into the model's word space and stand between the parts of a prompt; the
-    model writes on from there. Differs from LLaVA in a norm after the projector, which brings tokens to the size that
-    the model's words have, so that it reads them from the first step on.
+    A prompt is made for each row: the template's words, the row's own words, and between them the tokens of its other
+    inputs, each through its projector; the model writes on from there. What the template says before the first input is
+    the same in every row and is read once a batch.
 
     Args:
         model: a transformers model for causal language modelling.
-        context_dim: H of the fused tokens.
-        before, after: token ids of the prompt around them.
+        projectors: input → module, its Tokens to Tokens of the model's width. The input `""` is what a fusion made of
+            all: the fused vector, then the fused tokens.
+        template: token ids of the prompt, and between them names of inputs.
         end: the token after the last.
-        projector: `linear`, or `mlp` with one hidden layer.
-        tune: what trains beside the projector: nothing (`projector`), low-rank adapters (`lora`, 2106.09685), scales
-            (`ia3`, 2205.05638), or `all` of the model.
+        words: inputs that are token ids already, `[B, T, 1]`; see `WordsProcessor`.
+        text_length: tokens of a text at most, for which there must be room behind the prompt.
+        tune: what trains beside the projectors: nothing (`projector`), low-rank adapters (`lora`, 2106.09685), scales
+            (`ia3`, 2205.05638), keys and values before the first (`prefix`, 2101.00190), or `all` of the model.
         rank: of `lora`.
         dropout: of `lora`.
+        prefix_length: places of `prefix`.
+        max_context: places for prompt and text; by default as many as the model has. Of longer prompts the row's first
+            words go, and never a token of a picture or another value.
+        packing: in training, lay several rows into one line of the batch, where rows are of different length.
 
-    Shapes: Tokens `[B, S, H]`, ids `[B, L]` (the first is a place holder) → logits `[B, L, V]`.
+    Shapes: `context` makes of Fused Tokens `[B, P, D]`, the prompt; with it ids `[B, L]` (the first is a place holder)
+    → logits `[B, L, V]`.
 
     Raises:
-        RecipeError: an option is unknown.
+        RecipeError: an option is unknown, or the context too short for a prompt.
+        DataError: a row's words have places for more or fewer values than it has.
         MissingExtra: adapters are asked for and peft is not installed.
     """
+
+    constants: Tensor
 
     def __init__(
         self,
         model: Any,
-        context_dim: int,
-        before: Sequence[int],
-        after: Sequence[int],
+        projectors: Mapping[str, nn.Module],
+        template: Sequence[Sequence[int] | str],
         end: int,
-        projector: Literal["linear", "mlp"] = "mlp",
+        words: Sequence[str] = (),
+        text_length: int = 64,
         tune: Tune = "projector",
         rank: int = 8,
         dropout: float = 0.05,
+        prefix_length: int = 16,
+        max_context: int | None = None,
+        packing: bool = False,
     ) -> None:
         super().__init__()
         if tune not in TUNES:
             raise RecipeError(f"decoder.tune: expected one of {', '.join(TUNES)}, got {tune!r}")
-        if projector not in ("linear", "mlp"):
-            raise RecipeError(f"decoder.projector: expected linear or mlp, got {projector!r}")
         self.begin_id, self.end = end, end
         self.first: list[int] = []
-        words: Tensor = model.get_input_embeddings().weight
-        dim = words.shape[1]
-        hidden = [nn.Linear(context_dim, dim), nn.GELU()] if projector == "mlp" else []
-        norm = nn.LayerNorm(dim)
-        nn.init.constant_(norm.weight, float(words.detach().float().std()))
-        self.projector = nn.Sequential(*hidden, nn.Linear(dim if hidden else context_dim, dim), norm)
-        self.register_buffer("before", torch.tensor(list(before), dtype=torch.int64), persistent=False)
-        self.register_buffer("after", torch.tensor(list(after), dtype=torch.int64), persistent=False)
-        self.room = int(getattr(model.config, "max_position_embeddings", 0) or 0)
+        self.words, self.text_length, self.packing = list(words), text_length, packing
+        first = template[0] if template else ""
+        self.head: list[int] = [] if isinstance(first, str) else list(first)
+        rest = template[1:] if self.head else template
+        self.template = [piece if isinstance(piece, str) else list(piece) for piece in rest]
+        constants = [token for piece in self.template if not isinstance(piece, str) for token in piece]
+        self.register_buffer("constants", torch.tensor(constants, dtype=torch.int64), persistent=False)
+        self.projectors = NamedModules(projectors)
+        room = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 0)
+        self.room = min(max_context or room, room) if room else max_context or 0
         model.requires_grad_(tune == "all")
+        self.prefix = (
+            nn.Parameter(first_cache(model, self.head or constants or [end], prefix_length))
+            if tune == "prefix"
+            else None
+        )
         self.model = with_adapters(model, tune, rank, dropout) if tune in ("lora", "ia3") else model
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self.padding = Padding()
+
+    @property
+    def pretrained(self) -> list[nn.Module]:
+        """What was trained before and trains on: it learns at the encoders' rate."""
+        trains = any(parameter.requires_grad for parameter in self.model.parameters())
+        adapted = any(hasattr(module, "get_base_layer") for module in self.model.modules())
+        return [self.model] if trains and not adapted else []
+
+    def context(self, fused: Fused) -> Tokens:
+        """Each row's prompt from its first input on, in the model's word space."""
+        parts = fused.parts or {"": vector_and_tokens(fused)}
+        embed = self.model.get_input_embeddings()
+        rows = len(fused.pooled)
+        pieces = [embed(self.constants).expand(rows, -1, -1)]
+        template, start = self._placed(), len(self.constants)
+        values: dict[str, list[list[list[int]]]] = {}
+        for name, projector in self.projectors.items():
+            seen: Tokens = projector(parts[name])
+            values[name] = _values(seen, start)
+            pieces.append(seen.x.to(pieces[0].dtype))
+            start += seen.x.shape[1]
+        said: dict[str, list[list[tuple[int, int]]]] = {}
+        for name in self.words:
+            ids = parts[name].x[:, :, 0].long()
+            said[name] = _words(ids, parts[name].mask, start)
+            pieces.append(embed(ids.clamp(min=0)))
+            start += ids.shape[1]
+        before = len(self.head) + (0 if self.prefix is None else self.prefix.shape[3])
+        room = self.room - before - self.text_length if self.room else start
+        index = nn.utils.rnn.pad_sequence(
+            [torch.tensor(row, dtype=torch.int64) for row in arrange(template, said, values, room).places],
+            batch_first=True,
+            padding_value=NONE,
+            padding_side="left",  # so that every row's text begins at one place
+        ).to(self.constants.device)
+        everything = torch.cat(pieces, dim=1)
+        x = everything.gather(1, index.clamp(min=0)[:, :, None].expand(-1, -1, everything.shape[2]))
+        return Tokens(x, index >= 0)
+
+    def _placed(self) -> list[list[int] | str]:
+        """The template with positions for its words."""
+        placed: list[list[int] | str] = []
+        start = 0
+        for piece in self.template:
+            placed.append(piece if isinstance(piece, str) else list(range(start, start + len(piece))))
+            start += 0 if isinstance(piece, str) else len(piece)
+        return placed
 
     def forward(self, context: Tokens, ids_BL: Tensor) -> Tensor:
-        x, mask = self._prompt(context)
         told = self.model.get_input_embeddings()(ids_BL[:, 1:])
-        x = torch.cat([x, told], dim=1)
-        mask = torch.cat([mask, mask.new_ones(told.shape[:2])], dim=1)
-        self._check_room(x.shape[1])
+        x = torch.cat([context.x, told], dim=1)
+        mask = torch.cat([context.mask, context.mask.new_ones(told.shape[:2])], dim=1)
         length = ids_BL.shape[1]
+        if self.training and self.packing:
+            lines = pack(mask.tolist())
+            self.padding.note(mask.sum(dim=1).tolist(), mask.shape[1], lines)
+            if len(lines.rows) < len(x):
+                return self._run_packed(x, lines, length)
         return self._run(x, mask, keep=length).logits[:, -length:]
 
-    def _prompt(self, context: Tokens) -> tuple[Tensor, Tensor]:
-        """`[B, P, D]` the prompt with the fused tokens in it, and which of its places are real."""
-        rows, embed = len(context.x), self.model.get_input_embeddings()
-        around = [embed(ids).expand(rows, -1, -1) for ids in (self.before, self.after)]
-        seen = self.projector(context.x).to(around[0].dtype)
-        every = [context.mask.new_ones(part.shape[:2]) for part in around]
-        x = torch.cat([around[0], seen, around[1]], dim=1)
-        return x, torch.cat([every[0], context.mask, every[1]], dim=1)
+    def _before(self) -> Tensor | None:
+        """`[layers, 2, heads, H, D]` keys and values of what stands before every row: prefix and template's head."""
+        if not self.head:
+            return self.prefix
+        cache = None if self.prefix is None else cache_of(self.prefix, 1)
+        ids = torch.tensor([self.head], device=self.constants.device)
+        found = self.model(input_ids=ids, past_key_values=cache, use_cache=True).past_key_values
+        return torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in found.layers])
+
+    def _run_packed(self, x: Tensor, lines: Lines, length: int) -> Tensor:
+        """The logits of `_run`, of rows that share lines."""
+        place_LT, position_LT, row_LT = (torch.tensor(one, device=x.device) for one in lines.tables())
+        source = x.flatten(0, 1).index_select(0, place_LT.clamp(min=0).flatten()).view(*place_LT.shape, -1)
+        same = (row_LT[:, :, None] == row_LT[:, None, :]).tril()  # padding is a row of its own
+        before = self._before()
+        more = {}
+        if before is not None:
+            more["past_key_values"] = cache_of(before, len(source))
+            same = torch.cat([same.new_ones(*same.shape[:2], before.shape[3]), same], dim=2)
+            position_LT = position_LT + before.shape[3]
+        hidden = torch.zeros(same.shape, dtype=x.dtype, device=x.device).masked_fill(~same, torch.finfo(x.dtype).min)
+        found = self.model(inputs_embeds=source, attention_mask=hidden[:, None], position_ids=position_LT, **more)
+        logits = found.logits.flatten(0, 1)
+        back = torch.tensor(lines.last(x.shape[1], length), device=x.device)
+        packed: Tensor = logits.index_select(0, back.flatten()).view(*back.shape, -1)
+        return packed
 
     def _run(self, x: Tensor, mask: Tensor, keep: int, **more: Any) -> Any:
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
         kept = {"logits_to_keep": keep} if self._keeps else {}
+        before = self._before()
+        if before is not None:
+            kept["past_key_values"] = cache_of(before, len(x))
+            mask = torch.cat([mask.new_ones(len(x), before.shape[3]), mask], dim=1)
+            places = places + before.shape[3]
         return self.model(inputs_embeds=x, attention_mask=mask.long(), position_ids=places, **kept, **more)
 
-    def _check_room(self, length: int) -> None:
-        """Refuse what the model has no places for; a modality's tokens are never cut."""
-        if self.room and length > self.room:
-            raise RecipeError(
-                f"the language model has places for {self.room} tokens; prompt, inputs and text are {length}. Give it "
-                "fewer: fusion.method=perceiver reads all into a few, encoders with tokens=pooled give one a picture"
-            )
-
     def begin(self, context: Tokens, hypotheses: int, length: int) -> tuple[Tensor, LanguageState]:
-        """Read prompt and context; logits `[B, V]` of the first token, and a state for each hypothesis."""
-        x, mask = self._prompt(context)
-        self._check_room(x.shape[1] + length)
-        found = self._run(x, mask, keep=1, use_cache=True)
-        cache = found.past_key_values
+        """Read the prompt; logits `[B, V]` of the first token, and a state for each hypothesis."""
+        found = self._run(context.x, context.mask, keep=1, use_cache=True)
+        cache, mask = found.past_key_values, context.mask
+        before = cache.get_seq_length() - mask.shape[1]
+        mask = torch.cat([mask.new_ones(len(mask), before), mask], dim=1)
         if hypotheses > 1:
             cache.batch_repeat_interleave(hypotheses)
         return found.logits[:, -1], LanguageState(cache, mask.repeat_interleave(hypotheses, dim=0))
@@ -142,6 +230,44 @@ class LanguageModel(nn.Module):
         )
         logits: Tensor = found.logits[:, -1].view(rows, many, -1)
         return logits
+
+
+def _values(seen: Tokens, start: int) -> list[list[list[int]]]:
+    """Of each row, of each value that it has, the positions of its tokens."""
+    each = seen.x.shape[1] // seen.items
+    found = []
+    for row in seen.mask.tolist():
+        groups = [[start + place for place in range(n * each, (n + 1) * each) if row[place]] for n in range(seen.items)]
+        found.append([group for group in groups if group])
+    return found
+
+
+def _words(ids_BT: Tensor, mask_BT: Tensor, start: int) -> list[list[tuple[int, int]]]:
+    """Of each row, its words as (id, position)."""
+    return [
+        [(token, start + place) for place, (token, real) in enumerate(zip(row, marks, strict=True)) if real]
+        for row, marks in zip(ids_BT.tolist(), mask_BT.tolist(), strict=True)
+    ]
+
+
+@torch.no_grad()
+def first_cache(model: Any, ids: Sequence[int], length: int) -> Tensor:
+    """`[layers, 2, heads, length, D]` keys and values of words, repeated to a length: where a prefix begins.
+
+    2101.00190 found that a prefix which begins as real words learns better than one that begins at random.
+    """
+    repeated = torch.tensor([[ids[n % len(ids)] for n in range(length)]], device=model.device)
+    cache = model(input_ids=repeated, use_cache=True).past_key_values
+    return torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in cache.layers])
+
+
+def cache_of(prefix: Tensor, rows: int) -> Any:
+    """A prefix as each row's cache."""
+    transformers = import_extra("transformers", "pretrained")
+    cache = transformers.DynamicCache()
+    for layer, (keys, values) in enumerate(prefix):
+        cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), layer)
+    return cache
 
 
 def with_adapters(model: Any, tune: str, rank: int, dropout: float) -> Any:

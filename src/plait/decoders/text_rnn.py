@@ -6,7 +6,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from plait.layers import masked_mean
 from plait.types import Tokens
 
 
@@ -27,7 +26,8 @@ class RNNState:
 class TextRNN(nn.Module):
     """A recurrent decoder with attention over the fused tokens (1502.03044, soft attention; scores as in 1409.0473).
 
-    At each step the last state asks the tokens, what it gets and the last word make the next state, and all three say
+    The state begins from the context's first token, which is the fused vector (in the paper from the mean of all). At
+    each step the last state asks the tokens, what it gets and the last word make the next state, and all three say
     the next word. Differs from the paper in one layer norm on the state and none on the gate over the context.
 
     Args:
@@ -91,7 +91,8 @@ class TextRNN(nn.Module):
         return self._logits(torch.cat(said, dim=1)), torch.cat(looked, dim=1)
 
     def _state(self, context: Tokens, hypotheses: int) -> RNNState:
-        hidden = torch.tanh(self.start(masked_mean(context))).repeat_interleave(hypotheses, dim=0)
+        first = context.x[:, 0].masked_fill(~context.mask[:, :1], 0)
+        hidden = torch.tanh(self.start(first)).repeat_interleave(hypotheses, dim=0)
         return RNNState(hidden.split(self.norm.normalized_shape[0], dim=1), context, self.key(context.x))
 
     def _next(self, words_BKD: Tensor, state: RNNState) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ class TransformerState:
     mask: Tensor
     ancestors: Tensor | None  # [B, K, length * K] bool
     place: int = 0
+    start: Tensor | None = None  # [B, 1, D], added to the beginning
 
     def select(self, parents_BK: Tensor) -> None:
         if self.ancestors is not None:
@@ -31,6 +32,9 @@ class TransformerState:
 
 class TextTransformer(nn.Module):
     """Masked self-attention over the text and cross-attention over the fused tokens (1706.03762, pre-norm).
+
+    Differs from the paper in that the text begins with the context's first token, which is the fused vector: what a
+    fusion has made of the modalities together is one among many tokens, and attention finds it late.
 
     Args:
         vocab_size: tokens that it can say.
@@ -69,6 +73,7 @@ class TextTransformer(nn.Module):
         self.embedding = nn.Embedding(vocab_size, dim)
         self.positions = nn.Embedding(max_length, dim)
         self.project = nn.Linear(context_dim, dim) if context_dim != dim else nn.Identity()
+        self.start = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(DecoderBlock(dim, heads, dropout, expansion) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
@@ -84,8 +89,10 @@ class TextTransformer(nn.Module):
 
     def _through(self, context: Tokens, ids_BL: Tensor, watch: bool = False) -> tuple[Tensor, Tensor]:
         places = torch.arange(ids_BL.shape[1], device=ids_BL.device)
-        x_BLD = self.dropout(self.embedding(ids_BL) + self.positions(places))
         seen = self.project(context.x)
+        x_BLD = self.embedding(ids_BL) + self.positions(places)
+        first_BD = x_BLD[:, 0] + self._begins(seen, context.mask)
+        x_BLD = self.dropout(torch.cat([first_BD[:, None], x_BLD[:, 1:]], dim=1))
         looked = []
         blocks: list[Any] = list(self.blocks)
         for block in blocks:
@@ -94,6 +101,11 @@ class TextTransformer(nn.Module):
                 looked.append(block.cross_attention.weights(block.cross_norm(after), seen, context.mask))
             x_BLD = block(x_BLD, seen, context.mask)
         return self.norm(x_BLD), torch.stack(looked).mean(dim=0) if looked else x_BLD
+
+    def _begins(self, seen_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        """`[B, D]` what is added to the beginning: the context's first token, zero where a row has none."""
+        start: Tensor = self.start(seen_BSD[:, 0])
+        return start.masked_fill(~mask_BS[:, :1], 0)
 
     def _logits(self, x: Tensor) -> Tensor:
         return nn.functional.linear(x, self.embedding.weight)
@@ -111,6 +123,7 @@ class TextTransformer(nn.Module):
             own = torch.eye(hypotheses, dtype=torch.bool, device=device).repeat(rows, 1, length)
         projected = [block.cross_attention.keys_values(seen) for block in blocks]
         state = TransformerState(caches, projected, context.mask, own)
+        state.start = self._begins(seen, context.mask)[:, None]
         start = torch.full((rows, hypotheses), self.begin_id, device=device)
         return self.step(start, state)[:, 0], state
 
@@ -118,6 +131,8 @@ class TextTransformer(nn.Module):
         """`[B, K, V]` logits after one more token of each hypothesis."""
         many = ids_BK.shape[1]
         x_BKD = self.embedding(ids_BK) + self.positions.weight[state.place]
+        if state.place == 0 and state.start is not None:
+            x_BKD = x_BKD + state.start
         ancestors = None if state.ancestors is None else state.ancestors[:, :, : (state.place + 1) * many]
         blocks: list[Any] = list(self.blocks)
         for block, cache, context in zip(blocks, state.caches, state.context, strict=True):

@@ -46,7 +46,7 @@ class HfDualImage(nn.Module):
         super().__init__()
         self.processor = processor
         model = _model(name, config)
-        channels = _channels(name) if config is None else config["channels"]
+        channels = channels_of(name) if config is None else config["channels"]
         self.config: dict[str, Any] = {"model": model.config.to_dict(), "channels": channels}
         self.similarity = Similarity.of(model)
         keep_side(model, ("text",))
@@ -125,7 +125,8 @@ def _model(name: str, config: dict[str, Any] | None) -> Any:
     return model.float().eval()
 
 
-def _channels(name: str) -> dict[str, Any]:
+def channels_of(name: str) -> dict[str, Any]:
+    """Mean and deviation of each channel that a model was trained with."""
     theirs = load_hf("AutoImageProcessor", name)
     if not theirs.do_normalize:
         return {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}

@@ -41,9 +41,10 @@ class RawFusion(nn.Module):
             vectors.append(vector.float().masked_fill(~own.present.unsqueeze(1), torch.nan))
         pooled = torch.cat(vectors, dim=1)
         widest = max(self.in_dims.values())
-        return Fused(pooled, lambda: joined({n: _padded(tokens[n], widest) for n in self.in_dims}))
+        return Fused(pooled, lambda: joined({n: widened(tokens[n], widest) for n in self.in_dims}))
 
 
-def _padded(tokens: Tokens, width: int) -> Tokens:
+def widened(tokens: Tokens, width: int) -> Tokens:
+    """Tokens with zeros behind what they hold."""
     x = nn.functional.pad(tokens.x, (0, width - tokens.x.shape[2]))
     return Tokens(x.masked_fill(~tokens.mask.unsqueeze(-1), 0), tokens.mask)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from plait.generation.choices import AnswerTree
 from plait.generation.search import NONE, generate
 from plait.generation.settings import GenerationSettings
+from plait.layers.pooling import vector_and_tokens
 from plait.types import Fused, Tokens
 
 CODE = 1  # columns of the target before the token ids
@@ -17,13 +18,14 @@ CODE = 1  # columns of the target before the token ids
 class WriteHead(nn.Module):
     """Writes a text a row from the fused vector and the fused tokens.
 
-    The vector stands before the tokens as one more of them: what a fusion has made of the modalities together (their
-    product, say) is often not in the tokens.
+    The vector stands before the tokens as one more of them; a language model makes a prompt of them instead.
 
     Args:
         name: the target.
         decoder: what writes.
         generation: how a text is searched for.
+        dim: H of what the fusion gives, which a norm brings to one size: a product of vectors may be far larger than
+            the tokens beside it. 0 for none, and for decoders that make a prompt of it.
         scheduled_sampling: in training, share of the words that the decoder is told, replaced by those it would have
             said (1506.03099; in two passes, as 1906.07651 does for transformers).
 
@@ -42,10 +44,11 @@ class WriteHead(nn.Module):
     writes = True  # it reads the batch's targets
 
     def __init__(
-        self, name: str, decoder: Any, generation: GenerationSettings, scheduled_sampling: float = 0.0
+        self, name: str, decoder: Any, generation: GenerationSettings, dim: int = 0, scheduled_sampling: float = 0.0
     ) -> None:
         super().__init__()
         self.name, self.decoder, self.generation = name, decoder, generation
+        self.norm = nn.LayerNorm(dim) if dim else nn.Identity()
         self.scheduled_sampling = scheduled_sampling
         self.tree: AnswerTree | None = None  # answers to choose from
 
@@ -62,12 +65,14 @@ class WriteHead(nn.Module):
         written[:, 2 : 2 + found.ids.shape[2]] = found.ids[:, 0].float()
         return {self.name: written}
 
-    @staticmethod
-    def context(fused: Fused) -> Tokens:
-        """What the decoder reads: the fused vector, then the fused tokens; nothing of a row that has nothing."""
-        tokens = fused.tokens
-        x = torch.cat([fused.pooled.unsqueeze(1).to(tokens.x.dtype), tokens.x], dim=1)
-        return Tokens(x, torch.cat([tokens.present.unsqueeze(1), tokens.mask], dim=1))
+    def context(self, fused: Fused) -> Tokens:
+        """What the decoder reads: the fused vector and tokens, unless it makes something of its own of them."""
+        own = getattr(self.decoder, "context", None)
+        if own is not None:
+            made: Tokens = own(fused)
+            return made
+        found = vector_and_tokens(fused)
+        return Tokens(self.norm(found.x), found.mask)
 
     def taught(self, fused: Fused, ids_BL: Tensor) -> Tensor:
         """`[B, L, V]` logits of each token of a text, given those before it; L is that of the longest."""

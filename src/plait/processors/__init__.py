@@ -17,6 +17,7 @@ from plait.processors.open_clip_text import OpenClipTextProcessor
 from plait.processors.tabular import TabularProcessor
 from plait.processors.target_text import TargetText
 from plait.processors.text import TextProcessor
+from plait.processors.words import WordsProcessor
 
 Features = dict[str, np.ndarray]
 
@@ -42,6 +43,7 @@ PROCESSORS: dict[str, type] = {
     "open_clip_text": OpenClipTextProcessor,
     "tabular": TabularProcessor,
     "text": TextProcessor,
+    "words": WordsProcessor,
 }
 
 
@@ -73,6 +75,7 @@ __all__ = [
     "TabularProcessor",
     "TargetText",
     "TextProcessor",
+    "WordsProcessor",
     "load_processor",
     "save_processor",
 ]

@@ -97,8 +97,13 @@ class TextProcessor:
 
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
         """U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, padded to the longest (or to `max_length`)."""
-        lengths = np.array([len(value["ids"]) for value in values])
-        mask = np.arange(self.max_length if self.fixed else lengths.max()) < lengths[:, None]
-        ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
-        ids[mask] = np.concatenate([value["ids"] for value in values])
-        return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask)}
+        return padded_ids(values, self.pad_id, self.max_length if self.fixed else 0)
+
+
+def padded_ids(values: list[dict[str, np.ndarray]], pad: int, length: int = 0) -> dict[str, Tensor]:
+    """`{"ids": [T]}` of U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, T the longest, or `length`."""
+    lengths = np.array([len(value["ids"]) for value in values])
+    mask = np.arange(length or max(1, lengths.max())) < lengths[:, None]
+    ids = np.full(mask.shape, pad, dtype=np.int64)
+    ids[mask] = np.concatenate([value["ids"] for value in values])
+    return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask)}

@@ -40,7 +40,8 @@ class Generation:
         references: a column of more right answers, such as ten people's; None for those of `target`.
         answer_types: a column by which answers are scored apart too, such as `yes/no`, `number`, `other`.
         label_smoothing: share of the target that is spread over all tokens.
-        language_model: of a language model that writes, its configuration and the ids of its prompt.
+        language_model: of a language model that writes, its configuration, the template of its prompts, and which
+            inputs are its own words.
 
     What the model gives is, in training, `[B, L, V]` logits of the row's own text; otherwise `[B, 2 + L]`: the mean
     loss a token of the row's own text (NaN where it has none), the score of the text that it wrote, and its ids.
@@ -253,7 +254,16 @@ def fit_texts(cells: Sequence[Any], target: str, vocab_size: int, max_length: in
     """
     if vocab_size < 260:
         raise RecipeError(f"decoder.vocab_size={vocab_size}: 256 bytes and three special tokens need 260 at least")
+    return TargetText.train(need_texts(cells, target), vocab_size, max_length, lowercase)
+
+
+def need_texts(cells: Sequence[Any], target: str) -> list[str]:
+    """All texts of a target's cells.
+
+    Raises:
+        DataError: there is none.
+    """
     texts = [text for cell in cells for text in texts_of(cell)]
     if not texts:
         raise DataError(f"target {target!r} has no texts; name another column with --target")
-    return TargetText.train(texts, vocab_size, max_length, lowercase)
+    return texts

@@ -6,7 +6,7 @@ processes are Accelerate's, so `accelerate launch` and `torchrun` run the same c
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,7 @@ def train(
     listener: Listener | None = None,
     accelerator: Accelerator | None = None,
     workers: int = 0,
+    blame: Callable[[nn.Module, Batch], Sequence[int]] | None = None,
     around_step: Callable[[int], AbstractContextManager[None]] | None = None,
 ) -> Progress:
     """Train a model in place; afterwards it holds the weights of the best epoch.
@@ -97,6 +98,7 @@ def train(
         listener: told of steps and epochs.
         accelerator: by default one for `settings.device`.
         workers: threads that prepare batches.
+        blame: rows of a batch (from 1) whose loss is no number; they are named where training must stop.
         around_step: called with the number of batches done; gradients are clipped and used within what it gives.
 
     Raises:
@@ -153,6 +155,9 @@ def train(
                 boundary = (progress.step + 1) % accumulate == 0 or progress.step + 1 == plan.steps
                 with autocast(settings.precision, device):
                     loss = loss_of(wrapped, batch.to(device))
+                value = float(loss.detach())
+                if not math.isfinite(value):  # before it reaches a weight
+                    raise PlaitError(_broken(value, progress, [] if blame is None else blame(model, batch), len(batch)))
                 accelerator.backward(loss if accumulate == 1 else loss / accumulate)
                 rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
                 if boundary:
@@ -165,13 +170,11 @@ def train(
                     if ema is not None:
                         _average(ema, live, settings.ema)
                 progress.step += 1
-                progress.loss_sum += float(loss.detach())
+                progress.loss_sum += value
                 progress.loss_count += 1
-                if progress.step % 20 == 1 or progress.step == plan.steps:
-                    _check(progress, epoch)
-                    if listener is not None and main:
-                        mean = progress.loss_sum / progress.loss_count
-                        listener.step(epoch, progress.step, plan.steps, mean, rate * settings.learning_rate)
+                if listener is not None and main and (progress.step % 20 == 1 or progress.step == plan.steps):
+                    mean = progress.loss_sum / progress.loss_count
+                    listener.step(epoch, progress.step, plan.steps, mean, rate * settings.learning_rate)
                 if boundary and (ranks == 1 or progress.step % AGREE_EVERY == 0):
                     due = time.monotonic() - saved_at > 60 * settings.checkpoint_minutes
                     stopping, due = agreed(accelerator, stop.asked, due)
@@ -179,7 +182,6 @@ def train(
                         save()
                     if stopping:
                         raise Interrupted(f"stopped in epoch {epoch + 1} at step {progress.step} of {plan.steps}")
-            _check(progress, epoch)
             record: dict[str, Any] = {
                 "epoch": epoch + 1,
                 "loss": progress.loss_sum / max(1, progress.loss_count),
@@ -239,9 +241,11 @@ def _average(ema: dict[str, Tensor], live: dict[str, Tensor], decay: float) -> N
         local(ema[name]).copy_(local(live[name]))
 
 
-def _check(progress: Progress, epoch: int) -> None:
-    if not math.isfinite(progress.loss_sum):
-        raise PlaitError(
-            f"the loss became {progress.loss_sum} in epoch {epoch + 1} by step {progress.step}; lower "
-            "train.learning_rate, set train.precision=float32, or look for extreme values with plait check"
-        )
+def _broken(loss: float, progress: Progress, rows: Sequence[int], size: int) -> str:
+    """What to say of a loss that is no number."""
+    where = f"the loss became {loss} in epoch {progress.epoch + 1} at step {progress.step + 1}"
+    kept = "nothing of it was learned, and what was saved before is good"
+    if 0 < len(rows) < size:
+        named = ", ".join(map(str, rows[:8])) + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
+        return f"{where}, of row {named} of the training table; {kept}. Look at these rows' values (plait check)"
+    return f"{where}; {kept}. Lower train.learning_rate, set train.precision=float32, or look for extreme values"

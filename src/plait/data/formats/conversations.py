@@ -122,7 +122,8 @@ def chat_rows(row: Mapping[str, Any], number: int, source: str) -> list[dict[str
     """A chat → a row for each thing that the assistant said: `image`, `history`, `question`, `answer`.
 
     Both common forms: place holders in a text (`<image>`, as LLaVA's `conversations` have too), and content that is a
-    list of parts. Other columns stay.
+    list of parts. Other columns stay. Of several pictures the texts keep the place holders, for a language model puts
+    each where it is spoken of; a row has the pictures that were shown until then.
 
     Raises:
         DataError: the place holders are more or fewer than the pictures, or a message has no role or content.
@@ -134,7 +135,7 @@ def chat_rows(row: Mapping[str, Any], number: int, source: str) -> list[dict[str
     key = "messages" if "messages" in row else "conversations"
     listed = row.get("images", row.get("image"))
     pictures = [] if listed is None else [listed] if isinstance(listed, str) else [_path(one) for one in listed]
-    turns, marks, inline = [], 0, []
+    turns, inline = [], []
     for message in row[key] or []:
         role, content = (
             message.get(name) for name in (("role", "content") if "role" in message else ("from", "value"))
@@ -142,31 +143,34 @@ def chat_rows(row: Mapping[str, Any], number: int, source: str) -> list[dict[str
         if role is None or content is None:
             raise DataError(f"{source}: row {number}: a message needs a role and content, got {str(message)[:60]}")
         parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        words = [str(part.get("text", "")) for part in parts if part.get("type", "text") == "text"]
         shown = [part for part in parts if part.get("type") in ("image", "image_url")]
+        words = [MARK if part in shown else str(part.get("text", "")) for part in parts]
         inline += [
             _path(part.get("image") or part.get("image_url"))
             for part in shown
             if part.get("image") or part.get("image_url")
         ]
-        marks += len(shown) + sum(text.count(MARK) for text in words)
-        turns.append((role, " ".join(" ".join(words).replace(MARK, " ").split())))
+        turns.append((role, " ".join(" ".join(words).replace(MARK, f" {MARK} ").split())))
     pictures = pictures or inline
+    marks = sum(text.count(MARK) for _, text in turns)
     if marks != len(pictures):
         raise DataError(
             f"{source}: row {number}: {marks} place holders ({MARK}) and {len(pictures)} pictures; each picture "
             "needs one"
         )
+    if len(pictures) == 1:
+        turns = [(role, " ".join(text.replace(MARK, " ").split())) for role, text in turns]
     other = {name: value for name, value in row.items() if name not in (key, "images", "image")}
     rows: list[dict[str, Any]] = []
     history: list[str] = []
     question = ""
+    shown_until = 0
     for role, text in turns:
+        shown_until += text.count(MARK)
         if role in ANSWERS:
             said = "\n".join(history) or None
-            rows.append(
-                {"image": ";".join(pictures) or None, "history": said, "question": question, "answer": text, **other}
-            )
+            seen = ";".join(pictures if len(pictures) == 1 else pictures[:shown_until]) or None
+            rows.append({"image": seen, "history": said, "question": question, "answer": text, **other})
             history.append(f"{question} {text}".strip())
             question = ""
         else:

@@ -1,0 +1,84 @@
+"""A row's prompt, place by place: the template's words, the row's own, and its pictures between them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from plait.errors import DataError, RecipeError
+
+
+@dataclass
+class Arranged:
+    """Where a prompt's places come from.
+
+    Args:
+        places: of each row, positions in what all pieces hold together.
+        cut: of each row, words that there was no room for.
+    """
+
+    places: list[list[int]]
+    cut: list[int]
+
+
+def arrange(
+    template: Sequence[Sequence[int] | str],
+    words: Mapping[str, Sequence[Sequence[tuple[int, int]]]],
+    values: Mapping[str, Sequence[Sequence[Sequence[int]]]],
+    room: int,
+) -> Arranged:
+    """Put the pieces of each row's prompt in order.
+
+    A value whose place is marked in a row's words stands there; the others stand where the template names them. Where
+    there is no room for all, the row's first words go; the template and the tokens of values are never cut. Of a name
+    that a row has no value of (an input that was taken away) the places stay empty.
+
+    Args:
+        template: positions of the template's own words, and names.
+        words: name → of each row, its words as (id, position); an id below 0 is the place of a value of the n-th name
+            of `values`, -1 - n.
+        values: name → of each row, of each of its values, the positions of its tokens.
+        room: places at most.
+
+    Raises:
+        DataError: a row's places and values differ in number.
+        RecipeError: template and values alone need more room.
+
+    >>> arrange([[0], "photo", "text", [1]], {"text": [[(7, 2), (8, 3)]]}, {"photo": [[[4, 5]]]}, room=5).places
+    [[0, 4, 5, 3, 1]]
+    """
+    names = list(values)
+    rows = len(next(iter((*words.values(), *values.values()))))
+    places, cut = [], []
+    for row in range(rows):
+        said = {name: list(texts[row]) for name, texts in words.items()}
+        marked = [names[-1 - token] for text in said.values() for token, _ in text if token < 0]
+        waiting = {name: [list(value) for value in values[name][row]] for name in names}
+        for name in dict.fromkeys(marked):
+            if waiting[name] and marked.count(name) != len(waiting[name]):
+                raise DataError(
+                    f"row {row + 1} of the batch: {marked.count(name)} places for {name!r} in the text and "
+                    f"{len(waiting[name])} values; each value needs one place"
+                )
+        made: list[tuple[int, bool]] = []  # position, and whether it may go
+        for piece in template:
+            if not isinstance(piece, str):
+                made += [(position, False) for position in piece]
+            elif piece in said:
+                for token, position in said[piece]:
+                    if token >= 0:
+                        made.append((position, True))
+                    elif waiting[names[-1 - token]]:
+                        made += [(p, False) for p in waiting[names[-1 - token]].pop(0)]
+            elif piece not in marked:
+                made += [(position, False) for value in waiting[piece] for position in value]
+        over = len(made) - room
+        first = [place for place, (_, may_go) in enumerate(made) if may_go][: max(0, over)]
+        if over > len(first):
+            raise RecipeError(
+                f"the language model has room for {room} tokens before its text; prompt and inputs are "
+                f"{len(made) - len(first)}. Give it fewer: decoder.projector=resampler reads each value into a few, "
+                "encoders with tokens=pooled give one a picture"
+            )
+        gone = set(first)
+        places.append([position for place, (position, _) in enumerate(made) if place not in gone])
+        cut.append(len(first))
+    return Arranged(places, cut)

@@ -1,0 +1,97 @@
+"""Texts for a language model that reads them itself: its own token ids, and where its pictures stand."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from plait.processors.text import padded_ids
+
+IMAGE = "<image>"  # the usual place holder of a picture
+
+
+class WordsProcessor:
+    """A text → a language model's token ids, with a number below 0 wherever another input's value stands.
+
+    Special tokens in a text are letters like any others, so that what a user typed can't end their turn.
+
+    Args:
+        tokenizer: a `tokenizers` tokenizer, or its JSON as a string or dict.
+        places: inputs whose values may stand in a text, as `<name>`; the n-th of them becomes -1 - n.
+        image: which of the places `<image>` is; None where the model reads no pictures.
+        max_length: words (tokens) of a text; of a longer one the first go, and never a place.
+
+    >>> from plait.processors.text import train_tokenizer
+    >>> words = WordsProcessor(train_tokenizer(["a b"], 300, True, ["[PAD]"]), ["photo"], image="photo")
+    >>> words("<image> a <photo>")["ids"].tolist()[::2]
+    [-1, -1]
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer | str | dict[str, Any],
+        places: Sequence[str] = (),
+        image: str | None = None,
+        max_length: int = 512,
+    ) -> None:
+        if isinstance(tokenizer, dict):
+            tokenizer = json.dumps(tokenizer)
+        if isinstance(tokenizer, str):
+            tokenizer = Tokenizer.from_str(tokenizer)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        tokenizer.encode_special_tokens = True
+        self.tokenizer, self.places, self.image, self.max_length = tokenizer, list(places), image, max_length
+        self._codes = {f"<{name}>": -1 - number for number, name in enumerate(self.places)}
+        if image is not None:
+            self._codes[IMAGE] = -1 - self.places.index(image)
+        self._marks = re.compile("(" + "|".join(map(re.escape, self._codes)) + ")" if self._codes else "(?!)")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "tokenizer": json.loads(self.tokenizer.to_str()),
+            "places": self.places,
+            "image": self.image,
+            "max_length": self.max_length,
+        }
+
+    def places_in(self, value: str) -> dict[str, int]:
+        """How often each place stands in a text."""
+        found = [self._codes[mark] for mark in self._marks.findall(value)]
+        return {name: found.count(-1 - number) for number, name in enumerate(self.places)}
+
+    def __call__(self, value: str) -> dict[str, np.ndarray]:
+        """A text → `{"ids": [T]}` int32; T is 0 for an empty one."""
+        ids: list[int] = []
+        for piece in self._marks.split(str(value).strip()):
+            found = self._codes.get(piece)
+            ids += [found] if found is not None else self.tokenizer.encode(piece, add_special_tokens=False).ids
+        return {"ids": np.asarray(without_first_words(ids, self.max_length), dtype=np.int32)}
+
+    def blank(self) -> dict[str, np.ndarray]:
+        """An empty text."""
+        return self("")
+
+    def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
+        """U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, padded to the longest."""
+        return padded_ids(values, 0)
+
+
+def without_first_words(ids: list[int], most: int) -> list[int]:
+    """Ids of which the first words are left out until `most` are left; places stay.
+
+    >>> without_first_words([5, 6, -1, 7, 8], 2)
+    [-1, 7, 8]
+    """
+    over = sum(token >= 0 for token in ids) - most
+    kept = []
+    for token in ids:
+        if token >= 0 and over > 0:
+            over -= 1
+        else:
+            kept.append(token)
+    return kept
