@@ -25,6 +25,7 @@ ROWS = [
     {"build_text"},
     {"build", "run_folder", "facts"},
     {"opening", "self_critic", "starting"},
+    {"distilling"},
     {"objective"},
     {"fitting"},
     {"judging"},

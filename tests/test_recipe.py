@@ -91,3 +91,9 @@ def test_any_valid_settings_round_trip(values: dict) -> None:
     import yaml
 
     assert Recipe.parse(yaml.safe_load(recipe.write())) == recipe
+
+
+def test_an_input_can_be_taken_out(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("inputs: {a: {modality: text}, b: {modality: image}}")
+    assert list(Recipe.read(path, ["inputs.a=null"]).inputs) == ["b"]

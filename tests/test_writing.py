@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fakes import colour_table
-from plait.cli import app
+from plait.cli import app, generating
 from plait.errors import DataError, RecipeError
 from plait.metrics.caption import CaptionScorer
 from plait.predictor import Predictor
@@ -172,3 +172,22 @@ def test_files_that_do_not_fit(tmp_path: Path, results: Any, notes: Any, message
         score_files(*files(tmp_path, results, notes))
     with pytest.raises(DataError, match="can't be read"):
         score_files(tmp_path / "none.json", tmp_path / "notes.json")
+
+
+def test_a_chat_tells_what_was_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Told:
+        inputs = {"image": "image", "history": "text", "question": "text"}
+        asked = "question"
+
+        def write(self, values: dict[str, Any], told: Any) -> list[tuple[str, float]]:
+            asked.append(values)
+            return [("yes", 0.0)]
+
+    monkeypatch.setattr("sys.stdin", iter(["is it red?\n", "and round?\n", "\n"]))
+    generating._chat(Told(), {"image": "a.png"})
+    assert asked == [
+        {"image": "a.png", "question": "is it red?"},
+        {"image": "a.png", "history": "is it red? yes.", "question": "and round?"},
+    ]

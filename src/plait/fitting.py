@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.build_pairs import describe, sides_of
 from plait.build_text import prompted
 from plait.data.batches import Cache, InputSpec, TableSource
@@ -16,7 +16,8 @@ from plait.data.plan import BatchPlan, padded_share
 from plait.data.schema import GROUP, Schema, infer_schema
 from plait.data.splits import holdout, split_column
 from plait.data.table import Table
-from plait.errors import DataError
+from plait.distilling import adopt_tokens
+from plait.errors import DataError, RecipeError
 from plait.frozen import FrozenInputs
 from plait.model import MultimodalModel
 from plait.objective import check_remedies
@@ -75,6 +76,10 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     inputs = build_inputs(recipe, table, rows["train"])
     if recipe.train.start is not None:
         inputs = adopt_processors(recipe.train.start, inputs, targets)
+    if recipe.train.teacher is not None:
+        if recipe.fusion.method == BOOSTED:
+            raise RecipeError("train.teacher: trees learn from the truth alone; leave it out, or name another fusion")
+        adopt_tokens(recipe.train.teacher, targets)
     cache = Cache(int(recipe.train.cache_mb * 1e6))
     source = make_source(recipe, table, inputs, targets, cache)
     parts = {name: Part(source, chosen) for name, chosen in rows.items()}

@@ -8,13 +8,19 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
+from plait.data.batches import TableSource
+from plait.data.paths import resolve_media
 from plait.data.plan import BatchPlan
+from plait.data.schema import split_cell
+from plait.errors import DataError
 from plait.fitting import Prepared, plan_for
+from plait.processors import ImageProcessor
 from plait.tasks import Generation
 from plait.training.evaluate import outputs_of
 
 WRITTEN = 200  # rows that are written about at each evaluation in training, where nothing else is said
 NOTED = 5  # of them are kept in the log
+SHOWN = 128  # pixels a side of their pictures, for trackers
 
 
 def make_judge(
@@ -23,11 +29,11 @@ def make_judge(
     accelerator: Accelerator,
     precision: str,
     workers: int,
-    note: Callable[[list[dict[str, Any]]], None] | None = None,
+    note: Callable[[list[dict[str, Any]], list[Any]], None] | None = None,
 ) -> Any:
     """Model → metrics (and the loss) of a part; each process takes its share of the rows.
 
-    Where texts are written, `note` is told some of them.
+    Where texts are written, `note` is told some of them, and what they are about: pictures, `[H, W, 3]` uint8 or None.
     """
     part, targets = prepared.parts[name], prepared.targets
     ranks = accelerator.num_processes
@@ -35,7 +41,8 @@ def make_judge(
     most = prepared.recipe.train.judge_rows
     most = (WRITTEN if targets.text is not None else 0) if most is None else most
     if most and len(part.rows) > most:
-        plan = BatchPlan(part.rows[:: -(-len(part.rows) // most)], plan.batch_size, shuffle=False)
+        spread = np.linspace(0, len(part.rows) - 1, most).astype(int)  # no fixed stride: rows may come in turns
+        plan = BatchPlan(part.rows[spread], plan.batch_size, shuffle=False)
     if ranks > 1:  # as many rows for each, so that sharded models run in step; what comes twice is dropped below
         share = -(-len(plan.rows) // ranks)
         rows = np.resize(plan.rows, share * ranks)[accelerator.process_index :: ranks]
@@ -53,17 +60,41 @@ def make_judge(
         numbers = {key: values.numpy() for key, values in truth.items()}
         found = targets.predictions(merged)
         if targets.text is not None and note is not None and accelerator.is_main_process:
-            note(_written(targets.text, order, found, numbers))
+            note(*_written(targets.text, part.source, order, found, numbers))
         return targets.metrics(found, numbers) | {"loss": float(loss)}
 
     return judge
 
 
-def _written(task: Generation, rows: np.ndarray, found: Mapping[str, Any], truth: Mapping[str, Any]) -> list[Any]:
-    """Some rows with what was written about them and what is right, evenly spaced."""
+def _written(
+    task: Generation, source: TableSource, rows: np.ndarray, found: Mapping[str, Any], truth: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Some rows with what was written about them and what is right, evenly spaced, and their pictures."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, NOTED).astype(int))
     texts = task.answers(found[task.target][chosen])
-    return [
-        {"row": int(rows[i]) + 1, "written": text, "right": list(task.right_answers(truth[task.target][i]))[:5]}
-        for i, text in zip(chosen, texts, strict=True)
-    ]
+    columns = [s.columns[0] for s in source.inputs.values() if s.modality == "image" and s.columns[0] in source.table]
+    noted, pictures = [], []
+    for i, text in zip(chosen, texts, strict=True):
+        record = {
+            "row": int(rows[i]) + 1,
+            "written": text,
+            "right": list(task.right_answers(truth[task.target][i]))[:5],
+        }
+        held = split_cell(source.table.cells(columns[0], [rows[i]])[0]) if columns else []
+        picture = None
+        if held:
+            record |= {"picture": held[0]} if isinstance(held[0], str) else {}
+            picture = _picture(source, held[0])
+        noted.append(record)
+        pictures.append(picture)
+    return noted, pictures
+
+
+def _picture(source: TableSource, held: Any) -> np.ndarray | None:
+    """A picture as it lies in its file, small; None where it can't be read, which is said elsewhere."""
+    value = held if isinstance(held, bytes) else resolve_media(source.table.root, held, source.allow_outside)
+    try:
+        small: np.ndarray = ImageProcessor(SHOWN, "pad", fill=255)(value)["pixels"]
+    except DataError:
+        return None
+    return small

@@ -12,6 +12,7 @@ from plait.data.batches import Source
 from plait.data.dropping import drop_modalities
 from plait.data.negatives import with_negatives
 from plait.data.plan import BatchPlan
+from plait.distilling import Teacher
 from plait.errors import RecipeError
 from plait.model import MultimodalModel
 from plait.self_critic import SelfCritic
@@ -33,6 +34,7 @@ class Objective:
         model: what is trained.
         accelerator: of the run, where there are several processes.
         blend: weight of each modality's own loss, and of the whole model's (`JOINT`); None for those of the settings.
+        teacher: whose answers are learned beside the truth; None for none.
 
     Raises:
         RecipeError: gradients of encoders are to be modulated, and every encoder is frozen.
@@ -45,8 +47,9 @@ class Objective:
         model: MultimodalModel,
         accelerator: Accelerator | None = None,
         blend: Mapping[str, float] | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
-        self.settings, self.targets, self.blend = settings, targets, blend
+        self.settings, self.targets, self.blend, self.teacher = settings, targets, blend, teacher
         self.modulation: GradientModulation | None = None
         encoders: dict[str, Any] = dict(model.encoders.items())
         check_remedies(settings, model)
@@ -75,8 +78,13 @@ class Objective:
         if self.modulation is not None:
             self.modulation.note(output, batch.targets)
         if self.blend is not None:
-            return self.targets.loss_of(output, batch.targets, self.blend, self.blend[JOINT])
-        return self.targets.loss_of(output, batch.targets, settings.auxiliary or 1.0)
+            loss = self.targets.loss_of(output, batch.targets, self.blend, self.blend[JOINT])
+        else:
+            loss = self.targets.loss_of(output, batch.targets, settings.auxiliary or 1.0)
+        if self.teacher is None or not model.training:
+            return loss
+        share = settings.distillation
+        return (1 - share) * loss + share * self.teacher.loss(output.predictions, batch)
 
     @torch.no_grad()
     def blame(self, model: Any, batch: Batch) -> list[int]:

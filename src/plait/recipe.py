@@ -156,6 +156,12 @@ class Recipe(Strict):
             spread += [{**task, "target": t} for t in targets] if isinstance(targets, list) else [task]
         return spread
 
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _without_nothing(cls, value: Any) -> Any:
+        """`inputs.history=null` takes an input out of a recipe."""
+        return {n: spec for n, spec in value.items() if spec is not None} if isinstance(value, Mapping) else value
+
     @field_validator("decoder", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:

@@ -93,10 +93,6 @@ class RunFolder:
         with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, default=float) + "\n")
 
-    def append_samples(self, samples: list[dict[str, Any]]) -> None:
-        """Add what a model wrote about some rows to `log.jsonl`."""
-        self.append_log({"samples": samples})
-
     def save_setup(
         self,
         recipe: Recipe,

@@ -9,9 +9,10 @@ import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from plait import fitting, judging
+from plait import console, fitting, judging
 from plait.boosting import boost, is_boosted
 from plait.data.plan import BatchPlan
+from plait.distilling import Teacher
 from plait.facts import environment
 from plait.fusion import StackingFusion
 from plait.model import MultimodalModel
@@ -37,16 +38,23 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     untrained = copy.deepcopy(prepared.model) if isinstance(prepared.model.fusion, StackingFusion) else None
     recipe, workers = prepared.recipe, fitting.workers_of(prepared.recipe)
     ranks = (accelerator.process_index, accelerator.num_processes)
-    judge, settings = None, recipe.train
-    if "val" in prepared.parts:
-        judge = judging.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, run.append_samples)
+    settings = recipe.train
     plan = fitting.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
     try:
         blend = _blend(prepared, plan, accelerator, run, resume)
-        objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend)
+        teacher = None
+        if settings.teacher is not None and settings.distillation:
+            part, grade = prepared.parts["train"], settings.distillation_temperature
+            given = (settings.teacher, part.source.table, prepared.targets, grade, part.rows, accelerator.device)
+            teacher = Teacher(*given)
+        objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
         with listeners(run, recipe.train, verbose) as listener:
+            judge = None
+            if "val" in prepared.parts:
+                tell = listener.samples
+                judge = judging.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, tell)
             progress = train(
                 prepared.model,
                 prepared.parts["train"].source,
@@ -66,6 +74,9 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
             )
     except Interrupted as error:
         raise Interrupted(f"{error}; continue with: plait train --resume {run.path}") from None
+    padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))
+    if padding and verbose:
+        console.say(padding)
     if untrained is not None:
         _stack(prepared, untrained, accelerator, workers, blend)
     return progress

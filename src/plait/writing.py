@@ -24,6 +24,7 @@ from plait.tasks import Generation
 from plait.tasks.generation import texts_of, token_loss
 from plait.types import Tokens
 
+HISTORY = "history"  # the column that holds what was said before
 Told = Callable[[str], None]
 
 
@@ -74,6 +75,16 @@ class Writer:
             if kind == modality:
                 return column
         raise DataError(f"the run reads no {modality}; it reads {', '.join(self.inputs)}")
+
+    @property
+    def asked(self) -> str:
+        """The column that a question goes into: `question`, else the first text that is not the history.
+
+        Raises:
+            DataError: the run reads none.
+        """
+        texts = [c for c, kind in self.inputs.items() if kind == "text" and c != HISTORY]
+        return "question" if "question" in texts else texts[0] if texts else self.first("text")
 
     def write(self, values: Mapping[str, Any], told: Told | None = None) -> list[tuple[str, float]]:
         """Texts about one row, best first, with their scores.

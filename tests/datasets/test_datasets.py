@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fakes import picture
 from plait.data.readers import open_table
@@ -16,6 +17,7 @@ from plait.datasets import DATASETS, get_dataset, packages
 from plait.datasets.drawings import write_drawings
 from plait.datasets.emoji import write_emoji
 from plait.datasets.openclipart import write_openclipart
+from plait.datasets.scenes import write_scenes
 from plait.datasets.tuxpaint import write_tuxpaint
 from plait.errors import DataError, RunError
 
@@ -182,3 +184,20 @@ def test_drawings_are_tested_on_stamps_that_nobody_learned_from(tmp_path: Path) 
     assert "a dog" not in set(test["caption"])  # it comes twice: which of the two would be found?
     assert train.groupby("source")["repeat"].first().to_dict() == {"emoji": 1, "openclipart": 1, "tuxpaint": 4}
     assert train["picture"][0] == "emoji/pictures/0.png"
+
+
+def test_dialogs_about_scenes_need_their_history(tmp_path: Path) -> None:
+    train, test = write_scenes(tmp_path, seed=1, pictures={"train": 60, "test": 20})
+    frame = pd.concat([pd.read_csv(train), pd.read_csv(test)])
+    assert len(frame) == 240 and set(frame.groupby("image")["turn"].apply(tuple)) == {(1, 2, 3)}
+    assert frame.loc[frame["turn"] == 1, "history"].isna().all()
+    for _, turns in frame.groupby("image"):
+        first, second, third = turns.to_dict("records")
+        assert second["history"] == f"{first['question']} {first['answer']}."
+        assert third["history"] == f"{second['history']}\n{second['question']} {second['answer']}."
+    later = frame[frame["turn"] > 1]
+    assert later["question"].nunique() == 2 and later.groupby("question")["answer"].nunique().min() >= 4
+    with Image.open(tmp_path / frame["image"].iloc[0]) as picture:
+        assert picture.size == (48, 48) and len(picture.getcolors()) >= 3
+    again = write_scenes(tmp_path / "again", seed=1, pictures={"train": 60, "test": 20})
+    assert again[0].read_text() == train.read_text()

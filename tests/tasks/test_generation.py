@@ -66,7 +66,7 @@ def written(table: Any, output: Path, decoder: str = "transformer", **more: Any)
 @pytest.mark.parametrize("decoder", ["transformer", "rnn"])
 def test_it_learns_to_say_what_it_sees(tmp_path: Path, decoder: str) -> None:
     path = caption_table(tmp_path, 80)
-    train = {**TRAIN, "batch_size": 8, "epochs": 40, "evaluate_every": 40}
+    train = {**TRAIN, "batch_size": 8, "epochs": 40, "evaluate_every": 40, "trackers": ["tensorboard"]}
     predictor = written(path, tmp_path / "run", decoder, train=train)
     frame = pd.read_csv(path)
     said = predictor.predict(path)
@@ -81,7 +81,14 @@ def test_it_learns_to_say_what_it_sees(tmp_path: Path, decoder: str) -> None:
     assert scores["CIDEr"] == pytest.approx(scorer.score(list(said))["CIDEr"])
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     samples = [record["samples"] for record in log if "samples" in record]
-    assert len(samples) == 1 and set(samples[-1][0]) == {"row", "written", "right"}
+    assert len(samples) == 1 and set(samples[-1][0]) == {"row", "written", "right", "picture"}
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    (folder,) = {path.parent for path in (tmp_path / "run" / "tensorboard").rglob("events*")}
+    held = events.EventAccumulator(str(folder), size_guidance={"images": 0})
+    held.Reload()
+    assert held.Images("val/pictures")[0].width == 5 * 128 and samples[-1][0]["written"] in str(
+        held.Tensors("val/written/text_summary")
+    )
     predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
     assert {"caption", "caption_score", "caption_true"} <= set(predictions.columns)
     assert " photo, called" in (tmp_path / "run" / "report.html").read_text()

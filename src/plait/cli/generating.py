@@ -12,9 +12,9 @@ from plait.cli.options import Json, names_in, print_json
 def generate(
     run: Annotated[Path, typer.Argument(help="A run of generation.")],
     image: Annotated[Path | None, typer.Option(help="The picture.")] = None,
-    question: Annotated[str | None, typer.Option(help="The question: the first text column.")] = None,
+    question: Annotated[str | None, typer.Option(help="The question: that column, or the first text.")] = None,
     given: Annotated[list[str] | None, typer.Option("--set", help="COLUMN=VALUE of another input; repeatable.")] = None,
-    chat: Annotated[bool, typer.Option("--chat", help="Ask one question after another about the picture.")] = False,
+    chat: Annotated[bool, typer.Option("--chat", help="Ask one question after another.")] = False,
     table: Annotated[Path | None, typer.Option(help="Write about every row of a table instead.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="With --table: .parquet, .csv or .jsonl.")
@@ -48,7 +48,7 @@ def generate(
     if image is not None:
         values[writer.first("image")] = str(image)
     if question is not None:
-        values[writer.first("text")] = question
+        values[writer.asked] = question
     for pair in given or []:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -77,16 +77,20 @@ def _say(piece: str) -> None:
 
 
 def _chat(writer: Any, values: dict[str, Any]) -> None:
-    """Questions from the terminal, until an empty one."""
+    """Questions from the terminal, until an empty one; a run that reads `history` is told what was said before."""
     from plait.errors import DataError
+    from plait.writing import HISTORY
 
-    column = writer.first("text")
+    column, said = writer.asked, [values[HISTORY]] if values.get(HISTORY) else []
     typer.echo("Ask; an empty line ends.", err=True)
     for line in sys.stdin:
-        if not line.strip():
+        question = line.strip()
+        if not question:
             return
+        before = {HISTORY: "\n".join(said)} if said and HISTORY in writer.inputs else {}
         try:
-            writer.write({**values, column: line.strip()}, _say)
+            found = writer.write({**values, **before, column: question}, _say)
+            said.append(f"{question} {found[0][0]}.")
         except DataError as error:
             typer.echo(f"plait: {error}", err=True)
         typer.echo()

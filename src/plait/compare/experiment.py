@@ -87,6 +87,9 @@ class Experiment:
                 "compare judges answers that are chosen, not written; compare with task.type=classification, or train "
                 "runs of generation and plait evaluate each"
             )
+        for name in ("start", "teacher"):
+            if getattr(recipe.train, name) is not None:
+                raise RecipeError(f"train.{name}: compare trains all models from the same beginning; leave it out")
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
         self.table, self.verbose = table, verbose

@@ -8,6 +8,7 @@ from plait.datasets.drawings import write_drawings
 from plait.datasets.easy_vqa import write_easy_vqa
 from plait.datasets.emoji import write_emoji
 from plait.datasets.openclipart import write_openclipart
+from plait.datasets.scenes import write_scenes
 from plait.datasets.tuxpaint import write_tuxpaint
 from plait.errors import DataError, RunError, unknown
 
@@ -55,6 +56,13 @@ DATASETS: dict[str, DataSet] = {
         "as its parts",
         "all of them",
         write_drawings,
+    ),
+    "scenes": DataSet(
+        "dialogs of three turns about four shapes: image, history, question, answer",
+        "13,200",
+        "none needed",
+        "drawn by plait",
+        write_scenes,
     ),
     "tuxpaint": DataSet(
         "Tux Paint stamps: picture, caption, kind", "785", "GPL-2", "Debian tuxpaint-stamps-default", write_tuxpaint

@@ -93,5 +93,5 @@ class Padding:
 
     def __str__(self) -> str:
         if not self.real:
-            return "nothing was packed"
+            return ""
         return f"packing: {1 - self.real / self.packed:.0%} padding instead of {1 - self.real / self.loose:.0%}"

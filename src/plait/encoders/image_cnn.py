@@ -1,6 +1,7 @@
 """A small residual CNN for small pictures, trained from scratch."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -41,8 +42,10 @@ class ResidualCNN(nn.Module):
         dim: D of the tokens.
         shift, zoom, flip, light: augmentation, see `Augment`.
         dropout: on the tokens.
+        tokens: `all` gives a token a cell; `flat` one of all cells side by side through a linear map, which knows where
+            things lie: a fusion that takes the mean of the cells does not.
 
-    Shapes: `{"pixels": [U, 3, S, S] uint8}` → Tokens `[U, (S / 2**stages)**2, dim]` with boxes.
+    Shapes: `{"pixels": [U, 3, S, S] uint8}` → Tokens `[U, (S / 2**stages)**2, dim]` with boxes, or `[U, 1, dim]`.
 
     Raises:
         ValueError: the pictures are smaller than the stages can halve.
@@ -64,8 +67,11 @@ class ResidualCNN(nn.Module):
         flip: bool = False,
         light: float = 0.0,
         dropout: float = 0.0,
+        tokens: Literal["all", "flat"] = "all",
     ) -> None:
         super().__init__()
+        if tokens not in ("all", "flat"):
+            raise ValueError(f"tokens: expected all or flat, got {tokens!r}")
         if processor.size < 2 ** len(widths):
             raise ValueError(f"{len(widths)} stages need pictures of {2 ** len(widths)} px, got {processor.size}")
         self.processor = processor
@@ -73,12 +79,16 @@ class ResidualCNN(nn.Module):
         self.pixels = Pixels(augment=Augment(shift, zoom, flip, light))
         self.stages = nn.Sequential(*[ResidualStage(a, b) for a, b in zip([3, *widths[:-1]], widths, strict=True)])
         self.project = nn.Conv2d(widths[-1], dim, 1)
+        cells = (processor.size // 2 ** len(widths)) ** 2
+        self.flat = nn.Linear(cells * dim, dim) if tokens == "flat" else None
         self.dropout = nn.Dropout(dropout)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         x = self.project(self.stages(self.pixels(features["pixels"])))  # [U, dim, h, w]
         count, _, height, width = x.shape
+        if self.flat is not None:
+            return Tokens.single(self.dropout(self.flat(x.permute(0, 2, 3, 1).flatten(1))))
         x = self.dropout(x.flatten(2).transpose(1, 2))
         mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
         return Tokens(x, mask, grid_boxes(height, width, count, x.device))

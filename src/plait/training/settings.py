@@ -57,6 +57,10 @@ class TrainSettings:
             retrieval) is not bound by memory: each part is encoded twice, the gradients are the whole batch's. 0 for
             all at once.
         start: a former run to begin from: its vocabularies, and its weights wherever name and shape agree.
+        teacher: a finished run whose answers to the training rows are learned beside the truth (1503.02531). It may
+            read other inputs than this run, and be of any size; its classes or tokens must be the same.
+        distillation: share of the loss that the teacher's answers have.
+        distillation_temperature: above 1, what the teacher holds likely beside its answer counts more.
         self_critical: of a decoder: share of the loss that rewards texts that score better than those it would write
             by itself (1612.00563), by CIDEr, or by exact match of short answers; the rest is the likelihood of the
             training texts. Begin from a run that writes already (`start`). 0 for none.
@@ -98,12 +102,17 @@ class TrainSettings:
     gradient_blending: Annotated[int, Ge(0)] = 0
     gradient_cache: Annotated[int, Ge(0)] = 0
     start: str | None = None
+    teacher: str | None = None
+    distillation: Share = 0.5
+    distillation_temperature: Annotated[float, Gt(0)] = 2.0
     self_critical: Share = 0.0
     scheduled_sampling: Annotated[float, Ge(0), Le(0.9)] = 0.0
 
     def __post_init__(self) -> None:
         if self.gradient_blending and self.auxiliary:
             raise ValueError("gradient_blending weighs the extra heads itself; leave auxiliary at 0")
+        if self.teacher is not None and self.self_critical:
+            raise ValueError("teacher and self_critical each replace a share of the loss; use one after the other")
         if self.gradient_modulation and self.shard:
             raise ValueError("gradient_modulation needs whole gradients; leave shard at false")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
+import numpy as np
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
 from plait.console import ProgressListener
@@ -35,6 +36,13 @@ class Several:
         for listener in self.listeners:
             listener.epoch(record, best)
 
+    def samples(self, records: list[dict[str, Any]], pictures: list[Any]) -> None:
+        """Some of what was written at an evaluation."""
+        for listener in self.listeners:
+            tell = getattr(listener, "samples", None)
+            if tell is not None:
+                tell(records, pictures)
+
 
 class LogListener:
     """Writes steps and epochs to a run's log."""
@@ -48,19 +56,31 @@ class LogListener:
     def epoch(self, record: dict[str, Any], best: bool) -> None:
         self.log.append_log({**record, "best": best})
 
+    def samples(self, records: list[dict[str, Any]], pictures: list[Any]) -> None:
+        self.log.append_log({"samples": records})
+
 
 class TrackerListener:
-    """Passes numbers on to a tracker of Accelerate."""
+    """Passes numbers on to a tracker of Accelerate; texts that were written too, with their pictures."""
 
     def __init__(self, tracker: Any) -> None:
-        self.tracker = tracker
+        self.tracker, self.steps_done = tracker, 0
 
     def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None:
+        self.steps_done = epoch * steps + step
         self.tracker.log({"train/loss": loss, "train/learning_rate": rate}, step=epoch * steps + step)
 
     def epoch(self, record: dict[str, Any], best: bool) -> None:
         values = {f"val/{name}": value for name, value in record.get("val", {}).items()}
         self.tracker.log(values | {"epoch/loss": record["loss"]}, step=record["epoch"])
+
+    def samples(self, records: list[dict[str, Any]], pictures: list[Any]) -> None:
+        lines = [f"{n}. {r['written']} (right: {'; '.join(r['right'])})" for n, r in enumerate(records, 1)]
+        self.tracker.log({"val/written": "\n\n".join(lines)}, step=self.steps_done)
+        shown = [picture for picture in pictures if picture is not None]
+        if shown and hasattr(self.tracker, "log_images"):
+            layout = {"dataformats": "NHWC"} if self.tracker.name == "tensorboard" else {}
+            self.tracker.log_images({"val/pictures": np.stack(shown)}, step=self.steps_done, **layout)
 
 
 @contextmanager
