@@ -11,7 +11,7 @@ from plait.constructing import construct
 from plait.data.table import Table
 from plait.decoders import DECODERS
 from plait.decoders.language_model import LanguageModel
-from plait.decoders.language_weights import PACKAGED, is_language_model, load_model, load_words
+from plait.decoders.language_weights import PACKAGED, is_language_model, load_model, load_words, weights_of
 from plait.decoders.projectors import PROJECTORS, AsItIs
 from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
@@ -153,7 +153,9 @@ def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any
         for name, width in widths.items()
     }
     given = (model, projectors, held["template"], task.texts.end, held["words"], task.texts.max_length)
+    source = None if saved else weights_of(_model_name(recipe), model)
     made: LanguageModel = construct("decoder", spec.method, LanguageModel, options, (), *given)
+    made.weights = source
     return made
 
 

@@ -62,10 +62,8 @@ class Teacher:
         load_state(self.model, load_tensors(run.weights)[0], run.weights)
         self.model.eval().requires_grad_(False).to(device)
         self.source: TableSource = make_source(recipe, table, inputs, None)
-        for name in inputs:  # what is encoded once is frozen here in any case
-            self.model.encoders[name].requires_grad_(False)
         frozen = FrozenInputs(self.model, inputs, recipe.train.features, 1, recipe.data.allow_outside, False)
-        self.notes = frozen.attach(self.source, rows)
+        frozen.attach(self.source, rows)  # it learns nothing, so each value is encoded once
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> dict[str, Tensor]:

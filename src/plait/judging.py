@@ -41,8 +41,8 @@ def make_judge(
     most = prepared.recipe.train.judge_rows
     most = (WRITTEN if targets.text is not None else 0) if most is None else most
     if most and len(part.rows) > most:
-        spread = np.linspace(0, len(part.rows) - 1, most).astype(int)  # no fixed stride: rows may come in turns
-        plan = BatchPlan(part.rows[spread], plan.batch_size, shuffle=False)
+        drawn = np.random.default_rng(0).choice(part.rows, most, replace=False)  # a stride would meet rows in turns
+        plan = BatchPlan(np.sort(drawn), plan.batch_size, shuffle=False)
     if ranks > 1:  # as many rows for each, so that sharded models run in step; what comes twice is dropped below
         share = -(-len(plan.rows) // ranks)
         rows = np.resize(plan.rows, share * ranks)[accelerator.process_index :: ranks]

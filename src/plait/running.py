@@ -96,7 +96,8 @@ def decide_precision(prepared: fitting.Prepared, accelerator: Accelerator) -> Re
             chosen, reason = broadcast_object_list([chosen, reason])
         recipe = recipe.updated({"train": {"precision": chosen}})
         prepared.notes.append(f"precision: {chosen}, {reason}")
-    weights = {n: e.weights for n, e in prepared.model.encoders.items() if getattr(e, "weights", None)}
+    loaded = {**dict(prepared.model.encoders.items()), "decoder": getattr(prepared.model.head, "decoder", None)}
+    weights = {n: part.weights for n, part in loaded.items() if getattr(part, "weights", None)}
     resolved = {"versions": environment(), **({"weights": weights} if weights else {})}
     return recipe.model_copy(update={"resolved": resolved, "inputs": prepared.recipe.inputs})
 

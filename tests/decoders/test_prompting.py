@@ -20,6 +20,7 @@ from plait.decoders.prompting import arrange
 from plait.encoders.seeing import HfSeeing
 from plait.errors import DataError, RecipeError
 from plait.fusion.prompt import PromptFusion
+from plait.layers import masked_mean
 from plait.predictor import Predictor
 from plait.processors.text import train_tokenizer
 from plait.processors.words import WordsProcessor
@@ -130,7 +131,7 @@ def test_a_prompt_of_words_and_pictures_is_the_models_own() -> None:
     photo = Tokens(torch.randn(2, 4, 16), torch.tensor([[True] * 4, [True, True, False, False]]), items=2)
     ids = torch.tensor([[9.0, -1, 8, -1], [6, 0, 0, 0]])[:, :, None]
     text = Tokens(ids, torch.tensor([[True] * 4, [True, False, False, False]]))
-    context = decoder.context(PromptFusion({"photo": 16, "text": 1})({"photo": photo, "text": text}))
+    context = decoder.context(PromptFusion({"photo": 16, "text": 1}, ["text"])({"photo": photo, "text": text}))
     embed = model.get_input_embeddings()
     first = [embed(torch.tensor([1, 5, 9])), photo.x[0, :2], embed(torch.tensor([8])), photo.x[0, 2:]]
     first.append(embed(torch.tensor([7])))
@@ -252,3 +253,12 @@ def test_fused_tokens_can_stand_in_a_prompt() -> None:
     decoder = LanguageModel(tiny_llama(), {"": PROJECTORS["mlp"](8, 16, 0.4)}, [[1], "", [7]], END, text_length=8)
     fused = fusion({"a": fake_tokens(3, 2, 4), "b": fake_tokens(3, 5, 3)})
     assert decoder.context(fused).mask.sum(dim=1).max() == 1 + 2 + 5 + 1
+
+
+def test_ids_of_words_are_not_in_the_fused_vector() -> None:
+    photo, text = fake_tokens(2, 3, 4), Tokens.single(torch.full((2, 1), 917.0))
+    fused = PromptFusion({"photo": 4, "text": 1}, ["text"])({"photo": photo, "text": text})
+    torch.testing.assert_close(fused.pooled, masked_mean(photo))
+    assert fused.tokens.x.shape == photo.x.shape and set(fused.parts) == {"photo", "text"}
+    alone = PromptFusion({"text": 1}, ["text"])({"text": text})
+    assert alone.pooled.tolist() == [[0.0], [0.0]] and not alone.tokens.mask.any()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from plait.decoders.packing import Lines, Padding, pack
 from plait.decoders.prompting import arrange
+from plait.encoders.weights import Weights
 from plait.errors import PlaitError, RecipeError, import_extra
 from plait.layers import NamedModules
 from plait.layers.pooling import vector_and_tokens
@@ -109,6 +110,7 @@ class LanguageModel(nn.Module):
         self.model = with_adapters(model, tune, rank, dropout) if tune in ("lora", "ia3") else model
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.padding = Padding()
+        self.weights: Weights | None = None  # what the model was loaded from, where that is recorded
 
     @property
     def pretrained(self) -> list[nn.Module]:

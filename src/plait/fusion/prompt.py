@@ -1,6 +1,6 @@
 """No fusion before the language model: each modality stands in its prompt."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ class PromptFusion(nn.Module):
 
     Args:
         in_dims: modality → D.
+        words: those that are token ids; they say nothing in the fused vector, which others than the model may read.
 
     >>> fused = PromptFusion({"photo": 2})({"photo": Tokens.single(torch.ones(1, 2))})
     >>> fused.parts["photo"].x.tolist(), fused.pooled.tolist()
@@ -26,15 +27,23 @@ class PromptFusion(nn.Module):
 
     stage = "early"
 
-    def __init__(self, in_dims: Mapping[str, int]) -> None:
+    def __init__(self, in_dims: Mapping[str, int], words: Sequence[str] = ()) -> None:
         super().__init__()
         if not in_dims:
             raise ValueError("a fusion needs at least one modality")
         self.in_dims = dict(in_dims)
+        self.seen = [name for name in in_dims if name not in words]
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         check_names(self.in_dims, tokens)
         parts = {name: tokens[name] for name in self.in_dims}
-        pooled = torch.cat([masked_mean(own) for own in parts.values()], dim=1)
-        widest = max(self.in_dims.values())
-        return Fused(pooled, lambda: joined({n: widened(own, widest) for n, own in parts.items()}), parts=parts)
+        seen = {name: parts[name] for name in self.seen} or {"": Tokens.absent(*_first(parts))}
+        pooled = torch.cat([masked_mean(own) for own in seen.values()], dim=1)
+        widest = max(own.x.shape[2] for own in seen.values())
+        return Fused(pooled, lambda: joined({n: widened(own, widest) for n, own in seen.items()}), parts=parts)
+
+
+def _first(parts: Mapping[str, Tokens]) -> tuple[int, int, torch.device]:
+    """Rows, a width of one, and the device."""
+    x = next(iter(parts.values())).x
+    return len(x), 1, x.device

@@ -32,7 +32,7 @@ class TrainSettings:
         metric: picks the best epoch; None for the task's own, `loss` for the validation loss.
         patience: stop after so many epochs without a better metric; 0 to go on to the end.
         evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
-        judge_rows: validation rows that are answered at each evaluation, evenly spaced; 0 for all, None for all but
+        judge_rows: validation rows that are answered at each evaluation, always the same; 0 for all, None for all but
             where texts are written, which takes time: 200 then. The last scores are of all rows always.
         together: column whose equal cells stay in one batch, so that a shared picture is encoded once; `auto` takes
             the picture column that repeats most, `none` shuffles freely.
