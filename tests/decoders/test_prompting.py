@@ -34,20 +34,19 @@ def test_values_stand_where_the_text_has_a_place_for_them() -> None:
     words = {"text": [[(9, 10), (-1, 11), (8, 12), (-1, 13)], [(9, 20)], []]}
     photos = {"photo": [[[30, 31], [32]], [[40, 41], [42]], []]}
     found = arrange(TEMPLATE, words, photos, room=100)
-    assert found.places == [[0, 1, 10, 30, 31, 12, 32, 2], [0, 1, 40, 41, 42, 20, 2], [0, 1, 2]]
-    assert found.cut == [0, 0, 0]
+    assert found == [[0, 1, 10, 30, 31, 12, 32, 2], [0, 1, 40, 41, 42, 20, 2], [0, 1, 2]]
 
 
 def test_the_first_words_go_and_never_a_value() -> None:
     words = {"text": [[(9, 10), (-1, 11), (8, 12), (7, 13)]]}
     found = arrange(TEMPLATE, words, {"photo": [[[30, 31, 32]]]}, room=7)
-    assert found.places == [[0, 1, 30, 31, 32, 13, 2]] and found.cut == [2]
+    assert found == [[0, 1, 30, 31, 32, 13, 2]]
     with pytest.raises(RecipeError, match="room for 5 tokens before its text; prompt and inputs are 6"):
         arrange(TEMPLATE, words, {"photo": [[[30, 31, 32]]]}, room=5)
 
 
 def test_places_of_an_input_that_was_taken_away_stay_empty() -> None:
-    assert arrange(TEMPLATE, {"text": [[(-1, 5), (4, 6)]]}, {"photo": [[]]}, room=9).places == [[0, 1, 6, 2]]
+    assert arrange(TEMPLATE, {"text": [[(-1, 5), (4, 6)]]}, {"photo": [[]]}, room=9) == [[0, 1, 6, 2]]
 
 
 def test_places_and_values_that_differ_in_number_are_refused() -> None:
@@ -262,3 +261,17 @@ def test_ids_of_words_are_not_in_the_fused_vector() -> None:
     assert fused.tokens.x.shape == photo.x.shape and set(fused.parts) == {"photo", "text"}
     alone = PromptFusion({"text": 1}, ["text"])({"text": text})
     assert alone.pooled.tolist() == [[0.0], [0.0]] and not alone.tokens.mask.any()
+
+
+def test_a_strangers_configuration_fetches_no_code() -> None:
+    kernels = {"attn_implementation": "someone/kernels", "_attn_implementation": "someone/kernels"}
+    code = {"AutoModelForCausalLM": "someone/code--model.Model", "AutoConfig": "someone/code--config.Config"}
+    config = {
+        **tiny_llama().config.to_dict(),
+        **kernels,
+        "auto_map": code,
+        "quantization_config": {"quant_method": "x"},
+    }
+    model = load_model("a folder that is gone", config)
+    assert type(model).__module__.startswith("transformers.") and not hasattr(model.config, "auto_map")
+    assert "someone" not in str(model.config.to_dict()) + str(model.config._attn_implementation)

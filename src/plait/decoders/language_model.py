@@ -141,7 +141,7 @@ class LanguageModel(nn.Module):
         before = len(self.head) + (0 if self.prefix is None else self.prefix.shape[3])
         room = self.room - before - self.text_length if self.room else start
         index = nn.utils.rnn.pad_sequence(
-            [torch.tensor(row, dtype=torch.int64) for row in arrange(template, said, values, room).places],
+            [torch.tensor(row, dtype=torch.int64) for row in arrange(template, said, values, room)],
             batch_first=True,
             padding_value=NONE,
             padding_side="left",  # so that every row's text begins at one place

@@ -10,7 +10,7 @@ from typing import Any
 
 from plait.encoders.packaged import package_folder
 from plait.encoders.seeing import SEEING, sees, without_sight
-from plait.encoders.text_pretrained import load_hf, source_of
+from plait.encoders.text_pretrained import load_hf, model_of, source_of
 from plait.encoders.weights import Weights, hash_weights, is_model_folder
 from plait.errors import MissingExtra, RecipeError, import_extra
 from plait.processors import TargetText
@@ -38,11 +38,8 @@ def load_model(name: str, config: dict[str, Any] | None = None) -> Any:
         RecipeError: there is no such model.
         PlaitError: its weights are out of reach.
     """
-    transformers = import_extra("transformers", "pretrained")
     if config is not None:
-        found = transformers.AutoConfig.for_model(**config)
-        auto = getattr(transformers, SEEING if sees(found) else WRITING)
-        return without_sight(auto.from_config(found)).float()
+        return without_sight(model_of(SEEING if sees(config) else WRITING, config)).float()
     if name == PACKAGED:
         return _packaged(WRITING).float()
     return without_sight(load_hf(SEEING if sees(load_hf("AutoConfig", name)) else WRITING, name)).float()
@@ -92,17 +89,21 @@ def load_words(name: str, max_length: int, prompt: str, inputs: Sequence[str]) -
     return texts, template
 
 
-@functools.lru_cache(maxsize=2)
 def load_tokenizer(name: str) -> Any:
     """A language model's tokenizer.
 
     Raises:
         RecipeError: it has no fast version.
     """
-    tokenizer = _packaged("AutoTokenizer") if name == PACKAGED else load_hf("AutoTokenizer", name)
+    tokenizer = _packaged_tokenizer() if name == PACKAGED else load_hf("AutoTokenizer", name)
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise RecipeError(f"decoder {name}: the tokenizer has no fast version (tokenizer.json)")
     return tokenizer
+
+
+@functools.cache
+def _packaged_tokenizer() -> Any:
+    return _packaged("AutoTokenizer")  # takes seconds; a folder's is read each time, for it may have changed
 
 
 def _packaged(auto_class: str) -> Any:

@@ -1,22 +1,8 @@
 """A row's prompt, place by place: the template's words, the row's own, and its pictures between them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from plait.errors import DataError, RecipeError
-
-
-@dataclass
-class Arranged:
-    """Where a prompt's places come from.
-
-    Args:
-        places: of each row, positions in what all pieces hold together.
-        cut: of each row, words that there was no room for.
-    """
-
-    places: list[list[int]]
-    cut: list[int]
 
 
 def arrange(
@@ -24,7 +10,7 @@ def arrange(
     words: Mapping[str, Sequence[Sequence[tuple[int, int]]]],
     values: Mapping[str, Sequence[Sequence[Sequence[int]]]],
     room: int,
-) -> Arranged:
+) -> list[list[int]]:
     """Put the pieces of each row's prompt in order.
 
     A value whose place is marked in a row's words stands there; the others stand where the template names them. Where
@@ -38,16 +24,19 @@ def arrange(
         values: name → of each row, of each of its values, the positions of its tokens.
         room: places at most.
 
+    Returns:
+        Of each row, positions in what all pieces hold together.
+
     Raises:
         DataError: a row's places and values differ in number.
         RecipeError: template and values alone need more room.
 
-    >>> arrange([[0], "photo", "text", [1]], {"text": [[(7, 2), (8, 3)]]}, {"photo": [[[4, 5]]]}, room=5).places
+    >>> arrange([[0], "photo", "text", [1]], {"text": [[(7, 2), (8, 3)]]}, {"photo": [[[4, 5]]]}, room=5)
     [[0, 4, 5, 3, 1]]
     """
     names = list(values)
     rows = len(next(iter((*words.values(), *values.values()))))
-    places, cut = [], []
+    places = []
     for row in range(rows):
         said = {name: list(texts[row]) for name, texts in words.items()}
         marked = [names[-1 - token] for text in said.values() for token, _ in text if token < 0]
@@ -80,5 +69,4 @@ def arrange(
             )
         gone = set(first)
         places.append([position for place, (position, _) in enumerate(made) if place not in gone])
-        cut.append(len(first))
-    return Arranged(places, cut)
+    return places

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from plait.encoders.dual import Similarity, as_tokens, keep_side
 from plait.encoders.pixels import Pixels
-from plait.encoders.text_pretrained import HfText, load_hf, source_of
+from plait.encoders.text_pretrained import HfText, load_hf, model_of, source_of
 from plait.encoders.weights import Weights, hash_weights
-from plait.errors import RecipeError, import_extra
+from plait.errors import RecipeError
 from plait.processors import ImageProcessor, TextProcessor
 from plait.types import Tokens
 
@@ -118,8 +118,7 @@ def _model(name: str, config: dict[str, Any] | None) -> Any:
     if config is None:
         model = load_hf("AutoModel", name)
     else:
-        transformers = import_extra("transformers", "pretrained")
-        model = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(**config["model"]))
+        model = model_of("AutoModel", config["model"])
     if not hasattr(model, "get_image_features") or not hasattr(model, "get_text_features"):
         raise RecipeError(f"hf:{name}: expected a model of pictures and texts such as CLIP, got {type(model).__name__}")
     return model.float().eval()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from plait.encoders.dual_hf import HfDualImage, channels_of
 from plait.encoders.pixels import Pixels
-from plait.encoders.text_pretrained import load_hf, source_of
+from plait.encoders.text_pretrained import load_hf, model_of, source_of
 from plait.encoders.weights import Weights, hash_weights
 from plait.errors import RecipeError, import_extra
 from plait.processors import ImageProcessor
@@ -43,9 +43,7 @@ class HfSeeing(nn.Module):
         if config is None:
             model, channels = load_hf(SEEING, name), channels_of(name)
         else:
-            transformers = import_extra("transformers", "pretrained")
-            shape, channels = transformers.AutoConfig.for_model(**config["model"]), config["channels"]
-            model = getattr(transformers, SEEING).from_config(shape)
+            model, channels = model_of(SEEING, config["model"]), config["channels"]
         self.config: dict[str, Any] = {"model": model.config.to_dict(), "channels": channels, "seeing": True}
         self.out_dim = int(model.get_input_embeddings().weight.shape[1])
         self.backbone = without_words(model).float()
@@ -77,9 +75,11 @@ class HfSeeing(nn.Module):
 
 
 def sees(config: Any) -> bool:
-    """Whether a transformers configuration is of a model that writes about pictures."""
+    """Whether a transformers configuration, or its values, is of a model that writes about pictures."""
     transformers = import_extra("transformers", "pretrained")
     known = transformers.models.auto.modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    if isinstance(config, dict):
+        return config.get("model_type") in known and "vision_config" in config and "text_config" in config
     return config.model_type in known and hasattr(config, "vision_config") and hasattr(config, "text_config")
 
 

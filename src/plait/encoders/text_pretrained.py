@@ -10,6 +10,12 @@ from plait.errors import RecipeError, import_extra
 from plait.processors import TextProcessor
 from plait.types import Tokens
 
+RUNS_CODE = {
+    "auto_map",
+    "custom_pipelines",
+    "quantization_config",
+    *(f"{a}{part}_implementation{b}" for a in ("", "_") for part in ("attn", "experts") for b in ("", "_internal")),
+}
 Pool = Literal["mean", "cls", "none"]
 
 
@@ -48,9 +54,7 @@ class HfText(nn.Module):
         if config is None:
             model = load_hf("AutoModel", name)
         else:
-            transformers = import_extra("transformers", "pretrained")
-            model_config = transformers.AutoConfig.for_model(**config)
-            model = transformers.AutoModel.from_config(model_config)
+            model = model_of("AutoModel", config)
         model.float()
         self.config: dict[str, Any] = model.config.to_dict()
         self.backbone = model.get_encoder() if model.config.is_encoder_decoder else model
@@ -104,6 +108,22 @@ class HfText(nn.Module):
 def source_of(name: str) -> str:
     """Where a model comes from, in words."""
     return str(Path(name).name) if is_model_folder(name) else f"hub:{name}"
+
+
+def model_of(auto_class: str, config: dict[str, Any]) -> Any:
+    """An untrained model of a run's configuration, by the name of transformers' class; its weights follow.
+
+    A run folder may be a stranger's: what would fetch or run code (a repository's own classes, attention kernels of the
+    hub) is left out of the configuration.
+    """
+    transformers = import_extra("transformers", "pretrained")
+    shape = transformers.AutoConfig.for_model(**_without_code(config))
+    return getattr(transformers, auto_class).from_config(shape, trust_remote_code=False)
+
+
+def _without_code(config: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in config.items() if key not in RUNS_CODE}
+    return {key: _without_code(value) if isinstance(value, dict) else value for key, value in plain.items()}
 
 
 def load_hf(auto_class: str, name: str) -> Any:

@@ -57,10 +57,11 @@ class WriteHead(nn.Module):
         if self.training:
             assert ids is not None, "a decoder learns from texts"
             return {self.name: self.taught(fused, ids)}
-        found = generate(self.decoder, self.context(fused), self.generation, self.tree)
+        context = self.context(fused)
+        found = generate(self.decoder, context, self.generation, self.tree)
         rows, length = len(found.ids), self.generation.max_length
         written = torch.full((rows, 2 + length), float(NONE), device=found.ids.device)
-        written[:, 0] = torch.nan if ids is None else self._own_loss(fused, ids)
+        written[:, 0] = torch.nan if ids is None else self._own_loss(context, ids)
         written[:, 1] = found.scores[:, 0]
         written[:, 2 : 2 + found.ids.shape[2]] = found.ids[:, 0].float()
         return {self.name: written}
@@ -91,10 +92,10 @@ class WriteHead(nn.Module):
         begin = torch.full((len(ids_BL), 1), self.decoder.begin_id, device=ids_BL.device, dtype=ids_BL.dtype)
         return torch.cat([begin, ids_BL[:, :-1].clamp(min=0)], dim=1)
 
-    def _own_loss(self, fused: Fused, ids_BL: Tensor) -> Tensor:
+    def _own_loss(self, context: Tokens, ids_BL: Tensor) -> Tensor:
         """`[B]` mean loss a token; NaN where a row has no text."""
         ids = ids_BL[:, : int((ids_BL >= 0).sum(dim=1).max().clamp(min=1))]
-        logits = self.decoder(self.context(fused), self.shifted(ids)).float()
+        logits = self.decoder(context, self.shifted(ids)).float()
         losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids, ignore_index=-1, reduction="none")
         held = (ids >= 0).sum(dim=1).float()
         return losses.sum(dim=1) / torch.where(held > 0, held, torch.nan)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from tokenizers import Tokenizer
 
 from plait.errors import DataError
-from plait.processors.text import train_tokenizer
+from plait.processors.text import as_tokenizer, train_tokenizer
 
 SPECIAL = ["[PAD]", "[BEGIN]", "[END]"]
 
@@ -31,12 +31,7 @@ class TargetText:
     def __init__(self, tokenizer: Tokenizer | str | dict[str, Any], begin: int, end: int, max_length: int = 64) -> None:
         if max_length < 2:
             raise DataError(f"task.max_length={max_length}: a text needs one token and its end, 2 at least")
-        if isinstance(tokenizer, dict):
-            tokenizer = json.dumps(tokenizer)
-        if isinstance(tokenizer, str):
-            tokenizer = Tokenizer.from_str(tokenizer)
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
+        tokenizer = as_tokenizer(tokenizer)
         self.tokenizer, self.begin, self.end, self.max_length = tokenizer, begin, end, max_length
 
     @classmethod

@@ -48,11 +48,7 @@ class TextProcessor:
     def __init__(
         self, tokenizer: Tokenizer | str | dict[str, Any], max_length: int = 128, pad_id: int = 0, fixed: bool = False
     ) -> None:
-        if isinstance(tokenizer, dict):
-            tokenizer = json.dumps(tokenizer)
-        if isinstance(tokenizer, str):
-            tokenizer = Tokenizer.from_str(tokenizer)
-        tokenizer.no_padding()
+        tokenizer = as_tokenizer(tokenizer)
         tokenizer.enable_truncation(max_length)
         self.tokenizer = tokenizer
         self.max_length = max_length
@@ -98,6 +94,16 @@ class TextProcessor:
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
         """U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, padded to the longest (or to `max_length`)."""
         return padded_ids(values, self.pad_id, self.max_length if self.fixed else 0)
+
+
+def as_tokenizer(given: Tokenizer | str | dict[str, Any]) -> Tokenizer:
+    """A `tokenizers` tokenizer, or its JSON as a string or dict, as one that neither pads nor cuts."""
+    if isinstance(given, dict):
+        given = json.dumps(given)
+    made = Tokenizer.from_str(given) if isinstance(given, str) else given
+    made.no_padding()
+    made.no_truncation()
+    return made
 
 
 def padded_ids(values: list[dict[str, np.ndarray]], pad: int, length: int = 0) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from plait.processors.text import padded_ids
+from plait.processors.text import as_tokenizer, padded_ids
 
 IMAGE = "<image>"  # the usual place holder of a picture
 
@@ -38,12 +38,7 @@ class WordsProcessor:
         image: str | None = None,
         max_length: int = 512,
     ) -> None:
-        if isinstance(tokenizer, dict):
-            tokenizer = json.dumps(tokenizer)
-        if isinstance(tokenizer, str):
-            tokenizer = Tokenizer.from_str(tokenizer)
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
+        tokenizer = as_tokenizer(tokenizer)
         tokenizer.encode_special_tokens = True
         self.tokenizer, self.places, self.image, self.max_length = tokenizer, list(places), image, max_length
         self._codes = {f"<{name}>": -1 - number for number, name in enumerate(self.places)}
