@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from fakes import picture
+from plait.data.formats.conversations import chat_rows
 from plait.data.readers import open_table
 from plait.errors import DataError
 
@@ -158,3 +159,21 @@ def test_several_pictures_keep_their_places(tmp_path: Path) -> None:
     assert table.cells("image", [0, 1]) == ["a.png;b.png", "a.png;b.png;c.png"]
     assert table.cells("question", [0, 1]) == ["<image> and <image>", "now <image> ?"]
     assert table.cells("history", [1]) == ["<image> and <image> two"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "message"),
+    [
+        ([{"role": "user", "content": [{"type": "image"}, None]}], "row 1: content is a text or a list of parts"),
+        ([{"role": "user", "content": 5}], "row 1: content is a text or a list of parts, got 5"),
+        (["hello"], "row 1: a message needs a role and content, got hello"),
+    ],
+)
+def test_damaged_chats_are_named(messages: list[Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        chat_rows({"messages": messages}, 1, "chats.jsonl")
+
+
+def test_a_part_may_be_a_plain_text() -> None:
+    said = [{"role": "user", "content": ["what is", "it?"]}, {"role": "assistant", "content": "a cat"}]
+    assert chat_rows({"messages": said}, 1, "chats.jsonl")[0]["question"] == "what is it?"

@@ -137,12 +137,17 @@ def chat_rows(row: Mapping[str, Any], number: int, source: str) -> list[dict[str
     pictures = [] if listed is None else [listed] if isinstance(listed, str) else [_path(one) for one in listed]
     turns, inline = [], []
     for message in row[key] or []:
+        if not isinstance(message, Mapping):
+            raise DataError(f"{source}: row {number}: a message needs a role and content, got {str(message)[:60]}")
         role, content = (
             message.get(name) for name in (("role", "content") if "role" in message else ("from", "value"))
         )
         if role is None or content is None:
             raise DataError(f"{source}: row {number}: a message needs a role and content, got {str(message)[:60]}")
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        listed_parts = content if isinstance(content, list) else [content]
+        parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in listed_parts]
+        if not all(isinstance(part, Mapping) for part in parts):
+            raise DataError(f"{source}: row {number}: content is a text or a list of parts, got {str(content)[:60]}")
         shown = [part for part in parts if part.get("type") in ("image", "image_url")]
         words = [MARK if part in shown else str(part.get("text", "")) for part in parts]
         inline += [
