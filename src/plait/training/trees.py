@@ -10,7 +10,8 @@ from plait.errors import DataError
 from plait.heads.trees import TreeBuilder, Trees
 
 Booster = Literal["lightgbm", "sklearn"]
-ROUNDS, PATIENCE, RATE, BINS = 300, 20, 0.05, 63
+ROUNDS, PATIENCE, RATE, BINS = 200, 20, 0.1, 63
+MANY = 1000  # features from which a tree looks at a tenth of them
 
 
 def default_booster() -> Booster:
@@ -76,7 +77,7 @@ def _known(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _share(x: np.ndarray) -> float:
     """Of the features that a tree looks at: few of an embedding's many."""
-    return 1.0 if x.shape[1] <= 50 else 0.3
+    return 1.0 if x.shape[1] <= 50 else 0.3 if x.shape[1] < MANY else 0.1
 
 
 def _grow_lightgbm(
@@ -95,7 +96,8 @@ def _grow_lightgbm(
     objective = {0: "regression", 2: "binary"}.get(classes, "multiclass")
     options: dict[str, Any] = {"objective": objective, "learning_rate": RATE, "max_bin": BINS, "seed": seed}
     options |= {"verbosity": -1, "feature_fraction": _share(x), "min_data_in_leaf": min(20, max(1, len(y) // 20))}
-    options |= {"deterministic": True, "force_row_wise": True, "num_leaves": 15}
+    layout = "force_col_wise" if x.shape[1] > len(x) else "force_row_wise"  # an embedding is wider than it is long
+    options |= {"deterministic": True, layout: True, "num_leaves": 15}
     if classes > 2:
         options["num_class"] = classes
     data = lightgbm.Dataset(x, y)
