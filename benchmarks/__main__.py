@@ -11,7 +11,8 @@ from rich.console import Console
 
 from plait.console import table
 
-NAMES = ("loop", "engine", "features", "pictures", "search", "generation", "captions", "remedies", "startup", "memory")
+NAMES = ("loop", "engine", "features", "compare", "pictures", "search", "generation", "captions", "remedies", "startup")
+NAMES += ("memory",)
 RESULTS = Path(__file__).parent / "results.json"
 
 

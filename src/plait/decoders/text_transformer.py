@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from plait.layers import DecoderBlock
+from plait.layers import DecoderBlock, Visible, few_rows
 from plait.types import Tokens
 
 
@@ -16,7 +16,7 @@ class TransformerState:
 
     caches: list[Tensor]
     context: list[tuple[Tensor, Tensor]]
-    mask: Tensor
+    visible: Visible
     ancestors: Tensor | None  # [B, K, length * K] bool
     place: int = 0
     start: Tensor | None = None  # [B, 1, D], added to the beginning
@@ -108,7 +108,7 @@ class TextTransformer(nn.Module):
         return start.masked_fill(~mask_BS[:, :1], 0)
 
     def _logits(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.embedding.weight)
+        return few_rows(x, self.embedding.weight)
 
     def begin(self, context: Tokens, hypotheses: int, length: int) -> tuple[Tensor, TransformerState]:
         """Read the context; logits `[B, V]` of the first token, and room for `length` tokens of each hypothesis."""
@@ -122,7 +122,7 @@ class TextTransformer(nn.Module):
         if hypotheses > 1:
             own = torch.eye(hypotheses, dtype=torch.bool, device=device).repeat(rows, 1, length)
         projected = [block.cross_attention.keys_values(seen) for block in blocks]
-        state = TransformerState(caches, projected, context.mask, own)
+        state = TransformerState(caches, projected, Visible.lean(context.mask), own)
         state.start = self._begins(seen, context.mask)[:, None]
         start = torch.full((rows, hypotheses), self.begin_id, device=device)
         return self.step(start, state)[:, 0], state
@@ -136,6 +136,6 @@ class TextTransformer(nn.Module):
         ancestors = None if state.ancestors is None else state.ancestors[:, :, : (state.place + 1) * many]
         blocks: list[Any] = list(self.blocks)
         for block, cache, context in zip(blocks, state.caches, state.context, strict=True):
-            x_BKD = block.step(x_BKD, cache, state.place, ancestors, context, state.mask)
+            x_BKD = block.step(x_BKD, cache, state.place, ancestors, context, state.visible)
         state.place += 1
         return self._logits(self.norm(x_BKD))

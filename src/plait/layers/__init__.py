@@ -1,7 +1,8 @@
 """Generic parts: attention, transformer blocks, MLPs, pooling, positions. They know no modality."""
 
 from plait.layers.absent import AbsentToken
-from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention
+from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible
+from plait.layers.few_rows import few_rows, hasten, through
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
@@ -21,9 +22,13 @@ __all__ = [
     "NamedModules",
     "SelfAttention",
     "TransformerBlock",
+    "Visible",
+    "few_rows",
+    "hasten",
     "joined",
     "masked_mean",
     "product_of_present",
     "signed_root",
     "sinusoidal_positions",
+    "through",
 ]

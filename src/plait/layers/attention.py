@@ -1,7 +1,33 @@
 """Multi-head attention with a padding mask: of a sequence to itself, and to another."""
 
+from dataclasses import dataclass
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from plait.layers.few_rows import through
+
+
+@dataclass(frozen=True)
+class Visible:
+    """What may be attended to in a context, made once where it is read many times.
+
+    Args:
+        mask: `[B, 1, 1, S]`; None where everything is real.
+        nothing: `[B, 1, 1]` rows without anything real, of which nothing is taken; None where there is none.
+    """
+
+    mask: Tensor | None
+    nothing: Tensor | None
+
+    @classmethod
+    def of(cls, mask_BS: Tensor) -> "Visible":
+        return cls(_visible(mask_BS), ~mask_BS.any(dim=1)[:, None, None])
+
+    @classmethod
+    def lean(cls, mask_BS: Tensor) -> "Visible":
+        """The same, with None where nothing is masked: attention without a mask is faster. Looks at the values."""
+        return cls(None, None) if bool(mask_BS.all()) else cls.of(mask_BS)
 
 
 class SelfAttention(nn.Module):
@@ -65,7 +91,7 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x_BTD: Tensor, context_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-        return self.read(x_BTD, *self.keys_values(context_BSD), mask_BS)
+        return self.read(x_BTD, *self.keys_values(context_BSD), Visible.of(mask_BS))
 
     def keys_values(self, context_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of a context, `[B, heads, S, D / heads]` each: made once where it is read many times."""
@@ -73,19 +99,19 @@ class CrossAttention(nn.Module):
         key, value = self.key_value(context_BSD).view(rows, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return key, value
 
-    def read(self, x_BTD: Tensor, key: Tensor, value: Tensor, mask_BS: Tensor) -> Tensor:
+    def read(self, x_BTD: Tensor, key: Tensor, value: Tensor, visible: Visible) -> Tensor:
         """What each token takes from a context of which keys and values are known."""
         rows, length, dim = x_BTD.shape
-        query = self.query(x_BTD).view(rows, length, self.heads, -1).transpose(1, 2)
+        query = through(self.query, x_BTD).view(rows, length, self.heads, -1).transpose(1, 2)
         mixed = F.scaled_dot_product_attention(
             query,
             key,
             value,
-            attn_mask=_visible(mask_BS),
+            attn_mask=visible.mask,
             dropout_p=self.dropout if self.training else 0.0,
         )
-        out = self.out(mixed.transpose(1, 2).reshape(rows, length, dim))
-        return out.masked_fill(~mask_BS.any(dim=1)[:, None, None], 0)
+        out = through(self.out, mixed.transpose(1, 2).reshape(rows, length, dim))
+        return out if visible.nothing is None else out.masked_fill(visible.nothing, 0)
 
     def weights(self, x_BTD: Tensor, context_BSD: Tensor, mask_BS: Tensor) -> Tensor:
         """`[B, T, S]` how much each token takes from each of a context, the mean of the heads; rows sum to one."""
@@ -142,11 +168,11 @@ class CausalSelfAttention(nn.Module):
         seen = slice(0, (place + 1) * many)
         mask = None if ancestors is None else ancestors[:, None]
         mixed = F.scaled_dot_product_attention(query, cache[0, :, :, seen], cache[1, :, :, seen], attn_mask=mask)
-        return self.out(mixed.transpose(1, 2).reshape(rows, many, dim))
+        return through(self.out, mixed.transpose(1, 2).reshape(rows, many, dim))
 
     def _parts(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rows, length, _ = x_BTD.shape
-        query, key, value = self.qkv(x_BTD).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = through(self.qkv, x_BTD).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return query, key, value
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention
+from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible
 from plait.layers.mlp import MLP
 
 
@@ -102,9 +102,9 @@ class DecoderBlock(nn.Module):
         place: int,
         ancestors: Tensor | None,
         context: tuple[Tensor, Tensor],
-        mask_BS: Tensor,
+        visible: Visible,
     ) -> Tensor:
         """One more token of each of K hypotheses a row; `context` holds the context's keys and values."""
         x_BKD = x_BKD + self.self_attention.step(self.self_norm(x_BKD), cache, place, ancestors)
-        x_BKD = x_BKD + self.cross_attention.read(self.cross_norm(x_BKD), *context, mask_BS)
-        return x_BKD + self.mlp(self.mlp_norm(x_BKD))
+        x_BKD = x_BKD + self.cross_attention.read(self.cross_norm(x_BKD), *context, visible)
+        return x_BKD + self.mlp.of_few(self.mlp_norm(x_BKD))
