@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from plait.errors import DataError, RunError
 from plait.predictor import Predictor
-from plait.search import Catalogue, ExactIndex, Query, Searcher, index_table, parse_where
+from plait.search import Catalogue, ExactIndex, Query, Searcher, exact, index_table, parse_where
 from plait.search import searcher as searcher_module
+from plait.search.narrow import NarrowVectors
 from plait.search.showing import contact_sheet, in_protocol, weights_in
 
 
@@ -275,6 +277,51 @@ def test_exact_search_is_exact(count: int, k: int, queries: int, half: bool) -> 
     allowed = random.random(count) < 0.5
     _, some = ExactIndex(vectors, half).search(asked, k, allowed)
     assert allowed[some].all() and some.shape[1] == min(k, allowed.sum())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    count=st.integers(64, 900),
+    dim=st.integers(1, 70),
+    k=st.integers(1, 14),
+    kind=st.sampled_from(["spread", "groups", "spikes", "zeros", "twins"]),
+)
+def test_the_narrow_copy_misses_none_of_the_best(count: int, dim: int, k: int, kind: str) -> None:
+    random = np.random.default_rng(count * 71 + dim)
+    vectors = random.normal(size=(count, dim)).astype(np.float32)
+    if kind == "groups":
+        vectors += 3 * random.normal(size=(9, dim)).astype(np.float32)[random.integers(0, 9, count)]
+    elif kind == "spikes":  # one number takes the whole scale
+        vectors[np.arange(count), random.integers(0, dim, count)] *= 1000
+    elif kind == "zeros":
+        vectors[::3] = 0
+    elif kind == "twins":
+        vectors[count // 2 :] = vectors[: count - count // 2]
+    narrow = NarrowVectors(torch.from_numpy(vectors))
+    for query in random.normal(size=(3, dim)).astype(np.float32):
+        found = narrow.candidates(torch.from_numpy(query), k)
+        if found is None:
+            continue
+        exact = vectors.astype(np.float64) @ query
+        best = np.sort(exact)[::-1][:k]
+        assert np.allclose(np.sort(exact[found.numpy()])[::-1][:k], best, atol=1e-9)
+
+
+def test_an_index_that_is_asked_often_gives_the_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plait.search.exact.LARGE", 1)
+    random = np.random.default_rng(0)
+    vectors, asked = (random.normal(size=(count, 64)).astype(np.float32) for count in (5000, 6))
+    index = ExactIndex(vectors)
+    before = [index.search(query[None], 10) for query in asked]
+    for _ in range(exact.OFTEN):
+        index.search(asked[:1], 10)
+    assert index._narrow is not None
+    for query, (scores, places) in zip(asked, before, strict=True):
+        again, same = index.search(query[None], 10)
+        assert same.tolist() == places.tolist() and np.allclose(again, scores, atol=1e-5)
+    close = ExactIndex(vectors / 1000 + 1)  # nothing to tell apart in 8 bits: all of them are candidates
+    answers = [close.search(asked[:1], 3)[1].tolist() for _ in range(exact.OFTEN + 2)]
+    assert close._narrow is None and all(answer == answers[0] for answer in answers)
 
 
 def test_a_contact_sheet_is_a_picture(searcher: Searcher) -> None:

@@ -1,17 +1,20 @@
 """The k nearest of all vectors, exactly, at the speed of one matrix product."""
 
 import threading
+from contextlib import suppress
 
 import numpy as np
 import torch
 from torch import Tensor
 
-GROUP = 64  # vectors whose best score is looked at before their own
+from plait.search.narrow import GROUP, NarrowVectors
+
 BLOCK = 32 * GROUP  # vectors whose scores are looked at while they are still in the processor's cache
 QUERIES = 128  # whose scores of a part stand in memory at once
 PART = 1 << 17  # vectors a part: 67 MB of scores
 SURE = 40  # candidates of the prefilter that are scored again, for each ten asked for
 HALF_FROM = 16  # queries from which a bfloat16 product pays
+OFTEN, LARGE = 32, 1 << 22  # single queries, and numbers, from which a copy in 8 bits pays
 
 
 class ExactIndex:
@@ -19,7 +22,8 @@ class ExactIndex:
 
     A query's k best lie in the k groups of 64 whose best is best, so only those are sorted: the scores are read once
     more after the product, and hardly anything is sorted. Where the machine multiplies in bfloat16, batches are
-    filtered in it, and the best are scored again in float32.
+    filtered in it, and the best are scored again in float32. One query is bound by reading the vectors: an index that
+    is asked again and again keeps a copy in 8 bits, which finds whatever may be among the best.
 
     Args:
         vectors: `[N, D]` float32.
@@ -36,6 +40,8 @@ class ExactIndex:
         self.tensor = torch.from_numpy(self.vectors)
         self._room = threading.local()  # for scores: memory that is touched for the first time costs a third more
         self.half: Tensor | None = self.tensor.to(torch.bfloat16) if half else None
+        self._narrow: NarrowVectors | None = None
+        self._asked = 0  # single queries so far
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -56,11 +62,28 @@ class ExactIndex:
         k = min(k, len(self))
         if not k or not len(queries):
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-        if len(queries) == 1:  # bound by reading the vectors once; numpy does nothing besides
-            return _best_of_one(self.vectors @ queries[0], k)
+        if len(queries) == 1:
+            return self._one(queries[0], k)
         parts = [self._batch(queries[start : start + QUERIES], k) for start in range(0, len(queries), QUERIES)]
         best, where = (torch.cat(column) for column in zip(*parts, strict=True))
         return best.numpy(), where.numpy()
+
+    def _one(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of one query: by the narrow copy where there is one, else numpy's product, which does nothing besides."""
+        self._asked += 1
+        if self._asked == OFTEN and self.vectors.size >= LARGE:
+            with suppress(RuntimeError, AttributeError):  # not every torch has its product: then there is none
+                self._narrow = NarrowVectors(self.tensor)
+        narrow = self._narrow
+        if narrow is None:
+            return _best_of_one(self.vectors @ query, k)
+        asked = torch.from_numpy(query)
+        places = narrow.candidates(asked, k)
+        if places is None:  # these vectors lie too close to each other to be told apart in 8 bits
+            self._narrow = None
+            return _best_of_one(self.vectors @ query, k)
+        best, chosen = (self.tensor[places] @ asked).topk(k)
+        return best.numpy()[None], places[chosen].numpy()[None]
 
     def _batch(self, queries: np.ndarray, k: int) -> tuple[Tensor, Tensor]:
         asked = torch.from_numpy(queries)
@@ -119,7 +142,7 @@ def _best(vectors_ND: Tensor, queries_QD: Tensor, k: int, scores_NQ: Tensor) -> 
 
 
 def _best_of_one(scores_N: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same of one query, without torch, whose waiting threads would take the product's cores."""
+    """The best of one query's scores, without torch, whose waiting threads would take the product's cores."""
     whole = len(scores_N) // GROUP
     places = np.arange(len(scores_N))
     if whole > 2 * k:
