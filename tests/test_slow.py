@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from fakes import colour_table
 from plait import Predictor
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29765"]

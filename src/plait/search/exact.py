@@ -75,7 +75,7 @@ class ExactIndex:
             with suppress(RuntimeError, AttributeError):  # not every torch has its product: then there is none
                 self._narrow = NarrowVectors(self.tensor)
         narrow = self._narrow
-        if narrow is None:
+        if narrow is None or k > narrow.deepest:
             return _best_of_one(self.vectors @ query, k)
         asked = torch.from_numpy(query)
         places = narrow.candidates(asked, k)

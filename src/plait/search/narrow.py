@@ -47,6 +47,11 @@ class NarrowVectors:
             if not float((scores - vectors @ vectors[place]).abs().max()) <= error:
                 raise RuntimeError("products of 8-bit weights are not what they should be here")
 
+    @property
+    def deepest(self) -> int:
+        """The most vectors that may be asked for."""
+        return len(self.vectors) // GROUP
+
     def scores(self, query_D: Tensor) -> tuple[Tensor, float]:
         """`[N]` scores, and the most that one of them can be wrong by."""
         short = query_D.to(torch.bfloat16)
@@ -57,10 +62,8 @@ class NarrowVectors:
         return scores, error
 
     def candidates(self, query_D: Tensor, k: int) -> Tensor | None:
-        """Places that hold the k best; None where that would be too many of all."""
-        whole = len(self.vectors) // GROUP
-        if whole < k:
-            return None
+        """Places that hold the k best, up to `deepest`; None where that would be too many of all."""
+        whole = self.deepest
         scores, error = self.scores(query_D)
         largest = scores[: whole * GROUP].view(whole, GROUP).amax(dim=1).numpy()
         least = np.partition(largest, whole - k)[whole - k]  # so good are k of the vectors at least
