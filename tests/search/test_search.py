@@ -298,6 +298,7 @@ def test_the_narrow_copy_misses_none_of_the_best(count: int, dim: int, k: int, k
     elif kind == "twins":
         vectors[count // 2 :] = vectors[: count - count // 2]
     narrow = NarrowVectors(torch.from_numpy(vectors))
+    k = min(k, narrow.deepest)
     for query in random.normal(size=(3, dim)).astype(np.float32):
         found = narrow.candidates(torch.from_numpy(query), k)
         if found is None:
