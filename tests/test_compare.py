@@ -176,6 +176,22 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     assert any("1 classes have fewer than 3 rows" in note and "maybe" in note for note in experiment.notes)
 
 
+def test_a_budget_for_many_models_is_said_and_what_the_user_set_stays(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    frame().to_csv(table, index=False)
+    base: dict[str, Any] = {"data": {"train": str(table)}, "task": [{"target": "answer"}]}
+    made, said = session.prepare_recipe(Recipe.parse(base))
+    assert made.fusion.dim == session.DIM and made.tabular.options == {"layers": session.TABULAR_LAYERS}
+    assert any(line.startswith("tabular.layers: 0 ") for line in said) and "fusion.dim: 128 " in said[0]
+    made, said = session.prepare_recipe(Recipe.parse({**base, "tabular": {"layers": 2}, "fusion": {"dim": 32}}))
+    assert made.fusion.dim == 32 and made.tabular.options == {"layers": 2}
+    assert not any("tabular" in line or "dim" in line for line in said)
+    made, said = session.prepare_recipe(
+        Recipe.parse({**base, "data": {"train": str(table), "types": {"size": "ignore"}}})
+    )
+    assert not made.tabular.options and not any("tabular" in line for line in said)  # no such column
+
+
 def test_candidates() -> None:
     names = [c.name for c in candidates_of(["a", "b", "c"])]
     assert names[:6] == ["a", "b", "c", "a + b", "a + c", "b + c"] and names[6:] == [*FUSIONS, "boosted"]
