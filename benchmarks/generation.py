@@ -1,5 +1,6 @@
 """Writing: plait's loop against transformers' `generate`, the same weights, the same tokens."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from benchmarks.measure import Row, interleaved, rate, row
 from plait.decoders.text_transformer import TextTransformer
 from plait.generation.search import NONE, generate
 from plait.generation.settings import GenerationSettings
+from plait.training.precision import has_bfloat16
 from plait.types import Tokens
 
 WIDTH, LAYERS, HEADS, VOCAB, LENGTH, SEEN = 512, 6, 8, 10_000, 30, 49
@@ -21,6 +23,7 @@ BEGIN, END = 0, 1
 def run() -> list[Row]:
     """Tokens a second of a 6-layer 512-wide decoder with cross-attention, vocabulary 10,000, 30 tokens."""
     ours, theirs = _peers()
+    half = copy.deepcopy(ours).bfloat16() if has_bfloat16(torch.device("cpu")) else None
     read = [p for name, p in ours.named_parameters() if not name.startswith(("positions", "start"))]
     bytes_read = 4 * sum(p.numel() for p in read)
     bandwidth = _bandwidth()
@@ -31,12 +34,20 @@ def run() -> list[Row]:
             settings = GenerationSettings(max_length=LENGTH, min_length=LENGTH - 1, beams=beams)
             mine, peer = partial(generate, ours, seen, settings), partial(_theirs, theirs, seen, beams)
             same = _same(mine().ids[:, 0], peer())
-            rates = interleaved({"plait": _timed(mine, rows * LENGTH), "peer": _timed(peer, rows * LENGTH)})
+            contestants = {"plait": _timed(mine, rows * LENGTH), "peer": _timed(peer, rows * LENGTH)}
+            if half is not None:
+                short = Tokens(seen.x.bfloat16(), seen.mask)
+                contestants["half"] = _timed(partial(generate, half, short, settings), rows * LENGTH)
+            rates = interleaved(contestants)
             name = f"generation: {'greedy' if beams == 1 else f'{beams} beams'}, batch {rows}"
             found.append(row(f"{name}, transformers", rates["peer"], "tokens/s", "", None))
             ratio = rates["plait"] / rates["peer"]
             found.append(row(f"{name}, plait", rates["plait"], "tokens/s", "transformers generate", ratio))
             found.append(row(f"{name}, same tokens", same, "share", "transformers generate", None))
+            if half is not None:
+                ratio = rates["half"] / rates["peer"]
+                against = "transformers generate, float32"
+                found.append(row(f"{name}, plait, bfloat16", rates["half"], "tokens/s", against, ratio))
             steps = rates["plait"] / rows
             limit = "reading the weights once a step"
             found.append(row(f"{name}, plait", rates["plait"], "tokens/s", limit, steps * bytes_read / bandwidth))
