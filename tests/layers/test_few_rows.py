@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from plait.layers import MLP, few_rows, hasten, through
+from plait.layers import few_rows, hasten
 from plait.layers.few_rows import MOST, SMALL
 
 
@@ -33,14 +33,10 @@ def test_rows_that_do_not_lie_side_by_side() -> None:
             assert torch.allclose(few_rows(part, weight), F.linear(part, weight), atol=1e-3)
 
 
-def test_gradients_flow_and_other_layers_are_called() -> None:
+def test_gradients_flow() -> None:
     x, weight = torch.randn(2, 512, requires_grad=True), torch.randn(256, 512)
     few_rows(x, weight).sum().backward()
     assert x.grad is not None and torch.allclose(x.grad, weight.sum(dim=0).expand(2, -1), atol=1e-3)
-    with torch.no_grad():
-        assert torch.equal(through(nn.GELU(), x), F.gelu(x))
-        mlp = MLP(512, [512], 256).eval()
-        assert torch.allclose(mlp.of_few(x), mlp(x), atol=1e-5)
 
 
 def test_a_hastened_model_says_the_same() -> None:

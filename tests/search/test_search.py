@@ -306,6 +306,7 @@ def test_the_narrow_copy_misses_none_of_the_best(count: int, dim: int, k: int, k
         exact = vectors.astype(np.float64) @ query
         best = np.sort(exact)[::-1][:k]
         assert np.allclose(np.sort(exact[found.numpy()])[::-1][:k], best, atol=1e-9)
+    assert narrow.candidates(torch.full((dim,), torch.nan), k) is None
 
 
 def test_an_index_that_is_asked_often_gives_the_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from plait.layers import DecoderBlock, Visible, few_rows
+from plait.layers import DecoderBlock, Visible, few_rows, hasten
 from plait.types import Tokens
 
 
@@ -77,6 +77,7 @@ class TextTransformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(DecoderBlock(dim, heads, dropout, expansion) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
+        hasten(self.blocks)
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.normal_(self.positions.weight, std=0.02)
 

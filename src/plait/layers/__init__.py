@@ -2,7 +2,7 @@
 
 from plait.layers.absent import AbsentToken
 from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible
-from plait.layers.few_rows import few_rows, hasten, through
+from plait.layers.few_rows import few_rows, hasten
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
@@ -30,5 +30,4 @@ __all__ = [
     "product_of_present",
     "signed_root",
     "sinusoidal_positions",
-    "through",
 ]

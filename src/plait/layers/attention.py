@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from plait.layers.few_rows import through
-
 
 @dataclass(frozen=True)
 class Visible:
@@ -102,7 +100,7 @@ class CrossAttention(nn.Module):
     def read(self, x_BTD: Tensor, key: Tensor, value: Tensor, visible: Visible) -> Tensor:
         """What each token takes from a context of which keys and values are known."""
         rows, length, dim = x_BTD.shape
-        query = through(self.query, x_BTD).view(rows, length, self.heads, -1).transpose(1, 2)
+        query = self.query(x_BTD).view(rows, length, self.heads, -1).transpose(1, 2)
         mixed = F.scaled_dot_product_attention(
             query,
             key,
@@ -110,7 +108,7 @@ class CrossAttention(nn.Module):
             attn_mask=visible.mask,
             dropout_p=self.dropout if self.training else 0.0,
         )
-        out = through(self.out, mixed.transpose(1, 2).reshape(rows, length, dim))
+        out = self.out(mixed.transpose(1, 2).reshape(rows, length, dim))
         return out if visible.nothing is None else out.masked_fill(visible.nothing, 0)
 
     def weights(self, x_BTD: Tensor, context_BSD: Tensor, mask_BS: Tensor) -> Tensor:
@@ -168,11 +166,11 @@ class CausalSelfAttention(nn.Module):
         seen = slice(0, (place + 1) * many)
         mask = None if ancestors is None else ancestors[:, None]
         mixed = F.scaled_dot_product_attention(query, cache[0, :, :, seen], cache[1, :, :, seen], attn_mask=mask)
-        return through(self.out, mixed.transpose(1, 2).reshape(rows, many, dim))
+        return self.out(mixed.transpose(1, 2).reshape(rows, many, dim))
 
     def _parts(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rows, length, _ = x_BTD.shape
-        query, key, value = through(self.qkv, x_BTD).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = self.qkv(x_BTD).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return query, key, value
 
 

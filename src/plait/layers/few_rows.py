@@ -44,7 +44,7 @@ class FewRowsLinear(nn.Linear):
 
 
 def hasten(model: nn.Module) -> None:
-    """Let the linear layers of somebody else's model write fast; its weights and their names stay."""
+    """Let the linear layers of a model write fast, ours or somebody else's; its weights and their names stay."""
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = FewRowsLinear
@@ -54,9 +54,3 @@ def _plain(x: Tensor, weight: Tensor) -> bool:
     """Whether these are numbers that a processor multiplies as they are, here and now."""
     watched = torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
     return x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu" and not watched
-
-
-def through(linear: nn.Module, x: Tensor) -> Tensor:
-    """A layer's `few_rows`; a layer of another kind, such as a quantised one, is called as it is."""
-    found: Tensor = few_rows(x, linear.weight, linear.bias) if type(linear) is nn.Linear else linear(x)
-    return found

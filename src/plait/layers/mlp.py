@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from plait.layers.few_rows import through
-
 
 class MLP(nn.Module):
     """Linear layers with GELU and dropout between them.
@@ -32,9 +30,3 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
-
-    def of_few(self, x: Tensor) -> Tensor:
-        """The same, fast for few rows; see `few_rows`."""
-        for layer in self.layers:
-            x = through(layer, x)
-        return x

@@ -107,4 +107,4 @@ class DecoderBlock(nn.Module):
         """One more token of each of K hypotheses a row; `context` holds the context's keys and values."""
         x_BKD = x_BKD + self.self_attention.step(self.self_norm(x_BKD), cache, place, ancestors)
         x_BKD = x_BKD + self.cross_attention.read(self.cross_norm(x_BKD), *context, visible)
-        return x_BKD + self.mlp.of_few(self.mlp_norm(x_BKD))
+        return x_BKD + self.mlp(self.mlp_norm(x_BKD))

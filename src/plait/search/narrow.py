@@ -10,7 +10,7 @@ MOST = 8  # the share of the vectors, as 1 / MOST, that may have to be scored ag
 BLOCK = 64  # numbers, and vectors, that the product may take at once: it can read past an end that is no multiple
 CHECKED = 4  # questions that a new copy is tried on
 ROUNDED = 2.0**-8  # relative error of a score that comes in bfloat16
-SUMMED = 1e-4  # of adding products in float32, far above what 10,000 numbers can lose
+SUMMED = 2.0**-23  # the same of each number of a row that float32 adds, twice what it can be
 
 
 class NarrowVectors:
@@ -29,7 +29,7 @@ class NarrowVectors:
 
     def __init__(self, vectors: Tensor) -> None:
         self.vectors = vectors
-        largest = vectors.abs().amax(dim=1).clamp(min=1e-30)
+        largest = vectors.norm(float("inf"), dim=1).clamp(min=1e-30)
         scale = (largest / 127).to(torch.bfloat16)[:, None]
         rows, width = (-(-size // BLOCK) * BLOCK for size in vectors.shape)
         self.scale = F.pad(scale[:, 0], (0, rows - len(vectors)))
@@ -58,14 +58,14 @@ class NarrowVectors:
         padded = F.pad(short, (0, self.codes.shape[1] - len(short)))[None]
         scores = torch._weight_int8pack_mm(padded, self.codes, self.scale)[0, : len(self.vectors)].float()
         error = self.lost * float(query_D.norm()) + self.size * float((query_D - short.float()).norm())
-        error += ROUNDED * float(scores.abs().max()) + SUMMED * self.size * float(query_D.norm())
+        error += ROUNDED * float(scores.abs().max()) + SUMMED * len(query_D) * self.size * float(query_D.norm())
         return scores, error
 
     def candidates(self, query_D: Tensor, k: int) -> Tensor | None:
-        """Places that hold the k best, up to `deepest`; None where that would be too many of all."""
+        """Places that hold the k best, up to `deepest`; None where these are too many, or a score is no number."""
         whole = self.deepest
         scores, error = self.scores(query_D)
         largest = scores[: whole * GROUP].view(whole, GROUP).amax(dim=1).numpy()
         least = np.partition(largest, whole - k)[whole - k]  # so good are k of the vectors at least
         found = (scores >= float(least) - 2 * error).nonzero()[:, 0]
-        return None if len(found) * MOST > len(scores) else found
+        return found if k <= len(found) <= len(scores) // MOST else None
