@@ -102,6 +102,13 @@ def test_light_imports_leave_torch_alone(statement: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_predicting_imports_nothing_that_only_training_or_pictures_need() -> None:
+    later = ("torchvision", "sklearn", "matplotlib", "torch._dynamo", "torch.distributed.tensor")
+    code = f"import sys; from plait import Predictor; print([name for name in {later} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_help_leaves_torch_alone() -> None:
     code = (
         "import sys; sys.argv = ['plait', '--help']\n"

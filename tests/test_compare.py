@@ -14,6 +14,7 @@ from plait.compare.candidates import Candidate
 from plait.compare.experiment import Experiment
 from plait.compare.result import Judged, judge
 from plait.compare.statistics import bootstrap, draw_rows, holm, interval, p_value
+from plait.data.readers import open_table
 from plait.data.splits import folds_of
 from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.fusion import FUSIONS
@@ -124,6 +125,26 @@ def test_the_best_is_left_as_a_run(tmp_path: Path) -> None:
     row = next(row for row in found.rows if row.name == found.best)
     assert set(best.inputs_) == set(row.modalities) and "val" not in best.metrics_
     assert len(best.predict(frame())) == 90
+
+
+def test_the_slowest_settles_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def chosen(model: Any, *rest: Any) -> tuple[str, str]:
+        sizes.append(sum(parameter.numel() for parameter in model.parameters()))
+        return "bfloat16", "made up"
+
+    monkeypatch.setattr("plait.training.precision.has_bfloat16", lambda device: True)
+    monkeypatch.setattr("plait.compare.experiment.choose_precision", chosen)
+    recipe = recipe_of(train={**FAST, "precision": "auto"})
+    experiment = Experiment(recipe, open_table(frame()), 3, False)
+    found = candidates_of(experiment.modalities, ["boosted", "concat", "perceiver"])
+    experiment.settle_precision(found)
+    perceiver = experiment.model(found[-1], experiment.fold(0), 0)
+    assert experiment.precision == "bfloat16"
+    assert sizes == [sum(parameter.numel() for parameter in perceiver.parameters())]
+    experiment.settle_precision([candidate for candidate in found if candidate.method == "boosted"])
+    assert experiment.precision == "float32" and len(sizes) == 1
 
 
 @pytest.mark.parametrize("name", ["late_stacking", "late_mean", "layerwise"])

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from plait.errors import DataError
 
@@ -31,6 +30,8 @@ def linear_probe(x: np.ndarray, y: np.ndarray, queries: np.ndarray, classes: int
     Args:
         strength: inverse of the regularisation (scikit-learn's C).
     """
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=strength, max_iter=1000).fit(x, y)
     found = np.full((len(queries), classes), -np.inf)
     found[:, model.classes_] = model.predict_log_proba(queries)

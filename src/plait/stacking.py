@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 
 from plait.data.batches import Source
@@ -82,6 +80,8 @@ def _said(model: nn.Module, source: Source, rows: np.ndarray, targets: Targets, 
 
 def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> tuple[Tensor, Tensor]:
     """Weights `[O, F]` and bias `[O]`, a regularised linear model a target."""
+    from sklearn.linear_model import Ridge
+
     weights, biases = [], []
     for name, (width, kind) in zip(targets.names, targets.kinds, strict=True):
         y = truth[name]
@@ -104,6 +104,9 @@ def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> 
 
 def _logistic(x: np.ndarray, y: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """One row of weights a class; a class that no row has can't be answered."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     weight, bias = np.zeros((classes, x.shape[1])), np.full(classes, -30.0)
     seen = np.unique(y)
     if len(seen) == 1:

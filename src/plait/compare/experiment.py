@@ -1,11 +1,8 @@
 """One table, its folds, and what trains on them."""
 
-import resource
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +10,15 @@ import torch
 
 from plait import fitting
 from plait.boosting import Part, grow
-from plait.build import build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.compare.candidates import Candidate
+from plait.compare.costs import median_ms, peak_bytes, reset_peak, size_of
 from plait.data.batches import Cache, Source, TableSource, TensorSource
 from plait.data.plan import BatchPlan
 from plait.data.splits import folds_of, holdout
 from plait.data.table import Table
 from plait.encoders import StoredEncoder
-from plait.errors import DataError, RecipeError
+from plait.errors import DataError, PlaitError, RecipeError
 from plait.heads import TreeHead
 from plait.model import MultimodalModel
 from plait.objective import Objective, blend_of
@@ -31,11 +29,12 @@ from plait.tasks import Targets
 from plait.training.devices import make_accelerator
 from plait.training.evaluate import outputs_of
 from plait.training.loop import train
+from plait.training.precision import candidates as precisions
 from plait.training.precision import choose_precision
+from plait.types import Batch
 
 IN_MEMORY = 2e9  # bytes of features that are held as tensors
 VAL = 0.1  # of a fold's training rows: picks the epoch
-LATENCY_ROUNDS = 15
 
 
 @dataclass
@@ -238,7 +237,7 @@ class Experiment:
             PlaitError: the loss is no number, or the method does not fit the data.
         """
         fold = self.fold(number)
-        _reset_peak()
+        reset_peak()
         start = time.monotonic()
         model = self.model(candidate, fold, seed)
         if isinstance(model.head, TreeHead):
@@ -260,14 +259,14 @@ class Experiment:
                 seed,
             )
         seconds = time.monotonic() - start
-        peak = _peak()
+        peak = peak_bytes()
         plan = BatchPlan(fold.test, 1024, shuffle=False)
         outputs = outputs_of(model.eval(), fold.source, plan, "float32", self.device)
         predictions = fold.targets.predictions(outputs)[self.name]
         if not np.isfinite(predictions).all():
             raise DataError("its answers are not numbers")
         costs = {
-            "parameters": _size(model),
+            "parameters": size_of(model),
             "train_seconds": seconds,
             "peak_bytes": peak,
             "latency_ms": self._latency(model, fold) + sum(self.encoder_ms[name] for name in candidate.modalities),
@@ -309,22 +308,41 @@ class Experiment:
             around_step=around,
         )
 
-    def settle_precision(self, candidate: Candidate) -> None:
-        """What `auto` becomes, the same for all: what this candidate is fastest in."""
+    def settle_precision(self, candidates: Sequence[Candidate]) -> None:
+        """What `auto` becomes, the same for all: what the slowest is fastest in, because it takes most of the time."""
         self.precision = self.recipe.train.precision
-        if self.precision == "auto":
-            fold = self.fold(0)
-            model = self.model(candidate, fold, self.recipe.train.seed)
-            plan = BatchPlan(fold.train, self.recipe.train.batch_size, seed=self.recipe.train.seed)
-            batch = fold.source.batch(next(plan.epoch(0))).to(self.device)
-            objective = Objective(self.recipe.train, fold.targets, model)
-            self.precision, _ = choose_precision(model, batch, objective, self.device)
+        if self.precision != "auto":
+            return
+        self.precision = "float32"
+        if len(precisions(self.device)) > 1:
+            seconds = [self._step_ms(candidate) for candidate in candidates]
+            if any(seconds):
+                slowest = candidates[int(np.argmax(seconds))]
+                self.precision, _ = choose_precision(*self._step(slowest), self.device)
+
+    def _step(self, candidate: Candidate) -> tuple[MultimodalModel, Batch, Objective]:
+        """What a training step takes: the model, the first batch and the loss."""
+        fold, seed = self.fold(0), self.recipe.train.seed
+        model = self.model(candidate, fold, seed)
+        plan = BatchPlan(fold.train, self.recipe.train.batch_size, seed=seed)
+        batch = fold.source.batch(next(plan.epoch(0))).to(self.device)
+        return model, batch, Objective(self.recipe.train, fold.targets, model)
+
+    def _step_ms(self, candidate: Candidate) -> float:
+        """Milliseconds of a training step; none of trees, and of what can't (it says why when its turn comes)."""
+        if candidate.method == BOOSTED:
+            return 0.0
+        try:
+            model, batch, objective = self._step(candidate)
+            return median_ms(lambda: objective(model, batch).backward(), 1)
+        except (PlaitError, RuntimeError, MemoryError, ValueError):
+            return 0.0
 
     def _latency(self, model: MultimodalModel, fold: Fold) -> float:
         """Milliseconds of fusion and head on one row, the median."""
         batch = fold.source.batch(fold.test[:1]).to(self.device)
         with torch.inference_mode():
-            return _median_ms(lambda: model(batch))
+            return median_ms(lambda: model(batch))
 
     def _encoder_latency(self, name: str, source: TableSource) -> float:
         """Milliseconds of preparing and encoding one value of a modality behind a frozen encoder, the median."""
@@ -336,7 +354,7 @@ class Experiment:
             return 0.0
         plain = make_source(self.recipe, self.table, {name: self.inputs[name]}, None)
         with torch.inference_mode():
-            return _median_ms(
+            return median_ms(
                 lambda: self.full.encode(name, plain.batch(present[:1]).inputs[name].to(self.device), 1), 5
             )
 
@@ -353,38 +371,3 @@ class _Renumbered:
     def batch(self, rows: np.ndarray) -> Any:
         batch = self.tensors.batch(self.place[rows])
         return replace(batch, rows=torch.from_numpy(np.asarray(rows, dtype=np.int64)))
-
-
-def _median_ms(run: Any, rounds: int = LATENCY_ROUNDS) -> float:
-    seconds = []
-    for _ in range(rounds + 2):  # two to warm up
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds[2:]) * 1000)
-
-
-def _size(model: MultimodalModel) -> int:
-    """Parameters that train; of trees, their nodes."""
-    if isinstance(model.head, TreeHead):
-        return len(model.head.feature)
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-def _reset_peak() -> None:
-    """Let the system begin to count this process's highest memory anew, where it can (Linux)."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak() -> int:
-    """The highest memory since `_reset_peak`, in bytes: of the GPU where there is one, else of this process."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024

@@ -168,7 +168,7 @@ def _answers(
         show(candidate)
     interrupted = False
     if waiting:
-        experiment.settle_precision(found[0])
+        experiment.settle_precision(found)
     processes = processes or processes_for(experiment, len(waiting))
     for job, result in run_jobs(experiment, wanted(), processes):
         name, kind = job.candidate.name, job.candidate.kind

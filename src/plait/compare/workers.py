@@ -3,16 +3,20 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 
 import torch
-from joblib import Parallel, delayed  # type: ignore[import-untyped]
+from joblib import Parallel, delayed, wrap_non_picklable_objects  # type: ignore[import-untyped]
 from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped]
 
+from plait.build import BOOSTED
 from plait.compare.candidates import Candidate
 from plait.compare.experiment import Answer, Experiment
 from plait.errors import PlaitError
 from plait.training.interrupt import StopRequest
 from plait.training.loop import Interrupted
+from plait.training.trees import default_booster
 
 MOST = 8  # processes
 WORTH = 12  # runs from which the seconds that processes need to start are made up for
@@ -54,6 +58,8 @@ def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Ite
     if processes == 1:
         yield from ((job, _attempt(experiment, job)) for job in jobs)
         return
+    # Packed as one, it is read whole before it is opened: else a process's imports would hold up the next one's start.
+    receive = wrap_non_picklable_objects(partial(_receive, experiment))
     parallel = Parallel(
         n_jobs=processes,
         backend="loky",
@@ -61,8 +67,7 @@ def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Ite
         batch_size=1,
         pre_dispatch=processes,
         inner_max_num_threads=1,
-        initializer=_receive,
-        initargs=(experiment,),
+        initializer=receive,
     )
     try:
         yield from parallel(delayed(_attempt_elsewhere)(job) for job in jobs)
@@ -74,12 +79,22 @@ def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Ite
 
 
 def _attempt(experiment: Experiment, job: Job) -> Answer | Failure:
+    _import_what_trains(job.candidate.method)
     try:
         return experiment.run(job.candidate, job.fold, experiment.recipe.train.seed + job.seed)
     except Interrupted as error:
         return Failure(str(error), interrupted=True)
     except (PlaitError, RuntimeError, MemoryError, ValueError) as error:  # the other candidates still can
         return Failure((str(error) or type(error).__name__).splitlines()[0][:300])
+
+
+def _import_what_trains(method: str) -> None:
+    """Libraries that are imported where they are first used: their seconds are not the first model's."""
+    torch.optim.SGD([torch.zeros(1)])  # torch imports its compiler with the first optimizer
+    if method == "late_stacking":
+        import_module("sklearn.linear_model")
+    if method == BOOSTED:
+        import_module("lightgbm" if default_booster() == "lightgbm" else "sklearn.ensemble")
 
 
 _received: Experiment | None = None  # of a process of the comparison

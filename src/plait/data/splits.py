@@ -3,14 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.model_selection import (
-    GroupKFold,
-    GroupShuffleSplit,
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    train_test_split,
-)
 
 from plait.data.table import Table
 from plait.errors import DataError
@@ -82,6 +74,8 @@ def folds_of(
     >>> [len(fold) for fold in folds_of(np.arange(10), 3, labels=np.arange(10) % 2)]
     [4, 3, 3]
     """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
     units = len(np.unique(groups)) if groups is not None else len(rows)
     if units < count:
         what = "groups" if groups is not None else "rows"
@@ -106,6 +100,8 @@ def folds_of(
 
 
 def _grouped(share: float, labels: np.ndarray | None, groups: np.ndarray, seed: int) -> np.ndarray:
+    from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
+
     folds = max(2, round(1 / share)) if share > 0 else 2
     if labels is not None and share <= 0.5 and len(np.unique(groups)) >= folds:
         counts = np.bincount(labels - labels.min())
@@ -119,6 +115,8 @@ def _grouped(share: float, labels: np.ndarray | None, groups: np.ndarray, seed: 
 
 
 def _stratified(count: int, share: float, labels: np.ndarray | None, seed: int) -> np.ndarray:
+    from sklearn.model_selection import train_test_split
+
     positions = np.arange(count)
     size = min(max(1, round(share * count)), count - 1)
     if labels is not None:

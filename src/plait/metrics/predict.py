@@ -7,9 +7,9 @@ does not allow (ROC-AUC where the truth holds one class) is left out of the resu
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn import metrics as sk
 
 from plait.errors import RecipeError, unknown
 
@@ -33,6 +33,13 @@ class Metric:
     higher_is_better: bool = True
 
 
+def _sklearn() -> Any:
+    """Imported when a metric is first taken: two seconds that predicting and serving do without."""
+    from sklearn import metrics
+
+    return metrics
+
+
 def _accuracy(truth: np.ndarray, p: np.ndarray) -> float:
     if truth.ndim == 2:
         return float(((p >= 0.5) == (truth > 0.5)).all(axis=1).mean())
@@ -42,24 +49,24 @@ def _accuracy(truth: np.ndarray, p: np.ndarray) -> float:
 def _balanced_accuracy(truth: np.ndarray, p: np.ndarray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a predicted class that the truth lacks is no news here
-        return float(sk.balanced_accuracy_score(truth, p.argmax(axis=1)))
+        return float(_sklearn().balanced_accuracy_score(truth, p.argmax(axis=1)))
 
 
 def _f1(average: str) -> Function:
     def f1(truth: np.ndarray, p: np.ndarray) -> float:
         predicted = (p >= 0.5).astype(int) if truth.ndim == 2 else p.argmax(axis=1)
-        return float(sk.f1_score(truth, predicted, average=average, zero_division=0))
+        return float(_sklearn().f1_score(truth, predicted, average=average, zero_division=0))
 
     return f1
 
 
 def _roc_auc(truth: np.ndarray, p: np.ndarray) -> float:
     """Binary: of class 1. Otherwise the mean over classes (one against the rest) that the truth both has and lacks."""
-    return _per_class(sk.roc_auc_score, truth, p)
+    return _per_class(_sklearn().roc_auc_score, truth, p)
 
 
 def _average_precision(truth: np.ndarray, p: np.ndarray) -> float:
-    return _per_class(sk.average_precision_score, truth, p)
+    return _per_class(_sklearn().average_precision_score, truth, p)
 
 
 def _per_class(function: Callable[..., float], truth: np.ndarray, p: np.ndarray) -> float:
@@ -86,7 +93,7 @@ def _rmse(truth: np.ndarray, p: np.ndarray) -> float:
 
 
 def _r2(truth: np.ndarray, p: np.ndarray) -> float:
-    return float(sk.r2_score(truth, p)) if len(truth) > 1 else float("nan")
+    return float(_sklearn().r2_score(truth, p)) if len(truth) > 1 else float("nan")
 
 
 def _pearson(truth: np.ndarray, p: np.ndarray) -> float:

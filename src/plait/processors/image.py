@@ -9,9 +9,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as TF
 
 from plait.errors import DataError, RecipeError
 
@@ -84,6 +81,8 @@ class ImageProcessor:
 
     def _resized(self, pixels: Tensor) -> Tensor:
         height, width = pixels.shape[-2:]
+        from torchvision.transforms.v2 import functional as TF
+
         if self.resize == "squash":
             return self._scaled(pixels, self.size, self.size)
         if self.resize == "pad":
@@ -100,6 +99,9 @@ class ImageProcessor:
     def _scaled(self, pixels: Tensor, height: int, width: int) -> Tensor:
         if pixels.shape[-2:] == (height, width):
             return pixels
+        from torchvision.transforms.v2 import InterpolationMode
+        from torchvision.transforms.v2 import functional as TF
+
         mode = InterpolationMode(self.interpolation)
         channels_last = pixels.unsqueeze(0).contiguous(memory_format=torch.channels_last)  # 5x PIL's speed
         return TF.resize(channels_last, [height, width], mode, antialias=True)[0]
@@ -130,6 +132,8 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
                 if shortest is not None and picture.format == "JPEG":
                     picture.draft("RGB", _draft_size(width, height, shortest))
                 elif picture.format == "JPEG" and picture.mode in ("RGB", "L"):
+                    from torchvision.io import ImageReadMode, decode_jpeg
+
                     encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
                     return decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
                 return torch.from_numpy(np.array(_as_rgb(picture))).permute(2, 0, 1)

@@ -3,13 +3,13 @@
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+if TYPE_CHECKING:  # imported where something is drawn: most commands draw nothing
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 INK = "#123456"  # stands for the page's text colour until the SVG is in the page
 COLOURS = ["#2f7ed8", "#e8833a", "#3aa76d", "#c0504d", "#8e6bbf", "#7f7f7f"]
@@ -33,8 +33,9 @@ STYLE: Any = {
 
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
     """Curves: name → (x, y) points."""
+    from matplotlib.ticker import MaxNLocator
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         for colour, (name, points) in zip(COLOURS * 9, series.items(), strict=False):
             x, y = zip(*points, strict=True) if points else ((), ())
             axes.plot(x, y, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
@@ -53,7 +54,7 @@ def levels(
 ) -> str:
     """Scores step by step, the steps evenly spaced: name → a score a step; `limits` of the scores' axis."""
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         for colour, (name, scores) in zip(COLOURS * 9, series.items(), strict=False):
             axes.plot(range(len(steps)), scores, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
         axes.set_xticks(range(len(steps)), steps)
@@ -69,7 +70,7 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> str:
     """Rows are the truth, columns the answers; shaded by the share of the truth's row."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         axes.imshow(share, cmap=_transparent_to(COLOURS[0]), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
         names = [name if len(name) <= 18 else name[:17] + "…" for name in classes]
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
@@ -91,7 +92,7 @@ def scatter(truth: np.ndarray, predicted: np.ndarray, most: int = 2000) -> str:
     """Predictions against the truth, with the line where they are equal."""
     chosen = np.linspace(0, len(truth) - 1, min(most, len(truth))).astype(int)
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         low, high = float(min(truth.min(), predicted.min())), float(max(truth.max(), predicted.max()))
         axes.plot([low, high], [low, high], color=INK, linewidth=0.8, alpha=0.5)
         axes.plot(truth[chosen], predicted[chosen], ".", color=COLOURS[0], alpha=0.5, markersize=4)
@@ -105,7 +106,7 @@ def scatter(truth: np.ndarray, predicted: np.ndarray, most: int = 2000) -> str:
 def histogram(values: np.ndarray, label: str) -> str:
     """How often."""
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         low, high = float(values.min()), float(values.max())
         apart = high - low > 1e-9 * max(1.0, abs(low))  # numbers that differ by rounding only are one
         bins = min(50, max(10, len(values) // 20))
@@ -120,7 +121,7 @@ def histogram(values: np.ndarray, label: str) -> str:
 def bars(values: Mapping[str, float], x_label: str, low: float = 0.0) -> str:
     """Horizontal bars with their numbers."""
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         names = list(values)[::-1]
         drawn = axes.barh(names, [values[name] for name in names], color=COLOURS[0], height=0.62)
         axes.bar_label(drawn, fmt="%.3f", padding=4, color=INK)
@@ -138,7 +139,7 @@ def intervals(
 ) -> str:
     """Scores with their intervals, the first on top: name → (score, low, high, kind); a line at a reference score."""
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         names = list(values)[::-1]
         for height, name in enumerate(names):
             score, low, high, kind = values[name]
@@ -157,13 +158,13 @@ def intervals(
 def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: str) -> str:
     """Score against cost on a logarithmic scale: name → (cost, score, kind)."""
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: "Axes") -> None:
         for name, (spent, score, kind) in values.items():
             axes.plot(spent, score, "o", color=KINDS[kind], markersize=5)
             axes.annotate(name, (spent, score), xytext=(4, 3), textcoords="offset points", fontsize=7)
         axes.set_xscale("log")
         for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-            formatter(StrMethodFormatter("{x:g}"))
+            formatter("{x:g}")
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.grid(True)
@@ -172,14 +173,17 @@ def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: 
     return _svg(draw, 6.4, 4.4)
 
 
-def _legend_of_kinds(axes: Axes, shown: set[str]) -> None:
+def _legend_of_kinds(axes: "Axes", shown: set[str]) -> None:
     for kind, colour in KINDS.items():
         if kind in shown:
             axes.plot([], [], "o", color=colour, label=kind)
     axes.legend(frameon=False, fontsize=8)
 
 
-def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:
+def _svg(draw: Callable[["Axes"], None], width: float, height: float) -> str:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         figure.patch.set_alpha(0)
@@ -192,6 +196,8 @@ def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:
     return svg[svg.index("<svg") :].replace(INK, "currentColor")
 
 
-def _transparent_to(colour: str) -> mpl.colors.Colormap:
-    red, green, blue = mpl.colors.to_rgb(colour)
-    return mpl.colors.LinearSegmentedColormap.from_list("ink", [(red, green, blue, 0), (red, green, blue, 1)])
+def _transparent_to(colour: str) -> "Colormap":
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    red, green, blue = to_rgb(colour)
+    return LinearSegmentedColormap.from_list("ink", [(red, green, blue, 0), (red, green, blue, 1)])

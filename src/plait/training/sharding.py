@@ -2,13 +2,13 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 UNIT = 1_000_000  # parameters from which a block is gathered by itself, just before it runs
 
@@ -24,6 +24,9 @@ def sharded_copy(model: nn.Module, device: torch.device, unit: int = UNIT) -> nn
         device: where the shards lie.
         unit: parameters from which a block is a unit of its own.
     """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
     twin = copy.deepcopy(model)
     for parameter in twin.parameters():  # FSDP2 refuses channels-last weights
         parameter.data = parameter.data.contiguous()
@@ -38,6 +41,8 @@ def sharded_copy(model: nn.Module, device: torch.device, unit: int = UNIT) -> nn
 
 def _shard_blocks(module: nn.Module, mesh: Any, unit: int) -> int:
     """Shard large blocks, the deepest first; returns the parameters that no unit holds yet."""
+    from torch.distributed.fsdp import fully_shard
+
     rest = sum(parameter.numel() for parameter in module.parameters(recurse=False))
     for child in module.children():
         left = _shard_blocks(child, mesh, unit)
@@ -53,6 +58,11 @@ def _runs(module: nn.Module) -> bool:
     return type(module).forward is not nn.Module.forward
 
 
+def _is_shard(tensor: Tensor) -> "TypeGuard[DTensor]":
+    """Whether it is a DTensor, by what only such a tensor has: importing the class takes most of a second."""
+    return hasattr(tensor, "full_tensor")
+
+
 def share_buffers(model: nn.Module) -> None:
     """Give every process the first one's buffers, such as running statistics, as DDP does; all call it together."""
     for buffer in model.buffers():
@@ -61,16 +71,18 @@ def share_buffers(model: nn.Module) -> None:
 
 def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Full tensors of shards, on every process; all processes call it together. Others pass through."""
-    return {name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor for name, tensor in tensors.items()}
+    return {name: tensor.full_tensor() if _is_shard(tensor) else tensor for name, tensor in tensors.items()}
 
 
 def local(tensor: Tensor) -> Tensor:
     """The part that lies in this process, as a view."""
-    return tensor.to_local().detach() if isinstance(tensor, DTensor) else tensor
+    return tensor.to_local().detach() if _is_shard(tensor) else tensor
 
 
 def laid_out_as(full: Tensor, like: Tensor) -> Tensor:
     """A full tensor in another's layout; all processes call it together."""
-    if isinstance(like, DTensor):
+    if _is_shard(like):
+        from torch.distributed.tensor import distribute_tensor
+
         return distribute_tensor(full.to(like.device), like.device_mesh, like.placements)
     return full
