@@ -162,8 +162,10 @@ def test_an_engine_must_agree_and_its_setup_must_pay(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("kind", ["photo", "title"])
-def test_openvino_agrees(kind: str, monkeypatch: pytest.MonkeyPatch, table: Table) -> None:
+def test_openvino_agrees_and_tells_nobody(kind: str, monkeypatch: pytest.MonkeyPatch, table: Table) -> None:
     pytest.importorskip("openvino")
+    reports = pytest.importorskip("openvino_telemetry")
+    monkeypatch.setattr(reports.Telemetry, "__init__", lambda *_, **__: pytest.fail("a report of its use"))
     monkeypatch.setattr("plait.encoders.engine.SETUP", {"compiled, frozen": 1e9})
     _, encoder = encoders()[kind]
     values = {"photo": [Path(str(table.root)) / "0.png"], "title": ["a red bird"]}[kind]
