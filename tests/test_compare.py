@@ -1,6 +1,7 @@
 """Comparing: the same folds for all, honest intervals, a verdict that can say no; stopped, resumed, failed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,8 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="there is nothing to fuse: the only modality is title"):
         run(tmp_path / "a", recipe=recipe_of(inputs={"title": {"modality": "text", "encoder": "scratch:bag"}}))
     with pytest.raises(RecipeError, match="unknown fusion 'concatt'.*concat"):
+        compare(recipe_of(), tmp_path / "not read.csv", fusions=["concatt"])
+    with pytest.raises(RecipeError, match="unknown fusion 'concatt'.*concat"):
         run(tmp_path / "b", fusions=["concatt"])
     with pytest.raises(DataError, match="40 folds need at least 40 rows, got 30"):
         run(tmp_path / "c", frame(30), folds=40)
@@ -267,6 +270,24 @@ def test_paired_differences_are_of_the_same_rows() -> None:
     assert rows["better"].versus_best_single.significant and rows["better"].versus_best_single.low > 0
     assert not rows["concat"].versus_best_single.significant
     assert comparison.best == "better" and comparison.verdict.startswith("b adds +0.050")
+
+
+def test_of_an_error_less_is_a_gain() -> None:
+    truth = np.random.default_rng(0).normal(size=200)
+    noise = np.random.default_rng(1).normal(size=200)
+    found = [
+        Judged(Candidate("a", "single", ("a",), "concat"), [truth + noise], [1.0]),
+        Judged(Candidate("concat", "fusion", ("a", "b"), "concat"), [truth + noise / 2], [0.5]),
+    ]
+    rmse = METRICS["rmse"].function
+    error, less = np.sqrt(np.square(noise).mean()), np.sqrt(np.square(noise).mean()) / 2
+    verdict = judge(found, truth, "rmse", rmse, False, None, 1.0).verdict
+    assert verdict.startswith(f"b gives {less:.3f} (95 % interval 0.") and "+" not in verdict
+    assert f"less rmse than a alone ({error:.3f}); concat is best ({less:.3f})" in verdict
+    found[1] = replace(found[1], predictions=[truth + noise])
+    verdict = judge(found, truth, "rmse", rmse, False, None, 1.0).verdict
+    assert verdict.startswith("fusion does not help here")
+    assert ": 0.000 (95 % interval 0.000 to 0.000) less rmse, p = 1" in verdict
 
 
 def test_a_sample_of_whole_groups() -> None:

@@ -41,12 +41,21 @@ def candidates_of(modalities: Sequence[str], fusions: Sequence[str] | None = Non
     """
     if len(modalities) < 2:
         raise RecipeError(f"there is nothing to fuse: the only modality is {', '.join(modalities) or 'none'}")
-    for name in fusions or ():
-        if name not in FUSIONS and name != BOOSTED:
-            raise RecipeError(unknown("fusion", name, [*FUSIONS, BOOSTED]))
+    check_fusions(fusions)
     every = tuple(modalities)
     found = [Candidate(name, "single", (name,), "concat") for name in every]
     if len(every) > 2:
         found += [Candidate(" + ".join(pair), "subset", pair, "concat") for pair in combinations(every, 2)]
     chosen = [*FUSIONS, BOOSTED] if fusions is None else list(dict.fromkeys(fusions))
     return found + [Candidate(name, BOOSTED if name == BOOSTED else "fusion", every, name) for name in chosen]
+
+
+def check_fusions(names: Sequence[str] | None) -> None:
+    """Refuse a name that no fusion has; no table is needed for it, and no work is lost.
+
+    Raises:
+        RecipeError: it names the nearest.
+    """
+    for name in names or ():
+        if name not in FUSIONS and name != BOOSTED:
+            raise RecipeError(unknown("fusion", name, [*FUSIONS, BOOSTED]))

@@ -171,17 +171,17 @@ def verdict_of(metric: str, rows: Sequence[Row], single: Row | None, concat: Row
     if best is None or single is None or best.versus_best_single is None:
         return "nothing could be compared: " + ("no fusion has a score" if single else "no single modality has a score")
     gain = best.versus_best_single
-    gained = f"{gain.difference:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f}) {metric}"
     if not gain.significant:
         worse = "is worse than" if gain.high < 0 else "is not significantly better than"
         return (
             f"fusion does not help here: the best of it, {best.name} ({best.score:.3f}), {worse} {single.name} alone "
-            f"({single.score:.3f}): {gained}, p = {gain.p_value:.2g} after correction for {len(rows) - 1} comparisons"
+            f"({single.score:.3f}): {_effect(gain, metric, sign)}, p = {gain.p_value:.2g} "
+            f"after correction for {len(rows) - 1} comparisons"
         )
     added = [name for name in best.modalities if name not in single.modalities]
-    verb = "adds" if len(added) == 1 else "add"
-    better = " in error" if sign < 0 else ""
-    text = f"{' and '.join(added)} {verb} {gained}{better} to {single.name} alone ({single.score:.3f})"
+    verb, than = ("add", "to") if sign > 0 else ("give", "than")
+    text = f"{' and '.join(added)} {verb}{'s' if len(added) == 1 else ''} {_effect(gain, metric, sign)} {than} "
+    text += f"{single.name} alone ({single.score:.3f})"
     if concat is None or best is concat:
         text += f"; {best.name} is best ({best.score:.3f})"
     else:
@@ -190,6 +190,13 @@ def verdict_of(metric: str, rows: Sequence[Row], single: Row | None, concat: Row
         text += f"; {best.name} is best ({best.score:.3f}) {surely} significantly better than concat"
         text += f" ({concat.score:.3f})"
     return text + _cheaper(best, fused)
+
+
+def _effect(gain: Difference, metric: str, sign: float) -> str:
+    """A difference with its interval: more of a score, or less of an error."""
+    if sign > 0:
+        return f"{gain.difference:+z.3f} (95 % interval {gain.low:+z.3f} to {gain.high:+z.3f}) {metric}"
+    return f"{gain.difference:z.3f} (95 % interval {gain.low:z.3f} to {gain.high:z.3f}) less {metric}"
 
 
 def _cheaper(best: Row, fused: Sequence[Row]) -> str:

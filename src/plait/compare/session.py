@@ -13,7 +13,7 @@ import numpy as np
 from plait import console
 from plait.build import complete_inputs
 from plait.build_pairs import TABULAR
-from plait.compare.candidates import Candidate, candidates_of
+from plait.compare.candidates import Candidate, candidates_of, check_fusions
 from plait.compare.experiment import Answer, Experiment
 from plait.compare.result import Comparison, Judged, judge
 from plait.compare.workers import Job, processes_for, run_jobs
@@ -68,6 +68,7 @@ def compare(
         PlaitError: the table does not allow it; or Ctrl-C (`Interrupted`), and the same command goes on.
     """
     start = time.monotonic()
+    check_fusions(fusions)
     opened = open_table(recipe.data.train if table is None else table)
     experiment = Experiment(recipe, opened, folds, verbose, rows)
     found = candidates_of(experiment.modalities, fusions)
