@@ -1,6 +1,7 @@
 """Comparing: the same folds for all, honest intervals, a verdict that can say no; stopped, resumed, failed."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.fusion import FUSIONS
 from plait.metrics import METRICS
 from plait.recipe import Recipe
+from plait.training.loop import Interrupted
 
 accuracy = METRICS["accuracy"].function
 FAST = {"epochs": 3, "device": "cpu", "precision": "float32", "batch_size": 16, "learning_rate": 0.01}
@@ -96,11 +98,28 @@ def test_stopped_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(list((tmp_path / "c" / "answers").iterdir())) == 4
     broken = sorted((tmp_path / "c" / "answers").iterdir())[0]
     broken.write_bytes(broken.read_bytes()[:100])  # torn: run again
+    assert json.loads((tmp_path / "c" / "state.json").read_text())["seconds"] > 0  # of the part before the stop
     resumed = run(tmp_path / "c")
     assert len(calls) == 5 + 12 - 4 + 1
     assert [row.per_fold for row in resumed.rows] == [row.per_fold for row in whole.rows]
     with pytest.raises(RunError, match="another table, recipe or version"):
         run(tmp_path / "c", frame(seed=1))
+
+
+def test_a_process_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(*_: Any) -> Any:
+        raise session.ProcessKilled("killed, most likely for memory")
+
+    def stopped(*_: Any) -> Any:  # Ctrl-C reaches processes that are still starting, and ends them
+        signal.raise_signal(signal.SIGINT)
+        dying()
+
+    monkeypatch.setattr(session, "run_jobs", dying)
+    with pytest.raises(PlaitError, match="most likely for memory"):
+        run(tmp_path / "c")
+    monkeypatch.setattr(session, "run_jobs", stopped)
+    with pytest.raises(Interrupted, match="the same command goes on"):
+        run(tmp_path / "c")
 
 
 def test_one_that_fails_is_reported_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

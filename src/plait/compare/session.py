@@ -16,7 +16,7 @@ from plait.build_pairs import TABULAR
 from plait.compare.candidates import Candidate, candidates_of, check_fusions
 from plait.compare.experiment import Answer, Experiment
 from plait.compare.result import Comparison, Judged, judge
-from plait.compare.workers import Job, processes_for, run_jobs
+from plait.compare.workers import Job, ProcessKilled, processes_for, run_jobs
 from plait.data.readers import open_table
 from plait.data.schema import Schema
 from plait.data.table import Table
@@ -77,9 +77,12 @@ def compare(
     if verbose:
         _announce(experiment, found, folds, seeds, folder)
     metric = metric_of(experiment.recipe, experiment.targets).name
-    with StopRequest() as stop, console.Board(metric, verbose) as board:
-        judged = _answers(experiment, found, seeds, folder, board, stop, processes)
-    seconds = before + time.monotonic() - start
+    try:
+        with StopRequest() as stop, console.Board(metric, verbose) as board:
+            judged = _answers(experiment, found, seeds, folder, board, stop, processes)
+    finally:
+        seconds = before + time.monotonic() - start
+        folder.write_json("state.json", {**folder.read_json("state.json"), "seconds": seconds})
     kept, groups = experiment.rows, experiment.groups
     measure, truth = METRICS[metric], experiment.truth[kept]
     ordered = None if groups is None else groups[kept]
@@ -171,17 +174,21 @@ def _answers(
     if waiting:
         experiment.settle_precision(found)
     processes = processes or processes_for(experiment, len(waiting))
-    for job, result in run_jobs(experiment, wanted(), processes):
-        name, kind = job.candidate.name, job.candidate.kind
-        if isinstance(result, Answer):
-            _keep(_path(folder, job), result)
-            answers[name][job.seed, job.fold] = result
-            show(job.candidate)
-        elif result.interrupted:
-            interrupted = True
-        elif name not in failed:
-            failed[name] = result.reason
-            board.failed(name, kind, result.reason)
+    try:
+        for job, result in run_jobs(experiment, wanted(), processes):
+            name, kind = job.candidate.name, job.candidate.kind
+            if isinstance(result, Answer):
+                _keep(_path(folder, job), result)
+                answers[name][job.seed, job.fold] = result
+                show(job.candidate)
+            elif result.interrupted:
+                interrupted = True
+            elif name not in failed:
+                failed[name] = result.reason
+                board.failed(name, kind, result.reason)
+    except ProcessKilled:
+        if not stop.asked:  # Ctrl-C ends processes that are still starting
+            raise
     if interrupted or stop.asked:
         raise Interrupted(f"stopped; the same command goes on where it was ({folder.path})")
     return [
@@ -282,8 +289,6 @@ def _announce(experiment: Experiment, found: Sequence[Candidate], folds: int, se
 
 
 def _write(folder: RunFolder, comparison: Comparison, experiment: Experiment) -> None:
-    state = folder.read_json("state.json")
-    folder.write_json("state.json", {**state, "seconds": comparison.seconds})
     folder.write_json("comparison.json", comparison.to_json())
     folder.write_text("comparison.csv", comparison.to_csv())
     resolved = experiment.recipe.model_copy(update={"resolved": {"versions": environment()}})

@@ -22,6 +22,10 @@ MOST = 8  # processes
 WORTH = 12  # runs from which the seconds that processes need to start are made up for
 
 
+class ProcessKilled(PlaitError):
+    """A process of the comparison ended before its run did."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One training run: a candidate on a fold."""
@@ -53,7 +57,7 @@ def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Ite
     """Answers as they come. `jobs` is read as runs are handed out, so it can leave out what is no longer wanted.
 
     Raises:
-        PlaitError: a process was killed.
+        ProcessKilled: for memory, most likely; or by Ctrl-C while it was starting.
     """
     if processes == 1:
         yield from ((job, _attempt(experiment, job)) for job in jobs)
@@ -72,7 +76,7 @@ def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Ite
     try:
         yield from parallel(delayed(_attempt_elsewhere)(job) for job in jobs)
     except TerminatedWorkerError as error:
-        raise PlaitError(
+        raise ProcessKilled(
             "a process of the comparison was killed, most likely for memory; the same command goes on, and "
             "--processes 1 needs less"
         ) from error
