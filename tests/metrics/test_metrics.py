@@ -1,5 +1,9 @@
+import warnings
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from plait.errors import RecipeError
@@ -51,6 +55,40 @@ def test_regression_is_numpys_and_scikit_learns() -> None:
         "pearson": np.corrcoef(truth, p)[0, 1],
     }
     assert found == pytest.approx(expected)
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 3), st.lists(st.integers(0, 3), min_size=4, max_size=4)), min_size=1, max_size=30
+)
+
+
+@given(ROWS)
+@settings(deadline=None, max_examples=50)
+def test_ties_and_absent_classes_are_counted_as_scikit_learn_counts_them(rows: list[tuple[int, list[int]]]) -> None:
+    truth, p = np.array([code for code, _ in rows]), np.array([scores for _, scores in rows]) / 3
+    answers = p.argmax(axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an answer that the truth lacks
+        expected = {
+            "f1_macro": sk.f1_score(truth, answers, average="macro", zero_division=0),
+            "balanced_accuracy": sk.balanced_accuracy_score(truth, answers),
+        }
+    mixed = [c for c in range(4) if 0 < (truth == c).sum() < len(truth)]
+    if mixed:
+        expected["roc_auc"] = np.mean([sk.roc_auc_score(truth == c, p[:, c]) for c in mixed])
+        expected["average_precision"] = np.mean([sk.average_precision_score(truth == c, p[:, c]) for c in mixed])
+    for name, value in expected.items():
+        assert METRICS[name].function(truth, p) == pytest.approx(value), name
+    labels = np.array([[code > 1, code % 2] for code, _ in rows]).astype(np.float32)
+    for average in ("macro", "micro"):
+        value = sk.f1_score(labels, p[:, :2] >= 0.5, average=average, zero_division=0)
+        assert METRICS[f"f1_{average}"].function(labels, p[:, :2]) == pytest.approx(value), average
+
+
+def test_numbers_that_do_not_vary() -> None:
+    same, other = np.ones(4), np.array([1.0, 1.0, 1.0, 2.0])
+    for truth, p in ((same, same), (same, other), (other, same)):
+        assert METRICS["r2"].function(truth, p) == pytest.approx(sk.r2_score(truth, p))
 
 
 def test_what_can_not_be_computed_is_left_out() -> None:
