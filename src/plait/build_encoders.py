@@ -24,8 +24,8 @@ from plait.encoders.words import Words
 from plait.errors import DataError, RecipeError, unknown
 from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor, WordsProcessor
 from plait.processors.image import picture_size
-from plait.processors.tabular import is_missing
 from plait.recipe import InputRecipe, Recipe
+from plait.values import as_text, is_missing
 
 SCRATCH: dict[str, Callable[..., Any]] = {
     "text": TextProcessor.train,
@@ -60,7 +60,7 @@ def make_column_processor(recipe: Recipe, name: str, table: Table, rows: np.ndar
     if family != "scratch":
         return maker(_local(family, variant), **options)
     if column.modality == "text":
-        return maker((str(value) for value in table.iterate(name, rows) if not is_missing(value)), **options)
+        return maker((as_text(value) for value in table.iterate(name, rows) if not is_missing(value)), **options)
     size = options.pop("size", None) or _usual_size(recipe, name, table, rows)
     return maker(size, **options)
 

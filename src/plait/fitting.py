@@ -22,11 +22,11 @@ from plait.frozen import FrozenInputs
 from plait.model import MultimodalModel
 from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
-from plait.processors.tabular import as_number, is_missing
 from plait.recipe import Recipe
 from plait.starting import adopt_processors, load_weights
 from plait.tasks import Classification, Matching, Targets, draw_matches
 from plait.training.loop import Metric
+from plait.values import as_number, is_missing
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
@@ -73,7 +73,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     targets, reasons = build_targets(recipe, table, rows["train"])
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
     notes += [] if targets.pairs is None else [describe(targets.pairs)]
-    inputs = build_inputs(recipe, table, rows["train"])
+    inputs = build_inputs(recipe, table, rows["train"], schema)
     if recipe.train.start is not None:
         inputs = adopt_processors(recipe.train.start, inputs, targets)
     if recipe.train.teacher is not None:
@@ -81,12 +81,16 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
             raise RecipeError("train.teacher: trees learn from the truth alone; leave it out, or name another fusion")
         adopt_tokens(recipe.train.teacher, targets)
     cache = Cache(int(recipe.train.cache_mb * 1e6))
-    source = make_source(recipe, table, inputs, targets, cache)
+
+    def sourced(rows: Table) -> TableSource:
+        problems: list[str] | None = [] if recipe.data.on_error == "missing" else None
+        return make_source(recipe, rows, inputs, targets, cache, problems, recipe.data.on_error != "refuse")
+
+    source = sourced(table)
     parts = {name: Part(source, chosen) for name, chosen in rows.items()}
     for name, other in (("val", val), ("test", test)):
         if other is not None:
-            other_source = make_source(recipe, other, inputs, targets, cache)
-            parts[name] = Part(other_source, np.arange(len(other)))
+            parts[name] = Part(sourced(other), np.arange(len(other)))
     parts = {name: part if name == "train" else with_drawn(recipe, part, targets) for name, part in parts.items()}
     problems = []
     for name, part in parts.items():
@@ -146,7 +150,7 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
             roles[column] = role
     said = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
     roles = {name: role for name, role in roles.items() if name not in said}
-    return infer_schema(table, {**recipe.data.types, **said}, roles)
+    return infer_schema(table, {**recipe.data.types, **said}, roles, recipe.data.decimal)
 
 
 def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
@@ -155,7 +159,7 @@ def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
     if not isinstance(task, Matching) or not task.drawn or task.column in source.table:
         return part
     table = draw_matches(source.table.take(part.rows), task, recipe.train.seed)
-    drawn = make_source(recipe, table, source.inputs, targets, source.cache, source.problems)
+    drawn = make_source(recipe, table, source.inputs, targets, source.cache, source.problems, True)
     return Part(drawn, np.arange(len(table)))
 
 
@@ -220,6 +224,8 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
 
 def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
     """Codes of the first target, where it is a category to stratify by."""
+    if not recipe.task:  # a check before anything is chosen
+        return None
     task = recipe.task[0]
     if task.target is None or task.target not in table:
         return None
@@ -291,9 +297,12 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
 
     Above `limit` rows a part, pictures are checked on evenly spaced rows; `plait check` looks at all.
 
+    Cells that count as missing (`on_error=missing`) are named in the run's problems.
+
     Raises:
         DataError: a cell can't be used and the recipe says `refuse`.
     """
+    known: dict[int, int] = {}
     for name, part in prepared.parts.items():
         step = max(1, -(-len(part.rows) // limit))
         bad_rows: set[int] = set()
@@ -302,10 +311,17 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
                 part.source.batch(rows)
             except DataError as error:
                 if prepared.recipe.data.on_error == "refuse":
-                    raise DataError(f"{error}, or leave such rows out with --on-error skip") from error
+                    raise DataError(
+                        f"{error}, or leave such rows out with --on-error skip (such cells: missing)"
+                    ) from error
                 found = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
                 prepared.problems += found
                 bad_rows |= {problem["row"] - 1 for problem in found}
+        told = list(part.source.problems or [])[known.get(id(part.source), 0) :]  # parts may share a source
+        known[id(part.source)] = len(part.source.problems or [])
+        prepared.problems += [{"part": name, "problem": problem} for problem in told]
+        if told:
+            prepared.notes.append(f"{name}: {len(told):,} cells can't be used and count as missing, such as {told[0]}")
         if bad_rows:
             part.rows = part.rows[~np.isin(part.rows, list(bad_rows))]
             prepared.notes.append(f"{name}: {len(bad_rows)} rows with unusable cells are left out")

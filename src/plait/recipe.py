@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from annotated_types import Ge, Gt, Lt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from plait.errors import RecipeError, nearest
 from plait.generation.settings import GenerationSettings
@@ -14,6 +14,14 @@ from plait.training.settings import TrainSettings
 
 Modality = Literal["text", "image", "number", "category", "date"]
 Part = Annotated[float, Gt(0), Lt(1)]
+
+
+def _column_name(value: Any) -> Any:
+    """Columns of frames may be named by numbers; here they are texts, as in the table."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+ColumnName = Annotated[str, BeforeValidator(_column_name)]
 
 
 class Strict(BaseModel):
@@ -39,18 +47,22 @@ class DataRecipe(Strict):
     `val` and `test` are a share of the training table's rows or a file; `val: none` validates on nothing. `split`
     names a column that says train, val or test. `group` names a column whose equal cells never sit on both sides.
     `repeat` names a column that says how often a training row is seen in an epoch (0 for never; empty for once).
-    `types` overrides what a column is. `on_error`: refuse to train where a cell can't be used, or skip its row.
+    `types` overrides what a column is. `on_error`: refuse to train where a cell can't be used, skip its row, or count
+    the cell as missing. `delimiter` cuts the lines of CSV files, and `decimal` stands before the fraction of their
+    numbers; both are looked for where nothing is said.
     """
 
     train: str | None = None
     val: Part | str | None = None
     test: Part | str | None = None
-    split: str | None = None
-    group: str | None = None
-    repeat: str | None = None
+    split: ColumnName | None = None
+    group: ColumnName | None = None
+    repeat: ColumnName | None = None
     stratify: bool = True
-    types: dict[str, str] = Field(default_factory=dict)
-    on_error: Literal["refuse", "skip"] = "refuse"
+    types: dict[ColumnName, str] = Field(default_factory=dict)
+    on_error: Literal["refuse", "skip", "missing"] = "refuse"
+    delimiter: str | None = None
+    decimal: Literal[".", ","] | None = None
     allow_outside: bool = False
 
 
@@ -83,7 +95,7 @@ class TaskRecipe(Strict):
     answers, `answer_types` one by which answers are scored apart.
     """
 
-    target: str | None = None
+    target: ColumnName | None = None
     type: Literal["classification", "multilabel", "regression", "matching", "retrieval", "generation"] | None = None
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
@@ -97,8 +109,8 @@ class TaskRecipe(Strict):
     top_classes: Annotated[int, Ge(2)] | None = None
     max_length: Annotated[int, Ge(2)] = 64
     texts: Literal["auto", "answers", "captions"] = "auto"
-    references: str | None = None
-    answer_types: str | None = None
+    references: ColumnName | None = None
+    answer_types: ColumnName | None = None
 
 
 class FusionRecipe(Open):
@@ -133,7 +145,7 @@ class Recipe(Strict):
     """A whole run. `resolved` is written by plait: versions, hashes, what `auto` became."""
 
     data: DataRecipe = Field(default_factory=DataRecipe)
-    inputs: dict[str, InputRecipe] = Field(default_factory=dict)
+    inputs: dict[ColumnName, InputRecipe] = Field(default_factory=dict)
     tabular: TabularRecipe = Field(default_factory=TabularRecipe)
     task: list[TaskRecipe] = Field(default_factory=list)
     fusion: FusionRecipe = Field(default_factory=FusionRecipe)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from plait.answering import OnError
 from plait.data.batches import TableSource
 from plait.data.readers import open_table
 from plait.data.table import Table
@@ -146,9 +147,11 @@ class Writer:
         context: Tokens = self.head.context(model.fusion(tokens))
         return context
 
-    def write_frames(self, table: Any, problems: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    def write_frames(
+        self, table: Any, problems: list[str] | None = None, on_error: OnError = "refuse"
+    ) -> Iterator[pd.DataFrame]:
         """Texts about every row, as frames with the row's number, the text and its score."""
-        yield from self.predictor.predict_frames(table, rows=1024, problems=problems)
+        yield from self.predictor.predict_frames(table, rows=1024, problems=problems, on_error=on_error)
 
 
 class _Pieces:

@@ -21,8 +21,8 @@ from plait.encoders.weights import hash_weights
 from plait.errors import DataError, RunError, import_extra
 from plait.predictor import Predictor
 from plait.processors.image import decode_picture
-from plait.processors.tabular import as_number, is_missing
 from plait.run_folder import RunFolder
+from plait.values import as_number, is_missing
 
 FORMAT = 1
 META, ROWS = "catalogue.json", "rows"

@@ -14,8 +14,8 @@ from plait.errors import DataError, RecipeError
 from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
 from plait.metrics.caption import CAPTION_METRICS, CaptionScorer
 from plait.processors import TargetText
-from plait.processors.tabular import is_missing
 from plait.tasks.pairs import Sides, side_codes
+from plait.values import as_text, is_missing
 
 ANSWER_METRICS = {
     "exact_match": exact_match,
@@ -105,7 +105,7 @@ class Generation:
         seen = {kind for _, kind in self.known if kind}
         return [t for t in VQA_TYPES if t in seen] + sorted(seen - set(VQA_TYPES))
 
-    def read(self, table: Table) -> np.ndarray | None:
+    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None:
         """`[N, 1 + L]` int64: the code of the row's right answers, then the ids of the one to learn, then -1.
 
         None where the table lacks the target.
@@ -130,7 +130,7 @@ class Generation:
     def _codes(self, table: Table, cells: Sequence[Sequence[str]]) -> np.ndarray:
         """Codes of right answers; rows with equal inputs share them."""
         more = None if self.references is None else [texts_of(cell) for cell in table.iterate(self.references)]
-        kinds = None if self.answer_types is None else [str(cell) for cell in table.iterate(self.answer_types)]
+        kinds = None if self.answer_types is None else [as_text(cell) for cell in table.iterate(self.answer_types)]
         rows = side_codes(table, self.sides)
         groups: dict[tuple[int, ...], list[int]] = {}
         for row, key in enumerate(map(tuple, rows.tolist())):
@@ -234,7 +234,7 @@ def texts_of(cell: Any) -> list[str]:
         except ValueError:
             return [cell.strip()]
     items = cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell]
-    return [str(item).strip() for item in items if not is_missing(item) and str(item).strip()]
+    return [as_text(item).strip() for item in items if not is_missing(item)]
 
 
 def _most_frequent(texts: Sequence[str]) -> str:
