@@ -25,7 +25,7 @@ ROWS = [
     {"build_encoders"},
     {"build_text"},
     {"build", "run_folder", "facts"},
-    {"opening", "self_critic", "starting"},
+    {"opening", "self_critic", "starting", "unread"},
     {"distilling"},
     {"objective"},
     {"fitting"},

@@ -104,7 +104,7 @@ def _tabular_processor(
     forms: Mapping[str, Mapping[str, str]],
 ) -> TabularProcessor:
     cells = {name: table.cells(name, rows) for names in columns.values() for name in names}
-    options = chosen_options(TabularProcessor.fit, recipe.tabular.options)
+    options = chosen_options("tabular", TabularProcessor.fit, recipe.tabular.options)
     try:
         return TabularProcessor.fit(
             cells,

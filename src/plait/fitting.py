@@ -1,7 +1,7 @@
 """From a table and a recipe to everything that a training run needs, and what it leaves behind."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 
 from plait.build import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.build_pairs import describe, sides_of
-from plait.build_text import prompted
+from plait.build_text import prompted, with_model_config
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan, padded_share
 from plait.data.schema import GROUP, Schema, infer_schema
@@ -26,6 +26,7 @@ from plait.recipe import Recipe
 from plait.starting import adopt_processors, load_weights
 from plait.tasks import Classification, Matching, Targets, draw_matches
 from plait.training.loop import Metric
+from plait.unread import settle
 from plait.values import as_number, is_missing
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
@@ -58,8 +59,19 @@ class Prepared:
     problems: list[dict[str, Any]] = field(default_factory=list)
 
 
-def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table | None = None) -> Prepared:
+def prepare(
+    recipe: Recipe,
+    table: Table,
+    val: Table | None = None,
+    test: Table | None = None,
+    typed: Collection[str] = (),
+) -> Prepared:
     """Type the columns, split the rows, fit processors and tasks, build the model.
+
+    Args:
+        recipe: what is asked.
+        table, val, test: the rows.
+        typed: dotted names of settings that were typed for this run; those that nothing reads are refused.
 
     Raises:
         DataError, RecipeError: something does not fit; nothing has been trained yet.
@@ -71,15 +83,17 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     if pair_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {pair_group(recipe)}: rows that share it stay on one side (--group names another)")
     targets, reasons = build_targets(recipe, table, rows["train"])
+    recipe, unread = settle(recipe, {name: task.kind for name, task in targets.tasks.items()}, typed)
+    notes += unread
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
     notes += [] if targets.pairs is None else [describe(targets.pairs)]
     inputs = build_inputs(recipe, table, rows["train"], schema)
     if recipe.train.start is not None:
-        inputs = adopt_processors(recipe.train.start, inputs, targets)
+        inputs, targets = adopt_processors(recipe.train.start, inputs, targets)
     if recipe.train.teacher is not None:
         if recipe.fusion.method == BOOSTED:
             raise RecipeError("train.teacher: trees learn from the truth alone; leave it out, or name another fusion")
-        adopt_tokens(recipe.train.teacher, targets)
+        targets = adopt_tokens(recipe.train.teacher, targets)
     cache = Cache(int(recipe.train.cache_mb * 1e6))
 
     def sourced(rows: Table) -> TableSource:
@@ -97,6 +111,7 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
         problems += _drop_unusable(recipe, name, part, targets, notes)
     torch.manual_seed(recipe.train.seed)
     model = build_model(recipe, inputs, targets)
+    targets = with_model_config(targets, model)
     if recipe.train.start is not None:
         notes.append(load_weights(recipe.train.start, model))
     check_remedies(recipe.train, model, has_val="val" in parts)

@@ -1,6 +1,6 @@
 """Fit a table, predict a table: the library's front door, with scikit-learn's names."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -22,7 +22,7 @@ from plait.finishing import draw, finish
 from plait.model import MultimodalModel
 from plait.opening import need_targets, open_given, source_for
 from plait.outcome import announce, write_problems
-from plait.recipe import Recipe
+from plait.recipe import Recipe, names_of
 from plait.run_folder import RunFolder, run_folder
 from plait.running import decide_precision, train_run
 from plait.tasks import Retrieval, Targets
@@ -97,13 +97,24 @@ class Predictor:
             values.setdefault("data", {})["types"] = dict(types)
         values["task"] = [{**(task or {}), "target": name} for name in targets] or ([dict(task)] if task else [])
         self.recipe = Recipe.parse(values, "Predictor")
+        self.typed: Collection[str] = names_of(values)
         self.output = output
         self.verbose = verbose
 
     @classmethod
-    def from_recipe(cls, recipe: Recipe | str | Path, output: str | Path | None = None, verbose: bool = True) -> Self:
-        """A predictor of a whole recipe, given or read from YAML."""
+    def from_recipe(
+        cls,
+        recipe: Recipe | str | Path,
+        output: str | Path | None = None,
+        verbose: bool = True,
+        typed: Collection[str] = (),
+    ) -> Self:
+        """A predictor of a whole recipe, given or read from YAML.
+
+        Settings that nothing reads are left out with a line; those in `typed` (`fusion.rank`) are refused.
+        """
         made = cls(output=output, verbose=verbose)
+        made.typed = typed
         made.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
         return made
 
@@ -140,7 +151,7 @@ class Predictor:
             folder.refuse_existing()
         elif folder.weights.exists() and self.verbose:
             console.say(f"{folder.path}: the run is finished already; its results are written again")
-        prepared = fitting.prepare(recipe, *tables)
+        prepared = fitting.prepare(recipe, *tables, typed=() if resume else self.typed)
         prepared.model.to(accelerator.device)
         with accelerator.main_process_first():  # the others find what the first has stored
             fitting.encode_frozen(prepared, self.verbose and main)

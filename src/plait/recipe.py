@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from plait.errors import RecipeError, nearest
@@ -27,13 +27,13 @@ ColumnName = Annotated[str, BeforeValidator(_column_name)]
 class Strict(BaseModel):
     """A section whose keys are all known."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
 
 class Open(BaseModel):
     """A section that hands its other keys to the class that it names."""
 
-    model_config = ConfigDict(extra="allow", validate_assignment=True)
+    model_config = ConfigDict(extra="allow", validate_assignment=True, allow_inf_nan=False)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class TaskRecipe(Strict):
     hardness: Annotated[float, Ge(0)] = 0.0
     margin: Annotated[float, Ge(0)] = 0.2
     top_classes: Annotated[int, Ge(2)] | None = None
-    max_length: Annotated[int, Ge(2)] = 64
+    max_length: Annotated[int, Ge(2), Le(100_000)] = 64
     texts: Literal["auto", "answers", "captions"] = "auto"
     references: ColumnName | None = None
     answer_types: ColumnName | None = None
@@ -117,14 +117,14 @@ class FusionRecipe(Open):
     """How modalities meet. Other keys go to the method."""
 
     method: str = "concat"
-    dim: Annotated[int, Ge(1)] = 256
+    dim: Annotated[int, Ge(1), Le(65_536)] = 256
     absent_token: bool = False
 
 
 class HeadRecipe(Strict):
     """The predictor on top: width of its hidden layer (0 for none), and dropout."""
 
-    hidden: Annotated[int, Ge(0)] = 128
+    hidden: Annotated[int, Ge(0), Le(1_000_000)] = 128
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
 
 
@@ -136,7 +136,7 @@ class DecoderRecipe(Open):
     """
 
     method: str = "transformer"
-    vocab_size: Annotated[int, Ge(1)] = 4000
+    vocab_size: Annotated[int, Ge(1), Le(1_000_000)] = 4000
     lowercase: bool = True
     prompt: str | None = None
 
@@ -262,6 +262,21 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
             value = {key: value}
         merged = _merged(merged, _spread_task(value, merged))
     return merged
+
+
+def names_of(values: Mapping[str, Any]) -> set[str]:
+    """The dotted names of nested values; those of every task of a list begin with `task`.
+
+    >>> sorted(names_of({"fusion": {"method": "mlb", "rank": 8}, "task": [{"target": "y"}]}))
+    ['fusion.method', 'fusion.rank', 'task.target']
+    """
+    found: set[str] = set()
+    for key, value in values.items():
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            inner = names_of(part) if isinstance(part, Mapping) else set()
+            found |= {f"{key}.{name}" for name in inner} or {str(key)}
+    return found
 
 
 def _spread_task(change: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

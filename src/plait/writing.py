@@ -1,5 +1,6 @@
 """`plait generate`: a trained decoder writes about one row, in a chat, or about every row of a table."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -47,7 +48,7 @@ class Writer:
             raise RecipeError(
                 "this run predicts and writes no texts; use plait predict, or train with --task generation"
             )
-        self.predictor, self.task = predictor, task
+        self.task = task
         self.settings: GenerationSettings = replace(predictor.recipe_.generation, **changes)
         if self.settings.max_length > task.texts.max_length:
             raise RecipeError(
@@ -57,9 +58,10 @@ class Writer:
         self.tree = None if choices is None else _tree(task, choices)
         if self.tree is not None:
             self.settings = replace(self.settings, max_length=max(self.settings.max_length, self.tree.longest))
-        model: Any = predictor.model_
-        self.head: Any = model.head
-        self.head.generation, self.head.tree = self.settings, self.tree
+        head: Any = predictor.model_.head
+        self.head: Any = head.with_search(self.settings, self.tree)
+        self.predictor = copy.copy(predictor)  # its own search; the given one writes as before
+        self.predictor.model_ = predictor.model_.with_head(self.head)
 
     @property
     def inputs(self) -> dict[str, str]:

@@ -47,6 +47,7 @@ def train(
 ) -> None:
     """Train a model of a table: plait train products.csv --target category"""
     from plait.errors import RecipeError
+    from plait.recipe import apply_overrides, names_of
     from plait.run_folder import RunFolder
 
     if resume:
@@ -59,7 +60,8 @@ def train(
         )
     from plait.predictor import Predictor
 
-    predictor = Predictor.from_recipe(recipe, output, verbose=not quiet).fit(resume=resume)
+    typed = () if resume else names_of(apply_overrides({}, overrides or []))
+    predictor = Predictor.from_recipe(recipe, output, verbose=not quiet, typed=typed).fit(resume=resume)
     if as_json and predictor.run_ is not None:
         print_json({"run": str(predictor.run_.path), **predictor.metrics_})
 

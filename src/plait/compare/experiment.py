@@ -32,6 +32,7 @@ from plait.training.loop import train
 from plait.training.precision import candidates as precisions
 from plait.training.precision import choose_precision
 from plait.types import Batch
+from plait.unread import settle
 
 IN_MEMORY = 2e9  # bytes of features that are held as tensors
 VAL = 0.1  # of a fold's training rows: picks the epoch
@@ -98,6 +99,11 @@ class Experiment:
         self.notes: list[str] = []
         every = np.arange(len(table))
         self.targets, reasons = build_targets(self.recipe, table, every)
+        kinds = {name: task.kind for name, task in self.targets.tasks.items()}
+        self.recipe, unread = settle(
+            self.recipe, kinds, sections=("task", "inputs", "tabular", "decoder", "generation")
+        )
+        self.notes += unread
         self.notes += [f"target {n}: {self.targets.tasks[n].kind}, {reason}" for n, reason in reasons.items()]
         self.name = self.targets.names[0]
         self.task = self.targets.tasks[self.name]

@@ -167,7 +167,8 @@ def _check_cells(health: Health, parts: Rows, column: Column) -> None:
                 except DataError:
                     bad.append(f"{part} row {row + 1}: {str(value)[:40]!r}")
     if bad:
-        text = f"{name}: {len(bad)} cells are no {modality}; fix or empty them, say --type {name}=category, or train with --on-error missing"
+        advice = f"fix or empty them, say --type {name}=category, or train with --on-error missing"
+        text = f"{name}: {len(bad)} cells are no {modality}; {advice}"
         health.findings.append(Finding("error", f"not_a_{modality}", text, len(bad), tuple(bad[:5])))
 
 

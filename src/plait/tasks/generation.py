@@ -1,5 +1,6 @@
 """A text a row: captions, answers, reports."""
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -70,6 +71,7 @@ class Generation:
         self._scorer: CaptionScorer | None = None
         self._scored = 0
         self.known: list[tuple[tuple[str, ...], str]] = []  # right answers and their type, by code
+        self._codes_of: dict[tuple[tuple[str, ...], str], int] = {}  # the same answers keep their code in any table
 
     @staticmethod
     def are_short(cells: Sequence[Any]) -> bool:
@@ -88,6 +90,20 @@ class Generation:
             "label_smoothing": self.label_smoothing,
             "language_model": self.language_model,
         }
+
+    def with_texts(self, texts: TargetText) -> "Generation":
+        """The same task in other tokens."""
+        return self._changed(texts=texts)
+
+    def with_language_model(self, held: Mapping[str, Any]) -> "Generation":
+        """The same task with more known of its language model."""
+        return self._changed(language_model=dict(held))
+
+    def _changed(self, **values: Any) -> "Generation":
+        made = copy.copy(self)
+        for name, value in values.items():
+            setattr(made, name, value)
+        return made
 
     @property
     def measures(self) -> dict[str, bool]:
@@ -138,8 +154,11 @@ class Generation:
         codes = np.empty(len(cells), dtype=np.int64)
         for members in groups.values():
             right = [text for row in members for text in (cells[row] if more is None else more[row] or cells[row])]
-            codes[members] = len(self.known)
-            self.known.append((tuple(right), "" if kinds is None else kinds[members[0]]))
+            answers = tuple(right), "" if kinds is None else kinds[members[0]]
+            if answers not in self._codes_of:
+                self._codes_of[answers] = len(self.known)
+                self.known.append(answers)
+            codes[members] = self._codes_of[answers]
         return codes
 
     def right_answers(self, truth: np.ndarray) -> tuple[str, ...]:

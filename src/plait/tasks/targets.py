@@ -124,6 +124,10 @@ class Targets:
         only = next(iter(self.tasks.values()))
         return only if isinstance(only, Generation) else None
 
+    def with_task(self, name: str, task: Task) -> "Targets":
+        """The same targets, of which one is another task."""
+        return Targets({**self.tasks, name: task}, self.weights)
+
     def encode(self, table: Table, lenient: bool = False) -> dict[str, np.ndarray]:
         """`[rows of the table, …]` encoded truth of each target that the table has.
 
