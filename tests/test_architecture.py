@@ -33,6 +33,7 @@ ROWS = [
     {"ablation"},
     {"report", "outcome", "answering"},
     {"boosting", "stacking"},
+    {"baseline"},
     {"running", "finishing"},
     {"predictor"},
     {"zero_shot"},

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from plait import console
 from plait.ablation import ModalityReport
+from plait.baseline import baselines, describe
 from plait.data.batches import TableSource
 from plait.data.plan import BatchPlan
+from plait.data.splits import draw
 from plait.facts import Stopwatch
 from plait.fitting import Prepared, plan_for
 from plait.outcome import write_predictions
@@ -34,6 +36,8 @@ def finish(
     verbose: bool,
 ) -> dict[str, dict[str, float]]:
     """Score the best weights, write what a reader of the run folder looks for; gives the metrics of each part.
+
+    Beside them, under `baseline`, what guesses without a model reach.
 
     Args:
         prepared: data, tasks and the trained model.
@@ -64,22 +68,18 @@ def finish(
         modalities = modalities_of(part.source, draw(part.rows, most, prepared.recipe.train.seed))
         run.write_json("modalities.json", modalities.to_json())
     watch.lap("evaluation")
-    run.write_json("metrics.json", metrics)
+    spent = watch.seconds.get("training", 0.0)
+    metric = targets.choose_metric(prepared.recipe.train.metric)[0]
+    guesses = baselines(prepared, shown, spent) if shown in scored and prepared.recipe.train.baseline == "auto" else {}
+    watch.lap("baseline")
+    said = describe(guesses, f"{shown} {metric}", console.number) if guesses else ""
+    run.write_json("metrics.json", metrics | ({"baseline": guesses} if guesses else {}))
     write_predictions(run, targets, scored)
-    write_report(run, prepared, progress, metrics, scored, watch.seconds, modalities)
+    write_report(run, prepared, progress, metrics, scored, watch.seconds, modalities, said)
     if verbose:
         for name, values in metrics.items():
             console.say(f"{name}: " + "  ".join(f"{key} {console.number(value)}" for key, value in values.items()))
+        if said:
+            console.say(said)
         console.say(f"report: {run.path / 'report.html'}")
-    return metrics
-
-
-def draw(rows: np.ndarray, most: int | None, seed: int) -> np.ndarray:
-    """Up to so many rows, drawn at random and in their order: the first ones of a sorted table are not like the rest.
-
-    >>> draw(np.arange(100), 5, seed=0).tolist(), draw(np.arange(3), 5, seed=0).tolist()
-    ([29, 36, 67, 86, 88], [0, 1, 2])
-    """
-    if most is None or len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    return metrics | ({"baseline": guesses} if guesses else {})

@@ -16,9 +16,10 @@ from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
 from plait.data.readers import Openable
 from plait.data.schema import Schema
+from plait.data.splits import draw
 from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.facts import Stopwatch
-from plait.finishing import draw, finish
+from plait.finishing import finish
 from plait.model import MultimodalModel
 from plait.opening import need_targets, open_given, source_for
 from plait.outcome import announce, write_problems

@@ -22,7 +22,7 @@ from plait.recipe import Recipe
 from plait.training.settings import TrainSettings
 
 SECTIONS = ("task", "inputs", "tabular", "fusion", "head", "decoder", "generation", "train")
-OF_TREES = {"metric", "seed", "workers", "cache_mb", "device", "features", "together", "precision"}
+OF_TREES = {"metric", "seed", "workers", "cache_mb", "device", "features", "together", "precision", "baseline"}
 OF_TEACHER = ("distillation", "distillation_temperature")
 OF_TEXTS = ("scheduled_sampling", "self_critical", "judge_rows")
 OF_LEARNED_WORDS, OF_LANGUAGE_MODELS = ("vocab_size", "lowercase"), ("prompt", "projector", "tune")
@@ -135,7 +135,7 @@ def _unread_of_training(recipe: Recipe, asked: Collection[str]) -> Iterable[tupl
 
 
 def _unread_of_inputs(recipe: Recipe) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for column, spec in recipe.inputs.items():
         if spec.modality in TABULAR:
             said = [name for name in ("encoder", "frozen", "tune_last") if _changed(spec, [name])]

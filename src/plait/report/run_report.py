@@ -37,6 +37,7 @@ def write_report(
     scored: Scored,
     seconds: Mapping[str, float],
     modalities: ModalityReport | None = None,
+    baseline: str = "",
 ) -> None:
     """Write `report.html` of a run.
 
@@ -48,6 +49,7 @@ def write_report(
         scored: part → rows, raw outputs, predictions.
         seconds: of each stage.
         modalities: what each modality gives; None where there is one only, or nothing to score.
+        baseline: what guesses without a model reach, in a line.
     """
     recipe, targets = prepared.recipe, prepared.targets
     shown = "test" if "test" in scored else "val"
@@ -61,6 +63,7 @@ def write_report(
             subtitle=f"plait {recipe.resolved.get('versions', {}).get('plait', '')}, run {run.path.name}",
             tiles=_tiles(metric, metrics, prepared, progress),
             metrics=metrics,
+            baseline=baseline,
             metric_names=list(dict.fromkeys(name for values in metrics.values() for name in values)),
             curves=_curves(progress, metric),
             targets=sections,

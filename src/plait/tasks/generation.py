@@ -215,10 +215,17 @@ class Generation:
 
     def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics over the distinct questions, each against all of its right answers."""
+        first = np.unique(truth[:, 0], return_index=True)[1]
+        return self.score_texts(truth[first], self.answers(found[first]), names)
+
+    def score_texts(
+        self, truth: np.ndarray, texts: Sequence[str], names: Sequence[str] | None = None
+    ) -> dict[str, float]:
+        """Metrics of texts, one a row of the truth; of rows with one question the first counts."""
         codes, first = np.unique(truth[:, 0], return_index=True)
         if not len(codes):
             return {}
-        texts = self.answers(found[first])
+        texts = [texts[place] for place in first]
         right = [list(self.known[code][0]) for code in codes.tolist()]
         wanted = [name for name in self.measures if names is None or name in names]
         scores: dict[str, float] = {}

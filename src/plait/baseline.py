@@ -1,0 +1,212 @@
+"""What can be said without a model: the score that a trained one has to beat, beside its own."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from plait.data.batches import TableSource
+from plait.data.splits import draw
+from plait.fitting import Part, Prepared
+from plait.tasks import Classification, Generation, Matching, Multilabel, Regression, Targets
+from plait.values import as_text, is_missing
+
+MOST = 20_000  # rows that are learned from, and scored
+SHARE = 0.05  # of the training's time
+LEAST_SECONDS = 1.0
+TRIED = 400  # rows that tell how long more would take
+WORD = r"(?u)\b\w+\b"  # of one letter too
+SIDE = 8  # pixels of a picture that no frozen encoder has looked at
+
+
+def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]:
+    """Scores of guesses, by what they are called, in the metric that picked the best epoch.
+
+    The majority class or the mean; where there is text, TF-IDF with logistic or ridge regression. Of texts that are
+    generated: the most frequent one; where there is a picture, the text of the training picture nearest to it; where
+    there is a question, the most frequent answer to the same one. Nothing for retrieval.
+
+    Args:
+        prepared: the data, and the tasks.
+        name: of the part that is scored.
+        seconds: that the training took; a twentieth of it, a second at least, is spent here.
+    """
+    targets, seed = prepared.targets, prepared.recipe.train.seed
+    train, part = prepared.parts["train"], prepared.parts[name]
+    train, part = (Part(one.source, draw(one.rows, MOST, seed)) for one in (train, part))
+    metric = targets.choose_metric(prepared.recipe.train.metric)[0]
+    if metric == "loss":
+        metric = targets.choose_metric(None)[0]
+    if targets.text is not None:
+        return _of_texts(prepared, targets.text, train, part, metric)
+    constant = _constant(targets, train, part)
+    if constant is None:
+        return {}
+    found = {_constant_name(targets): constant}
+    if targets.pairs is None:
+        found |= _of_words(prepared, train, part, max(LEAST_SECONDS, SHARE * seconds))
+    truth = part.truth()
+    scored = {said: targets.metrics(values, truth, [metric]).get(metric) for said, values in found.items()}
+    return {said: value for said, value in scored.items() if value is not None}
+
+
+def _constant_name(targets: Targets) -> str:
+    return "mean" if isinstance(next(iter(targets.tasks.values())), Regression) else "majority"
+
+
+def _constant(targets: Targets, train: Part, part: Part) -> dict[str, np.ndarray] | None:
+    """The same answer to every row: how often each class comes, or the mean."""
+    truth, rows = train.truth(), len(part.rows)
+    found: dict[str, np.ndarray] = {}
+    for name, task in targets.tasks.items():
+        known = truth[name][~task.unusable(truth[name])]
+        if isinstance(task, Classification):
+            share = np.bincount(known, minlength=len(task.classes)) / max(1, len(known))
+        elif isinstance(task, Multilabel):
+            share = known.mean(axis=0)
+        elif isinstance(task, Regression):
+            found[name] = np.full(rows, known.mean())
+            continue
+        elif isinstance(task, Matching):  # drawn for scoring: as many matches as others
+            yes = 0.5 if task.drawn else float(known[:, 0].mean())
+            share = np.array([1 - yes, yes])
+        else:
+            return None
+        found[name] = np.tile(share, (rows, 1))
+    return found
+
+
+def _texts(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> list[str]:
+    """The texts of each row, one after the other."""
+    held = [source.table.cells(name, rows) for name in columns if name in source.table]
+    if not held:
+        return [""] * len(rows)
+    return [" ".join(as_text(cell) for cell in cells if not is_missing(cell)) for cells in zip(*held, strict=True)]
+
+
+def _text_columns(prepared: Prepared) -> list[str]:
+    return [spec.columns[0] for spec in prepared.inputs.values() if spec.modality == "text"]
+
+
+def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dict[str, dict[str, np.ndarray]]:
+    """TF-IDF of all texts, and a linear model for each target, on as many rows as the budget allows."""
+    columns = _text_columns(prepared)
+    if not columns:
+        return {}
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts, asked = _texts(train.source, columns, train.rows), _texts(part.source, columns, part.rows)
+    truth, rows = train.truth(), np.random.default_rng(prepared.recipe.train.seed).permutation(len(texts))
+
+    def learned(count: int) -> dict[str, np.ndarray] | None:
+        chosen = rows[:count]
+        vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=20_000, token_pattern=WORD)  # noqa: S106
+        try:
+            x = vectorizer.fit_transform([texts[row] for row in chosen])
+        except ValueError:  # no text holds a word
+            return None
+        queries = vectorizer.transform(asked)
+        answers = {n: _linear(task, x, truth[n][chosen], queries) for n, task in prepared.targets.tasks.items()}
+        return answers if all(values is not None for values in answers.values()) else None  # type: ignore[return-value]
+
+    begun = time.monotonic()
+    found = learned(min(TRIED, len(rows)))
+    spent = time.monotonic() - begun
+    affordable = int(TRIED * (budget - spent) / max(spent, 1e-3))
+    if found is not None and len(rows) > TRIED and affordable > TRIED:
+        found = learned(min(len(rows), affordable))
+    numbers = all(isinstance(task, Regression) for task in prepared.targets.tasks.values())
+    return {} if found is None else {f"TF-IDF + {'ridge' if numbers else 'logistic'}": found}
+
+
+def _linear(task: Any, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | None:
+    """What a linear model says of the queries; None where the rows hold nothing to learn from."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    known = ~task.unusable(truth)
+    x, y = x[np.flatnonzero(known)], truth[known]
+    if isinstance(task, Regression):
+        return Ridge(alpha=1.0).fit(x, y).predict(queries) if len(y) > 1 else None
+
+    def logistic(labels: np.ndarray, width: int) -> np.ndarray:
+        out = np.zeros((queries.shape[0], width))
+        seen = np.unique(labels)
+        if len(seen) < 2:
+            out[:, seen] = 1.0
+        else:
+            out[:, seen] = LogisticRegression(C=10.0, max_iter=100).fit(x, labels).predict_proba(queries)
+        return out
+
+    if not len(y):
+        return None
+    if isinstance(task, Multilabel):
+        return np.stack([logistic(y[:, c].astype(int), 2)[:, 1] for c in range(y.shape[1])], axis=1)
+    return logistic(y, len(task.classes))
+
+
+def _of_texts(prepared: Prepared, task: Generation, train: Part, part: Part, metric: str) -> dict[str, float]:
+    """Scores of texts that nobody has written for the row."""
+    known = train.source.targets[task.target].numpy()
+    said = [task.right_answers(known[row])[0] if known[row, 1] >= 0 else "" for row in train.rows]
+    kept = [place for place, text in enumerate(said) if text]
+    if not kept:
+        return {}
+    usual = Counter(said[place] for place in kept).most_common(1)[0][0]
+    found = {"most frequent text": [usual] * len(part.rows)}
+    columns = _text_columns(prepared)
+    if columns and task.short:
+        answers: dict[str, Counter[str]] = {}
+        for place, question in enumerate(_asked(train.source, columns, train.rows)):
+            if said[place]:
+                answers.setdefault(question, Counter())[said[place]] += 1
+        asked = _asked(part.source, columns, part.rows)
+        name = "most frequent answer to the same question"
+        found[name] = [answers[q].most_common(1)[0][0] if q in answers else usual for q in asked]
+    picture = next((n for n, spec in prepared.inputs.items() if spec.modality == "image"), None)
+    if picture is not None:
+        x, y = (_looks(one.source, picture, rows) for one, rows in ((train, train.rows[kept]), (part, part.rows)))
+        if x is not None and y is not None:
+            nearest = torch.cat([(chunk @ x.T).argmax(dim=1) for chunk in y.split(1024)])
+            found["text of the nearest training picture"] = [said[kept[int(place)]] for place in nearest]
+    truth = part.source.targets[task.target].numpy()[part.rows]
+    usable = ~task.unusable(truth)
+    scored: dict[str, float] = {}
+    for name, texts in found.items():
+        values = task.score_texts(truth[usable], [t for t, use in zip(texts, usable, strict=True) if use], [metric])
+        scored |= {name: values[metric]} if metric in values else {}
+    return scored
+
+
+def _asked(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> list[str]:
+    return [" ".join(text.casefold().split()) for text in _texts(source, columns, rows)]
+
+
+def _looks(source: TableSource, name: str, rows: np.ndarray) -> torch.Tensor | None:
+    """`[N, D]` a vector of length one of each row's picture: what a frozen encoder said, else a few pixels of it."""
+    found = []
+    for chosen in np.array_split(rows, max(1, len(rows) // 256)):
+        given = source.batch(chosen).inputs[name]
+        if given.empty:
+            return None
+        if "stored" in given.features:
+            mask = given.features["stored_mask"].unsqueeze(-1).float()
+            x = (given.features["stored"].float() * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        else:
+            pixels = next(iter(given.features.values())).float()
+            if pixels.ndim != 4:
+                return None
+            small = F.adaptive_avg_pool2d(pixels, SIDE).flatten(1)
+            small = small - small.mean(dim=1, keepdim=True)
+            index = given.index[:, 0] if given.index is not None else torch.arange(len(chosen))
+            x = small[index.clamp(min=0)] * (index >= 0).unsqueeze(-1)
+        found.append(F.normalize(x, dim=1))
+    return torch.cat(found)
+
+
+def describe(found: Mapping[str, float], metric: str, shown: Any) -> str:
+    """The scores in one line."""
+    return f"without a model, {metric}: " + ", ".join(f"{name} {shown(value)}" for name, value in found.items())
