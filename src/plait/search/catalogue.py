@@ -155,7 +155,7 @@ class Catalogue:
         lancedb = import_extra("lancedb", "search")
         self.table.optimize()
         for name in self.texts:
-            config = lancedb.index.FTS(stem=False, remove_stop_words=False)
+            config = lancedb.index.FTS(base_tokenizer="icu", stem=False, remove_stop_words=False)  # 企鹅 is a word too
             self.table.create_index(name, config=config, replace=True)
         count = len(self)
         if count >= ANN_FROM:
