@@ -22,6 +22,10 @@ from plait.metrics.dialog import rank_metrics, ranks_of_scores, visdial_ndcg
         ("a / b", "b"),
         ("none", "0"),
         ("they are well", "they are well"),
+        ("Couldnt've, couldn'tve", "couldn't've couldn't've"),
+        ("yall'll ows'at y'alld've", "y'all'll ows'at y'all'd've"),
+        ("Im sure lets go somebody'd", "im sure lets go somebodyd"),
+        (" ".join([".x"] * 34), " ".join(["x"] * 32 + [".x"] * 2)),
     ],
 )
 def test_answers_are_normalised_as_officially(said: str, compared: str) -> None:
@@ -33,7 +37,9 @@ def test_vqa_accuracy_leaves_one_person_out() -> None:
     # red: of the three who said it each leaves two, 2/3; of the seven others each leaves three, 1
     assert vqa_accuracy(["red"], [people])[0] == pytest.approx((3 * 2 / 3 + 7) / 10)
     assert vqa_accuracy(["green"], [people])[0] == 0
-    assert vqa_accuracy(["Red"], [["red"] * 10])[0] == 1
+    assert vqa_accuracy(["Red"], [["red"] * 10])[0] == 0  # where all agree nothing is normalised, not even capitals
+    assert vqa_accuracy([" red\n"], [["red"] * 10])[0] == 1
+    assert vqa_accuracy(["Red"], [["red"] * 9 + ["RED"]])[0] == 1
     assert vqa_accuracy(["the red"], [["red"] * 10])[0] == 0  # where all agree nothing is normalised
     assert vqa_accuracy(["the red"], [["red"] * 9 + ["pink"]])[0] == 1
 
