@@ -115,6 +115,10 @@ def modality_report(
         return scorer(_Changed(source, change))
 
     whole = scorer(source)
+    if np.isnan(whole):
+        return ModalityReport(
+            *scorer.metric, len(rows), whole, [], [f"{scorer.metric[0]} is not defined on these rows"]
+        )
     found = []
     for name in names:
         others = [other for other in names if other != name]

@@ -24,7 +24,7 @@ from plait.training.checkpoint import (
     trained_state,
 )
 from plait.training.devices import make_accelerator, pick_device
-from plait.training.loop import Interrupted, Metric, train
+from plait.training.loop import Interrupted, Metric, fallback, train
 from plait.training.optimizer import clip_gradients, make_optimizer, names_within, rate_factor
 from plait.training.precision import choose_precision, has_bfloat16
 from plait.training.settings import TrainSettings
@@ -118,6 +118,21 @@ def test_the_best_epoch_is_what_remains(tmp_path: Path) -> None:
         accelerator=Accelerator(cpu=True),
     )  # fmt: skip
     assert progress.best_epoch == 1 and torch.equal(model[0].weight, seen[1])
+
+
+def test_a_metric_that_is_not_defined_leaves_the_choice_to_the_loss() -> None:
+    losses, metric = iter([3.0, 1.0, 2.0, 4.0, 5.0]), Metric("CIDEr", True)
+    settings = TrainSettings(epochs=10, batch_size=8, patience=3, **CPU)
+    plan = BatchPlan(np.arange(ROWS), 8)
+    progress = train(
+        make_model(), SOURCE, plan, loss_of, settings, judge=lambda m: {"loss": next(losses)}, metric=metric
+    )
+    assert progress.best_epoch == 1 and len(progress.history) == 5 and progress.best is None
+    assert "CIDEr is not defined" in fallback(progress, metric) and not fallback(progress, Metric("loss", False))
+    later = iter([{"loss": 1.0}, {"loss": 3.0, "CIDEr": 0.1}, {"loss": 2.0, "CIDEr": 0.2}, {"loss": 0.5}])
+    settings = TrainSettings(epochs=4, batch_size=8, **CPU)
+    progress = train(make_model(), SOURCE, plan, loss_of, settings, judge=lambda m: next(later), metric=metric)
+    assert (progress.best_epoch, progress.best) == (2, 0.2) and not fallback(progress, metric)
 
 
 def test_patience_ends_a_run_that_gets_no_better() -> None:

@@ -34,8 +34,8 @@ def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ran
     """Rank all items for each query by their dot product, in bounded memory.
 
     Ties are counted pessimistically: what does not belong to a query and scores as high, within a 100,000th of the
-    largest score possible, stands before what does, so that a model which gives everything one score finds nothing. What belongs to a query never stands in the way of
-    something else that does.
+    largest score possible, stands before what does, so that a model which gives everything one score finds nothing.
+    What belongs to a query never stands in the way of something else that does.
 
     Args:
         queries: `[Q, D]`; normalise them where cosines are meant.
