@@ -48,9 +48,12 @@ class Tokens:
         return cls(x_BD.unsqueeze(1), present_B.unsqueeze(1))
 
     @classmethod
-    def absent(cls, rows: int, dim: int, device: torch.device | str = "cpu") -> "Tokens":
-        """A batch in which no row has this modality."""
-        return cls(torch.zeros(rows, 1, dim, device=device), torch.zeros(rows, 1, dtype=torch.bool, device=device))
+    def absent(
+        cls, rows: int, dim: int, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    ) -> "Tokens":
+        """A batch in which no row has this modality; `dtype` is that of the other modalities, by default float32."""
+        x_B1D = torch.zeros(rows, 1, dim, device=device, dtype=dtype)
+        return cls(x_B1D, torch.zeros(rows, 1, dtype=torch.bool, device=device))
 
     def take(self, index_BK: Tensor) -> "Tokens":
         """Tokens of U distinct values → tokens of B rows, each of up to K values.
