@@ -85,7 +85,9 @@ def test_it_learns_and_records_every_epoch() -> None:
 
 
 @pytest.mark.parametrize("stop", [(1, 1), (2, 1), (2, 0), (3, 8)])
-@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"gradient_accumulation_steps": 3, "schedule": "onecycle"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"ema": 0.9}, {"gradient_accumulation_steps": 3, "schedule": "onecycle"}, {"optimizer": "sgd"}]
+)
 def test_a_resumed_run_ends_bit_by_bit_as_an_uninterrupted_one(tmp_path: Path, stop, options) -> None:
     whole = make_model()
     expected = run(whole, tmp_path / "whole", **options)
@@ -247,6 +249,30 @@ def test_frozen_parts_are_not_in_checkpoints(tmp_path: Path) -> None:
     optimizer = make_optimizer(model, 0.1, 0.1, 0.0)
     save_checkpoint(tmp_path / "c.safetensors", model, optimizer, None, Progress(epoch=3))
     assert load_checkpoint(tmp_path / "c.safetensors", model, optimizer, None).epoch == 3
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_steps_are_those_of_the_papers(name: str) -> None:
+    """Three steps by hand: Adam's moments, SGD's momentum, and where the decay of a matrix goes in."""
+    rate, decay, random = 0.05, 0.3, np.random.default_rng(0)
+    layer = nn.Linear(3, 2)
+    w, gradients = layer.weight.detach().numpy().astype(np.float64), random.normal(size=(3, 2, 3))
+    b = layer.bias.detach().numpy().copy()
+    optimizer = make_optimizer(layer, rate, rate, decay, name=name)
+    first, second = np.zeros_like(w), np.zeros_like(w)
+    for step, given in enumerate(gradients, 1):
+        layer.weight.grad, layer.bias.grad = torch.from_numpy(given).float(), torch.zeros(2)
+        optimizer.step()
+        g = given if name == "adamw" else given + decay * w
+        if name == "sgd":
+            first = g if step == 1 else 0.9 * first + g
+            w = w - rate * first
+            continue
+        w = w * (1 - rate * decay) if name == "adamw" else w
+        first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g
+        w = w - rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+    np.testing.assert_allclose(layer.weight.detach(), w, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(layer.bias.detach(), b)  # a bias does not decay
 
 
 def test_optimizer_groups() -> None:

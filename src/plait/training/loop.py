@@ -111,7 +111,9 @@ def train(
     given, slow = model, names_within(model, pretrained)
     sharded = settings.shard and ranks > 1
     model = sharded_copy(model, device) if sharded else model.to(device)
-    optimizer = make_optimizer(model, settings.learning_rate, slow_rate, settings.weight_decay, slow)
+    optimizer = make_optimizer(
+        model, settings.learning_rate, slow_rate, settings.weight_decay, slow, settings.optimizer
+    )
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     wrapped = accelerator.prepare(model) if ranks > 1 and not sharded else model
     live = trained_state(model)  # views that follow the model; taken last, because DDP moves weights to new memory
