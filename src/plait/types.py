@@ -148,9 +148,16 @@ class Batch:
             return self
         return Batch(
             {name: value.to(device) for name, value in self.inputs.items()},
-            {name: target.to(device, non_blocking=True) for name, target in self.targets.items()},
+            {name: _to(device, target) for name, target in self.targets.items()},
             self.rows,
         )
+
+
+def _to(device: torch.device | str, target: Tensor) -> Tensor:
+    """A target on a device; Apple's know no float64."""
+    if torch.device(device).type == "mps" and target.dtype == torch.float64:
+        target = target.float()
+    return target.to(device, non_blocking=True)
 
 
 @dataclass

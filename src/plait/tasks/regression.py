@@ -1,7 +1,7 @@
 """A number a row."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch.nn.functional as F
@@ -9,6 +9,8 @@ from torch import Tensor
 
 from plait.errors import DataError
 from plait.processors.tabular import as_number
+
+Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 class Regression:
@@ -48,8 +50,15 @@ class Regression:
         return {"mean": self.mean, "std": self.std, "name": self.name}
 
     def encode(self, values: Iterable[Any]) -> np.ndarray:
-        """`[N]` float32 in the user's units, NaN where the row has no target."""
-        return np.fromiter((as_number(self.name, value) for value in values), dtype=np.float32)
+        """`[N]` float64 in the user's units, NaN where the row has no target.
+
+        In float32 a target of 1,000,000 and a bit would be known to a sixteenth only.
+        """
+        return np.fromiter((as_number(self.name, value) for value in values), dtype=np.float64)
+
+    def scaled(self, target: Array) -> Array:
+        """Encoded targets on the standard scale, on which the model answers; arrays or tensors."""
+        return (target - self.mean) / self.std
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no target."""
@@ -62,7 +71,7 @@ class Regression:
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """`[B]` squared error of each row on the standard scale."""
         known = target.isfinite()
-        scaled = (target.nan_to_num() - self.mean) / self.std
+        scaled = self.scaled(target).nan_to_num().to(logits.dtype)
         return F.mse_loss(logits[:, 0], scaled, reduction="none").masked_fill(~known, 0)
 
     def predictions(self, logits: Tensor) -> np.ndarray:

@@ -134,6 +134,11 @@ class Targets:
                 found[name] = cast(ColumnTask, task).encode(table.iterate(name))
         return found
 
+    def scaled(self, truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Encoded targets as the model answers them: numbers on the standard scale, all else as it is."""
+        tasks = {name: self.tasks[name] for name in truth}
+        return {n: task.scaled(truth[n]) if isinstance(task, Regression) else truth[n] for n, task in tasks.items()}
+
     def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the tasks' losses, a scalar."""
         losses = [self.weights[name] * task.loss(outputs[name], targets[name]) for name, task in self.tasks.items()]
