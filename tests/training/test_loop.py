@@ -26,7 +26,6 @@ from plait.training.checkpoint import (
 from plait.training.devices import make_accelerator, pick_device
 from plait.training.loop import Interrupted, Metric, fallback, train
 from plait.training.optimizer import clip_gradients, make_optimizer, names_within, rate_factor
-from plait.training.precision import choose_precision, has_bfloat16
 from plait.training.settings import TrainSettings
 
 ROWS = 64
@@ -323,21 +322,6 @@ def test_devices_that_are_not_here_and_launchers_that_shard_are_refused(monkeypa
     monkeypatch.setattr("plait.training.devices.Accelerator", Sharding)
     with pytest.raises(RecipeError, match="FSDP: plait shards by itself; launch it with torchrun.*train.shard=true"):
         make_accelerator("cpu")
-
-
-def test_precision_is_chosen_on_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = make_model()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    state = torch.get_rng_state()
-    batch, cpu = SOURCE.batch(np.arange(8)), torch.device("cpu")
-    monkeypatch.setattr("plait.training.precision.has_bfloat16", lambda device: True)
-    precision, reason = choose_precision(model, batch, loss_of, cpu)
-    assert precision in ("float32", "bfloat16", "bfloat16_matmul") and reason
-    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
-    assert torch.equal(state, torch.get_rng_state())
-    monkeypatch.setattr("plait.training.precision.has_bfloat16", lambda device: False)
-    assert choose_precision(model, batch, loss_of, cpu)[0] == "float32"
-    assert has_bfloat16(torch.device("meta")) is False
 
 
 def test_a_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
