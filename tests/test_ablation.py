@@ -28,6 +28,15 @@ def table(rows: int = 160, seed: int = 0) -> pd.DataFrame:
 INPUTS = {"size": {"modality": "number"}, "title": {"modality": "text", "encoder": "scratch:bag"}}
 
 
+def test_a_metric_that_the_rows_do_not_define_is_said_to_be_so(tmp_path: Path) -> None:
+    train = {**TRAIN, "epochs": 1, "metric": "roc_auc"}
+    predictor = Predictor("answer", inputs=INPUTS, output=tmp_path / "run", train=train, verbose=False).fit(table())
+    one_class = table(seed=1).query("answer == 'yes'")
+    report = predictor.modalities(one_class)
+    assert report.modalities == [] and report.warnings == ["roc_auc is not defined on these rows"]
+    assert np.isnan(predictor.score(one_class)) and "accuracy" in predictor.evaluate(one_class)
+
+
 def test_a_modality_that_is_not_used_is_named(tmp_path: Path) -> None:
     predictor = Predictor("answer", inputs=INPUTS, output=tmp_path / "run", train=TRAIN, verbose=False).fit(table())
     report = predictor.modalities(table(seed=1), curves=True)

@@ -26,6 +26,7 @@ ROWS = [
     {"build_text"},
     {"build", "run_folder", "facts"},
     {"opening", "self_critic", "starting", "unread"},
+    {"splitting"},
     {"distilling"},
     {"objective"},
     {"fitting"},

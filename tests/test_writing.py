@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from fakes import colour_table
 from plait.cli import app, generating
 from plait.errors import DataError, RecipeError
-from plait.metrics.caption import CaptionScorer
+from plait.metrics.caption import CAPTION_METRICS, CaptionScorer
 from plait.predictor import Predictor
 from plait.scoring import score_files
 from plait.writing import Writer, evaluate_ranked
@@ -145,6 +145,10 @@ def test_captions_are_scored_without_a_model(tmp_path: Path) -> None:
     assert score_files(results, notes) == pytest.approx(expected)
     done = invoke("evaluate", "--predictions", results, "--references", notes, "--json")
     assert json.loads(done.stdout) == pytest.approx(expected)
+    results, notes = files(tmp_path, [{"image_id": 1, "caption": "a bird"}], {"annotations": COCO["annotations"][:2]})
+    done = invoke("evaluate", "--predictions", results, "--references", notes, "--json")
+    assert done.exit_code == 0 and "left out, not defined on these rows: CIDEr" in done.stderr
+    assert set(json.loads(done.stdout)) == {*CAPTION_METRICS} - {"CIDEr"}
 
 
 def test_answers_are_scored_without_a_model(tmp_path: Path) -> None:

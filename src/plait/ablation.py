@@ -151,6 +151,9 @@ def modality_report(
     draws, higher = scorer.draws(seed), scorer.metric[1]
     everything = scorer.predictions(source)
     whole = scorer.score(everything)
+    if np.isnan(whole):
+        undefined = f"{scorer.metric[0]} is not defined on these rows"
+        return ModalityReport(*scorer.metric, len(rows), whole, whole, [], [undefined])
     drawn = np.array([scorer.score(everything, draw) for draw in draws])
 
     def compared(*changed: Mapping[str, np.ndarray]) -> tuple[float, tuple[float, float]]:

@@ -104,7 +104,7 @@ def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dic
 
     def learned(count: int) -> dict[str, np.ndarray] | None:
         chosen = rows[:count]
-        vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=20_000, token_pattern=WORD)  # noqa: S106
+        vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=20_000, token_pattern=WORD)
         try:
             x = vectorizer.fit_transform([texts[row] for row in chosen])
         except ValueError:  # no text holds a word

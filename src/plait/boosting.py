@@ -46,13 +46,17 @@ def grow(
     device: torch.device,
     workers: int = 0,
 ) -> None:
-    """Grow the trees of a model's head on what its encoders say; validation rows say when to stop."""
+    """Grow the trees of a model's head on what its encoders say; validation rows say when to stop.
+
+    Numbers are learned on the standard scale, on which every head answers.
+    """
     assert isinstance(model.head, TreeHead)
 
     def read(part: Part) -> tuple[np.ndarray, Sequence[np.ndarray]]:
         plan = BatchPlan(part.rows, BATCH, shuffle=False)
         vectors = outputs_of(model, part.source, plan, "float32", device, workers)[POOLED]
-        return vectors.numpy(), part.truth
+        scaled = targets.scaled(dict(zip(targets.names, part.truth, strict=True)))
+        return vectors.numpy(), list(scaled.values())
 
     model.head.take(grow_trees(read(train), None if val is None else read(val), targets.kinds, seed))
     model.to(device)

@@ -8,6 +8,7 @@ from plait.data.table import Table
 from plait.errors import DataError, nearest
 from plait.opening import open_parts
 from plait.recipe import Recipe
+from plait.splitting import split_rows
 
 
 def check_recipe(recipe: Recipe) -> Health:
@@ -31,7 +32,7 @@ def check_recipe(recipe: Recipe) -> Health:
 
 def _parts(recipe: Recipe, table: Table, val: Table | None, test: Table | None) -> dict[str, tuple[Table, np.ndarray]]:
     ungrouped = recipe.updated({"data": {"group": None}}) if recipe.data.split is not None else recipe
-    rows = fitting.split_rows(ungrouped, table, val is not None, test is not None)  # a straddling group is a finding
+    rows = split_rows(ungrouped, table, val is not None, test is not None)  # a straddling group is a finding
     parts = {name: (table, chosen) for name, chosen in rows.items()}
     for name, other in (("val", val), ("test", test)):
         if other is not None:

@@ -277,7 +277,7 @@ class Predictor:
     def score(self, table: TableLike) -> float:
         """The metric that picked the best epoch, on a table; for scikit-learn's tools higher is better."""
         name, higher = self._metric
-        return self.evaluate(table, [name])[name] * (1 if higher else -1)
+        return self.evaluate(table, [name]).get(name, np.nan) * (1 if higher else -1)
 
     def embed(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
         """`[N, H]` float32, the fused vector of each row; in retrieval `[N, D]` of each input, NaN where absent."""
@@ -313,7 +313,7 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "auto", verbose: bool = False) -> Self:
-        """Read a run folder. Nothing in it is executed.
+        """Read a run folder; nothing in it is executed.
 
         Raises:
             RunError: it is no run, damaged, unfinished, or from a newer plait.

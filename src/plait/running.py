@@ -20,7 +20,7 @@ from plait.objective import Objective, blend_of
 from plait.recipe import Recipe
 from plait.run_folder import RunFolder
 from plait.stacking import fit_stacking
-from plait.training.loop import Interrupted, train
+from plait.training.loop import Interrupted, fallback, train
 from plait.training.precision import choose_precision
 from plait.training.trackers import listeners
 
@@ -38,7 +38,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     untrained = copy.deepcopy(prepared.model) if isinstance(prepared.model.fusion, StackingFusion) else None
     recipe, workers = prepared.recipe, fitting.workers_of(prepared.recipe)
     ranks = (accelerator.process_index, accelerator.num_processes)
-    settings = recipe.train
+    settings, metric = recipe.train, fitting.metric_of(recipe, prepared.targets)
     plan = fitting.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
@@ -62,7 +62,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
                 objective,
                 settings,
                 judge=judge,
-                metric=fitting.metric_of(recipe, prepared.targets),
+                metric=metric,
                 pretrained=pretrained,
                 folder=run.checkpoints,
                 resume=resume,
@@ -75,8 +75,11 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     except Interrupted as error:
         raise Interrupted(f"{error}; continue with: plait train --resume {run.path}") from None
     padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))
-    if padding and verbose:
-        console.say(padding)
+    unjudged = fallback(progress, metric)
+    prepared.notes += [unjudged] if unjudged else []
+    for line in (padding, unjudged):
+        if line and verbose:
+            console.say(line)
     if untrained is not None:
         _stack(prepared, untrained, accelerator, workers, blend)
     return progress

@@ -83,6 +83,7 @@ def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> 
     from sklearn.linear_model import Ridge
 
     weights, biases = [], []
+    truth = targets.scaled(truth)
     for name, (width, kind) in zip(targets.names, targets.kinds, strict=True):
         y = truth[name]
         if kind == "classification":
@@ -92,10 +93,8 @@ def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> 
             weight = np.stack([weight[1] - weight[0] for weight, _ in pairs])
             bias = np.array([bias[1] - bias[0] for _, bias in pairs])
         else:
-            task = targets.tasks[name]
             known = np.isfinite(y)
-            scaled = (y[known] - getattr(task, "mean", 0.0)) / getattr(task, "std", 1.0)
-            model = Ridge(alpha=1.0).fit(x[known], scaled)
+            model = Ridge(alpha=1.0).fit(x[known], y[known])
             weight, bias = model.coef_[None], np.array([model.intercept_])
         weights.append(weight)
         biases.append(bias)

@@ -48,9 +48,12 @@ class Tokens:
         return cls(x_BD.unsqueeze(1), present_B.unsqueeze(1))
 
     @classmethod
-    def absent(cls, rows: int, dim: int, device: torch.device | str = "cpu") -> "Tokens":
-        """A batch in which no row has this modality."""
-        return cls(torch.zeros(rows, 1, dim, device=device), torch.zeros(rows, 1, dtype=torch.bool, device=device))
+    def absent(
+        cls, rows: int, dim: int, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    ) -> "Tokens":
+        """A batch in which no row has this modality; `dtype` is that of the other modalities, by default float32."""
+        x_B1D = torch.zeros(rows, 1, dim, device=device, dtype=dtype)
+        return cls(x_B1D, torch.zeros(rows, 1, dtype=torch.bool, device=device))
 
     def take(self, index_BK: Tensor) -> "Tokens":
         """Tokens of U distinct values → tokens of B rows, each of up to K values.
@@ -148,9 +151,16 @@ class Batch:
             return self
         return Batch(
             {name: value.to(device) for name, value in self.inputs.items()},
-            {name: target.to(device, non_blocking=True) for name, target in self.targets.items()},
+            {name: _to(device, target) for name, target in self.targets.items()},
             self.rows,
         )
+
+
+def _to(device: torch.device | str, target: Tensor) -> Tensor:
+    """A target on a device; Apple's know no float64."""
+    if torch.device(device).type == "mps" and target.dtype == torch.float64:
+        target = target.float()
+    return target.to(device, non_blocking=True)
 
 
 @dataclass

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from plait.alignment import info_nce, sigmoid_loss, triplet_loss
+from plait.alignment import SharedSpace, info_nce, sigmoid_loss, triplet_loss
+from plait.types import Tokens
 
 
 def pair(rows: int = 5, dim: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,3 +68,18 @@ def test_gradients_reach_temperature_and_bias() -> None:
     temperature, bias = torch.tensor(0.1, requires_grad=True), torch.tensor(-10.0, requires_grad=True)
     (info_nce(a, b, temperature) + sigmoid_loss(a, b, temperature, bias)).backward()
     assert temperature.grad is not None and bias.grad is not None and torch.isfinite(temperature.grad + bias.grad)
+
+
+def test_losses_and_space_keep_float64() -> None:
+    a, b = (x.double() for x in pair())
+    for loss in (
+        info_nce(a, b, 0.1),
+        info_nce(a, b, 0.1, hardness=0.5),
+        sigmoid_loss(a, b, 0.2, -3.0),
+        triplet_loss(a, b),
+    ):
+        assert loss.dtype == torch.float64
+    space = SharedSpace({"photo": 7, "title": 7}, out_dim=4, power=0.5).double().eval()
+    vectors = space({"photo": Tokens.single(a), "title": Tokens.absent(5, 7, dtype=torch.float64)}).pooled
+    assert vectors.dtype == torch.float64
+    torch.testing.assert_close(vectors[:, :4].norm(dim=1), torch.ones(5).double(), rtol=0, atol=1e-12)

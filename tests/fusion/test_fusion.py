@@ -107,6 +107,24 @@ def test_bfloat16(name: str) -> None:
 
 
 @every_fusion
+def test_float64(name: str) -> None:
+    """Kept to the end and computed with: derivatives agree with differences that float32 would drown."""
+    fusion = make(name).double()
+    tokens = {key: Tokens(t.x.double(), t.mask) for key, t in tokens_of(absent={"title": (1,)}).items()}
+    fused = fusion(tokens)
+    for x in (fused.pooled, fused.tokens.x, *(own for own, _ in fused.alone.values())):
+        assert x.dtype == torch.float64
+    assert fusion({**tokens, "title": Tokens.absent(5, 4, dtype=torch.float64)}).pooled.dtype == torch.float64
+    torch.testing.assert_close(fused.pooled.float(), make(name)(tokens_of(absent={"title": (1,)})).pooled)
+    photo, step = tokens["photo"], 1e-6 * torch.randn(5, 4, 6, dtype=torch.float64)
+    photo.x.requires_grad_()
+    (slope,) = torch.autograd.grad(fusion(tokens).pooled.sum(), photo.x)
+    with torch.no_grad():
+        ends = [fusion({**tokens, "photo": Tokens(photo.x + s * step, photo.mask)}).pooled.sum() for s in (1, -1)]
+    torch.testing.assert_close((ends[0] - ends[1]) / 2, (slope * step).sum(), rtol=1e-4, atol=1e-12)
+
+
+@every_fusion
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_one_to_eight_modalities(name: str, count: int) -> None:
     dims = {f"m{i}": 2 + i for i in range(count)}

@@ -22,6 +22,10 @@ from plait.metrics.dialog import rank_metrics, ranks_of_scores, visdial_ndcg
         ("a / b", "b"),
         ("none", "0"),
         ("they are well", "they are well"),
+        ("Couldnt've, couldn'tve", "couldn't've couldn't've"),
+        ("yall'll ows'at y'alld've", "y'all'll ows'at y'all'd've"),
+        ("Im sure lets go somebody'd", "im sure lets go somebodyd"),
+        (" ".join([".x"] * 34), " ".join(["x"] * 32 + [".x"] * 2)),
     ],
 )
 def test_answers_are_normalised_as_officially(said: str, compared: str) -> None:
@@ -33,7 +37,9 @@ def test_vqa_accuracy_leaves_one_person_out() -> None:
     # red: of the three who said it each leaves two, 2/3; of the seven others each leaves three, 1
     assert vqa_accuracy(["red"], [people])[0] == pytest.approx((3 * 2 / 3 + 7) / 10)
     assert vqa_accuracy(["green"], [people])[0] == 0
-    assert vqa_accuracy(["Red"], [["red"] * 10])[0] == 1
+    assert vqa_accuracy(["Red"], [["red"] * 10])[0] == 0  # where all agree nothing is normalised, not even capitals
+    assert vqa_accuracy([" red\n"], [["red"] * 10])[0] == 1
+    assert vqa_accuracy(["Red"], [["red"] * 9 + ["RED"]])[0] == 1
     assert vqa_accuracy(["the red"], [["red"] * 10])[0] == 0  # where all agree nothing is normalised
     assert vqa_accuracy(["the red"], [["red"] * 9 + ["pink"]])[0] == 1
 
@@ -57,6 +63,10 @@ def test_letters_and_numbers() -> None:
 
 def test_ranks() -> None:
     assert ranks_of_scores(np.array([[1.0, 3.0, 2.0]])).tolist() == [[3, 1, 2]]
+    alike = -35.2 + np.random.default_rng(0).uniform(-1e-5, 1e-5, (3, 100))
+    assert (ranks_of_scores(alike) == 100).all()  # the true option gains nothing by its place
+    relevance = np.r_[np.ones(5), np.zeros(95)]
+    assert visdial_ndcg([ranks_of_scores(alike[0])], [relevance]) == 0
     found = rank_metrics(np.array([1, 3, 7, 20]))
     assert found == {
         "mrr": pytest.approx((1 + 1 / 3 + 1 / 7 + 1 / 20) / 4),

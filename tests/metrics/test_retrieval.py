@@ -49,6 +49,19 @@ def test_ties_never_help() -> None:
     assert two.rank.tolist() == [2, 3]  # behind the one that is not theirs, not behind each other
 
 
+@pytest.mark.parametrize("apart", [0.0, 1.3e-6, 5e-6])
+def test_scores_that_differ_by_rounding_are_ties(apart: float) -> None:
+    """A model that says one thing of everything, but for the rounding of each batch: it finds nothing."""
+    random = np.random.default_rng(0)
+    one = unit(1, 512, 0)
+    queries, items = (one * (1 + apart * random.uniform(-0.5, 0.5, (50, 1))).astype(np.float32) for _ in range(2))
+    pairs = np.stack([np.arange(50)] * 2, axis=1)
+    assert rank_pairs(queries, items, pairs).rank.tolist() == [50] * 50
+    assert rank_pairs(1000 * queries, items, pairs).rank.tolist() == [50] * 50  # whatever the scale
+    told_apart = rank_pairs(one, one * np.linspace(1, 1 - 50 * 3e-5, 50)[:, None], pairs[:, [0, 1]] * [0, 1])
+    assert told_apart.rank.tolist() == list(range(1, 51))
+
+
 @pytest.mark.parametrize("chunk", [3, 7, 1000])
 def test_chunks_do_not_matter_and_ranks_are_those_of_a_sort(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrieval, "CHUNK", chunk)

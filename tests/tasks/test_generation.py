@@ -109,6 +109,11 @@ def test_rows_of_one_question_share_their_answers() -> None:
         found[row, 2 : 2 + len(ids)] = ids
     scores = task.score(truth[:2], found[:2], ["Bleu_1", "exact_match"])
     assert scores == {"Bleu_1": pytest.approx(1.0), "exact_match": 1.0}  # the first row answers for both
+    assert task.score(truth[:2], found[:2], ["CIDEr"]) == {}  # of one image it is not defined
+    with pytest.raises(RecipeError, match="train.self_critical: CIDEr is not defined"):
+        alike = Generation("caption", {"photo": ["photo"]}, texts)
+        alike.read(Table.from_frame(frame.assign(caption="a cat")))
+        alike.rewards(["a cat"], np.array([0]))
 
 
 def test_answers_of_ten_people_and_their_types() -> None:

@@ -17,13 +17,15 @@ from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.encoders.chunks import encode_in_chunks
 from plait.errors import PlaitError
+from plait.fusion import FUSIONS
+from plait.heads import PredictHead
 from plait.predictor import Predictor
 from plait.recipe import Recipe
 from plait.reranking import evaluate_reranked
 from plait.tasks import Matching, Retrieval, draw_matches
 from plait.tasks.matching import draw_others
 from plait.tasks.retrieval import LOSSES
-from plait.types import Batch, Input
+from plait.types import Batch, Input, Tokens
 
 TWO = ({"photo": ["photo"], "title": ["title"]}, {"photo": "image", "title": "text"})
 
@@ -41,6 +43,35 @@ def of_pairs(name: str, x: torch.Tensor, y: torch.Tensor, same: torch.Tensor) ->
     if name == "sigmoid":
         return sigmoid_loss(x, y, 1.0, -1.0, same)
     return triplet_loss(unit(x, dim=1), unit(y, dim=1), 0.2, same)
+
+
+@pytest.mark.parametrize(
+    ("method", "hidden", "sees"),
+    [("sum", 0, False), ("concat", 0, False), ("sum", 32, True), ("product", 0, True), ("mlb", 0, True)],
+)
+def test_what_adds_a_part_of_each_side_cannot_match(method: str, hidden: int, sees: bool) -> None:
+    """Eight kinds, each with a vector a side. A linear logit is f(picture) + g(text), whatever is learned."""
+    torch.manual_seed(0)
+    sides = {"photo": torch.randn(8, 16), "title": torch.randn(8, 12)}
+    fusion, head = FUSIONS[method]({"photo": 16, "title": 12}, 16), PredictHead(16, {"match": 1}, hidden)
+    optimizer = torch.optim.AdamW([*fusion.parameters(), *head.parameters()], lr=0.01)
+
+    def logits(photos: torch.Tensor, titles: torch.Tensor) -> torch.Tensor:
+        drawn = {name: sides[name][kinds] for name, kinds in (("photo", photos), ("title", titles))}
+        tokens = {name: Tokens.single(x + 0.3 * torch.randn_like(x)) for name, x in drawn.items()}
+        found: torch.Tensor = head(fusion(tokens))["match"][:, 0]
+        return found
+
+    for _ in range(100):
+        photos, right = torch.randint(8, (256,)), torch.rand(256) < 0.5
+        titles = torch.where(right, photos, (photos + torch.randint(1, 8, (256,))) % 8)
+        torch.nn.functional.binary_cross_entropy_with_logits(logits(photos, titles), right.float()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    photos = torch.arange(8).repeat(100)
+    found = [(logits(photos, (photos + 1 + at) % 8) > 0).float().mean() for at in range(8)]
+    accuracy = float(found[7] + 1 - torch.stack(found[:7]).mean()) / 2
+    assert accuracy > 0.95 if sees else accuracy < 0.6
 
 
 @pytest.mark.parametrize("name", LOSSES)

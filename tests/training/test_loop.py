@@ -24,9 +24,8 @@ from plait.training.checkpoint import (
     trained_state,
 )
 from plait.training.devices import make_accelerator, pick_device
-from plait.training.loop import Interrupted, Metric, train
+from plait.training.loop import Interrupted, Metric, fallback, train
 from plait.training.optimizer import clip_gradients, make_optimizer, names_within, rate_factor
-from plait.training.precision import choose_precision, has_bfloat16
 from plait.training.settings import TrainSettings
 
 ROWS = 64
@@ -85,7 +84,9 @@ def test_it_learns_and_records_every_epoch() -> None:
 
 
 @pytest.mark.parametrize("stop", [(1, 1), (2, 1), (2, 0), (3, 8)])
-@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"gradient_accumulation_steps": 3, "schedule": "onecycle"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"ema": 0.9}, {"gradient_accumulation_steps": 3, "schedule": "onecycle"}, {"optimizer": "sgd"}]
+)
 def test_a_resumed_run_ends_bit_by_bit_as_an_uninterrupted_one(tmp_path: Path, stop, options) -> None:
     whole = make_model()
     expected = run(whole, tmp_path / "whole", **options)
@@ -118,6 +119,21 @@ def test_the_best_epoch_is_what_remains(tmp_path: Path) -> None:
         accelerator=Accelerator(cpu=True),
     )  # fmt: skip
     assert progress.best_epoch == 1 and torch.equal(model[0].weight, seen[1])
+
+
+def test_a_metric_that_is_not_defined_leaves_the_choice_to_the_loss() -> None:
+    losses, metric = iter([3.0, 1.0, 2.0, 4.0, 5.0]), Metric("CIDEr", True)
+    settings = TrainSettings(epochs=10, batch_size=8, patience=3, **CPU)
+    plan = BatchPlan(np.arange(ROWS), 8)
+    progress = train(
+        make_model(), SOURCE, plan, loss_of, settings, judge=lambda m: {"loss": next(losses)}, metric=metric
+    )
+    assert progress.best_epoch == 1 and len(progress.history) == 5 and progress.best is None
+    assert "CIDEr is not defined" in fallback(progress, metric) and not fallback(progress, Metric("loss", False))
+    later = iter([{"loss": 1.0}, {"loss": 3.0, "CIDEr": 0.1}, {"loss": 2.0, "CIDEr": 0.2}, {"loss": 0.5}])
+    settings = TrainSettings(epochs=4, batch_size=8, **CPU)
+    progress = train(make_model(), SOURCE, plan, loss_of, settings, judge=lambda m: next(later), metric=metric)
+    assert (progress.best_epoch, progress.best) == (2, 0.2) and not fallback(progress, metric)
 
 
 def test_patience_ends_a_run_that_gets_no_better() -> None:
@@ -234,6 +250,30 @@ def test_frozen_parts_are_not_in_checkpoints(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "c.safetensors", model, optimizer, None).epoch == 3
 
 
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_steps_are_those_of_the_papers(name: str) -> None:
+    """Three steps by hand: Adam's moments, SGD's momentum, and where the decay of a matrix goes in."""
+    rate, decay, random = 0.05, 0.3, np.random.default_rng(0)
+    layer = nn.Linear(3, 2)
+    w, gradients = layer.weight.detach().numpy().astype(np.float64), random.normal(size=(3, 2, 3))
+    b = layer.bias.detach().numpy().copy()
+    optimizer = make_optimizer(layer, rate, rate, decay, name=name)
+    first, second = np.zeros_like(w), np.zeros_like(w)
+    for step, given in enumerate(gradients, 1):
+        layer.weight.grad, layer.bias.grad = torch.from_numpy(given).float(), torch.zeros(2)
+        optimizer.step()
+        g = given if name == "adamw" else given + decay * w
+        if name == "sgd":
+            first = g if step == 1 else 0.9 * first + g
+            w = w - rate * first
+            continue
+        w = w * (1 - rate * decay) if name == "adamw" else w
+        first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g
+        w = w - rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+    np.testing.assert_allclose(layer.weight.detach(), w, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(layer.bias.detach(), b)  # a bias does not decay
+
+
 def test_optimizer_groups() -> None:
     model = make_model()
     optimizer = make_optimizer(model, 0.1, 0.01, 0.3, names_within(model, [model[0]]))
@@ -282,21 +322,6 @@ def test_devices_that_are_not_here_and_launchers_that_shard_are_refused(monkeypa
     monkeypatch.setattr("plait.training.devices.Accelerator", Sharding)
     with pytest.raises(RecipeError, match="FSDP: plait shards by itself; launch it with torchrun.*train.shard=true"):
         make_accelerator("cpu")
-
-
-def test_precision_is_chosen_on_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = make_model()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    state = torch.get_rng_state()
-    batch, cpu = SOURCE.batch(np.arange(8)), torch.device("cpu")
-    monkeypatch.setattr("plait.training.precision.has_bfloat16", lambda device: True)
-    precision, reason = choose_precision(model, batch, loss_of, cpu)
-    assert precision in ("float32", "bfloat16", "bfloat16_matmul") and reason
-    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
-    assert torch.equal(state, torch.get_rng_state())
-    monkeypatch.setattr("plait.training.precision.has_bfloat16", lambda device: False)
-    assert choose_precision(model, batch, loss_of, cpu)[0] == "float32"
-    assert has_bfloat16(torch.device("meta")) is False
 
 
 def test_a_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from plait.layers import at_least_float32
+
 
 def info_nce(
     a_BD: Tensor,
@@ -26,7 +28,7 @@ def info_nce(
     >>> bool(info_nce(apart, apart, 0.07) < info_nce(apart, apart.flip(0), 0.07))
     True
     """
-    logits_BB = (a_BD @ b_BD.T).float() / temperature
+    logits_BB = at_least_float32(a_BD @ b_BD.T) / temperature
     logits_BB = logits_BB.masked_fill(_others(same_BB, logits_BB), -torch.inf)
     if hardness:
         return (_harder(logits_BB, hardness) + _harder(logits_BB.T, hardness)) / 2
@@ -55,7 +57,7 @@ def sigmoid_loss(
         bias: added to them, -10 to begin with.
         same_BB: as in `info_nce`; such pairs are no question at all.
     """
-    logits_BB = (a_BD @ b_BD.T).float() / temperature + bias
+    logits_BB = at_least_float32(a_BD @ b_BD.T) / temperature + bias
     sign_BB = 2 * torch.eye(len(a_BD), device=a_BD.device) - 1
     asked_BB = ~_others(same_BB, logits_BB)
     return -(F.logsigmoid(sign_BB * logits_BB) * asked_BB).sum() / len(a_BD)
@@ -72,7 +74,7 @@ def triplet_loss(
         same_BB: as in `info_nce`.
         hardest: count the hardest negative of the batch alone, as the paper does; else the mean of all.
     """
-    scores_BB = (a_BD @ b_BD.T).float()
+    scores_BB = at_least_float32(a_BD @ b_BD.T)
     own_B = scores_BB.diagonal()
     skip_BB = _others(same_BB, scores_BB) | torch.eye(len(a_BD), dtype=torch.bool, device=a_BD.device)
     cost_a = (margin + scores_BB - own_B[:, None]).clamp(min=0).masked_fill(skip_BB, 0)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from plait.layers import NamedModules, masked_mean
+from plait.layers import NamedModules, at_least_float32, masked_mean
 from plait.types import Fused, Tokens
 
 
@@ -66,7 +66,7 @@ class SharedSpace(nn.Module):
             if self.noise and self.training:
                 scale_B1 = x_BD.detach().norm(dim=1, keepdim=True) / x_BD.shape[1] ** 0.5
                 x_BD = x_BD + self.noise * scale_B1 * torch.randn_like(x_BD)
-            unit_BD = nn.functional.normalize(self.projections[name](x_BD).float(), dim=1)
+            unit_BD = nn.functional.normalize(at_least_float32(self.projections[name](x_BD)), dim=1)
             vectors.append(unit_BD * tokens[name].present.unsqueeze(1))
         pooled = torch.cat(vectors, dim=1)
         return Fused(pooled, lambda: self._as_tokens(vectors, tokens))

@@ -1,6 +1,6 @@
 """Commands of one run: train, check, evaluate, predict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -131,12 +131,13 @@ def evaluate(
     from plait.predictor import Predictor
 
     if predictions is not None or references is not None:
+        from plait.metrics.caption import CAPTION_METRICS
         from plait.scoring import score_files
 
         if predictions is None or references is None or run is not None:
             raise DataError("results are scored without a run: plait evaluate --predictions FILE --references FILE")
         scores = score_files(predictions, references)
-        _show_scores(scores, as_json)
+        _show_scores(scores, as_json, CAPTION_METRICS if "METEOR" in scores else ())
         return
     if run is None or table is None:
         raise DataError("evaluate what? Name a run and a table, or --predictions and --references")
@@ -168,12 +169,19 @@ def evaluate(
         return
     if output is not None or rows is not None:
         raise RecipeError("-o and --rows belong to --modalities, --missing or --noise")
-    _show_scores(Predictor.load(run, verbose=True).evaluate(table, metric), as_json)
+    predictor = Predictor.load(run, verbose=True)
+    _show_scores(predictor.evaluate(table, metric), as_json, metric or predictor.targets_.measures)
 
 
-def _show_scores(scores: Mapping[str, float], as_json: bool) -> None:
+def _show_scores(scores: Mapping[str, float], as_json: bool, expected: Iterable[str] = ()) -> None:
+    """Print scores, and on stderr which of those expected these rows do not define."""
     from plait import console
+    from plait.metrics.caption import NO_CIDER
 
+    why = {"CIDEr": f" ({NO_CIDER})"}
+    missing = [f"{name}{why.get(name, '')}" for name in expected if name not in scores]
+    if missing:
+        typer.echo(f"left out, not defined on these rows: {', '.join(missing)}", err=True)
     if as_json:
         print_json(dict(scores))
     else:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from plait.layers import ModalityProjection, signed_root
+from plait.layers import ModalityProjection, at_least_float32, signed_root
 from plait.types import Fused, Tokens
 
 
@@ -16,7 +16,7 @@ class CompactBilinearFusion(nn.Module):
     a linear map.
 
     The paper convolves two; more are more convolutions. An absent modality is the unit of convolution. Runs in float32
-    whatever the precision, because the Fourier transform has no other.
+    at least, because the Fourier transform has no half precision.
 
     Stage: mid.
 
@@ -47,8 +47,8 @@ class CompactBilinearFusion(nn.Module):
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         vectors_BMH, present_BM = self.project.vectors(tokens)
         with torch.autocast(vectors_BMH.device.type, enabled=False):
-            pooled_BS = F.normalize(signed_root(self._convolved(vectors_BMH.float(), present_BM)), dim=1)
-        return Fused(self.mix(self.dropout(pooled_BS)), lambda: self.project.tokens(tokens))
+            pooled_BS = F.normalize(signed_root(self._convolved(at_least_float32(vectors_BMH), present_BM)), dim=1)
+        return Fused(self.mix(self.dropout(pooled_BS.to(vectors_BMH.dtype))), lambda: self.project.tokens(tokens))
 
     def _convolved(self, vectors_BMH: Tensor, present_BM: Tensor) -> Tensor:
         rows, count, _ = vectors_BMH.shape

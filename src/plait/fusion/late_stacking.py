@@ -51,7 +51,8 @@ class StackingFusion(nn.Module):
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         said_BMO, present_BM = self.experts(tokens)
-        answer_BO = stacked(said_BMO, present_BM, self.experts.kinds) @ self.weight.T + self.bias
+        weight, bias = self.weight.to(said_BMO.dtype), self.bias.to(said_BMO.dtype)
+        answer_BO = stacked(said_BMO, present_BM, self.experts.kinds) @ weight.T + bias
         return self.experts.fused(answer_BO, said_BMO, present_BM, tokens)
 
     def set_combiner(self, weight: Tensor, bias: Tensor) -> None:

@@ -1,20 +1,21 @@
 """Classes, labels and numbers from the fused vector."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
-from plait.layers import MLP, NamedModules
+from plait.layers import MLP, NamedModules, at_least_float32
 from plait.types import Fused
 
 
 class PredictHead(nn.Module):
-    """An MLP a target over the fused vector.
+    """An MLP a target over the fused vector, normalised and rectified; or one linear map.
 
     Args:
         in_dim: H of the fused vector.
         out_dims: target → how many numbers to predict (classes, labels, or 1).
-        hidden: width of the hidden layer; 0 for a linear head.
+        hidden: width of the hidden layer; 0 for a head that is linear in the fused vector.
         dropout: on the fused vector and on the hidden layer.
 
     Shapes: Fused with `[B, H]` → target → `[B, out_dims[target]]`.
@@ -28,9 +29,18 @@ class PredictHead(nn.Module):
     def __init__(self, in_dim: int, out_dims: Mapping[str, int], hidden: int = 0, dropout: float = 0.0) -> None:
         super().__init__()
         widths = [hidden] if hidden else []
-        self.norm = nn.Sequential(nn.LayerNorm(in_dim), nn.GELU(), nn.Dropout(dropout))
+        self.in_dim, self.dropout = in_dim, dropout
+        self.norm = self._norm() if hidden else nn.Dropout(dropout)
         self.targets = NamedModules({name: MLP(in_dim, widths, dim, dropout) for name, dim in out_dims.items()})
+
+    def _norm(self) -> nn.Module:
+        return nn.Sequential(nn.LayerNorm(self.in_dim), nn.GELU(), nn.Dropout(self.dropout))
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        if f"{prefix}norm.0.weight" in state_dict and isinstance(self.norm, nn.Dropout):
+            self.norm = self._norm()  # of an older run: its head was normalised whatever its width
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(self, fused: Fused) -> dict[str, Tensor]:
         pooled = self.norm(fused.pooled)
-        return {name: mlp(pooled).float() for name, mlp in self.targets.items()}
+        return {name: at_least_float32(mlp(pooled)) for name, mlp in self.targets.items()}

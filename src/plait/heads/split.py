@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from plait.layers import at_least_float32
 from plait.types import Fused
 
 
@@ -24,4 +25,5 @@ class SplitHead(nn.Module):
         self.out_dims = dict(out_dims)
 
     def forward(self, fused: Fused) -> dict[str, Tensor]:
-        return dict(zip(self.out_dims, fused.pooled.float().split(list(self.out_dims.values()), dim=1), strict=True))
+        columns = at_least_float32(fused.pooled).split(list(self.out_dims.values()), dim=1)
+        return dict(zip(self.out_dims, columns, strict=True))

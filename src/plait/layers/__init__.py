@@ -7,6 +7,7 @@ from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
 from plait.layers.positions import sinusoidal_positions
+from plait.layers.precise import at_least_float32
 from plait.layers.products import product_of_present, signed_root
 from plait.layers.projection import ModalityProjection, joined
 from plait.layers.transformer import CrossBlock, DecoderBlock, TransformerBlock
@@ -23,6 +24,7 @@ __all__ = [
     "SelfAttention",
     "TransformerBlock",
     "Visible",
+    "at_least_float32",
     "few_rows",
     "hasten",
     "joined",

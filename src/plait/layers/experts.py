@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
+from plait.layers.precise import at_least_float32
 from plait.layers.projection import check_names, joined
 from plait.types import Fused, Tokens
 
@@ -43,7 +44,8 @@ class Experts(nn.Module):
         """`[B, M, O]` raw predictions, zero where absent, and `[B, M]` bool: present."""
         check_names(self.heads, tokens)
         present_BM = torch.stack([tokens[name].present for name in self.heads], dim=1)
-        said_BMO = torch.stack([head(masked_mean(tokens[name])) for name, head in self.heads.items()], dim=1).float()
+        said = [at_least_float32(head(masked_mean(tokens[name]))) for name, head in self.heads.items()]
+        said_BMO = torch.stack(said, dim=1)
         return said_BMO.masked_fill(~present_BM.unsqueeze(-1), 0), present_BM
 
     def fused(self, answer_BO: Tensor, said_BMO: Tensor, present_BM: Tensor, tokens: Mapping[str, Tokens]) -> Fused:

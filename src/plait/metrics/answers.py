@@ -12,22 +12,26 @@ NUMBERS["none"] = "0"
 ARTICLES = {"a", "an", "the"}
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 PERIOD = re.compile(r"\.(?!\d)")
+PERIODS = 32  # so many are taken out: there the value of re.UNICODE stands where the count belongs
 COMMA_IN_NUMBER = re.compile(r"\d,\d")
-# Contractions without their apostrophe, where that makes no other word (well, hell, shed, ill, were).
-_NOT = "ai are ca could did does do had has have is might must need ought sha should was were wo would"
-_HAVE = "could i might must should they we what where who would you"
-_ARE, _WILL = "there they what why you", "how it somebody someone something there they what who why you"
-_IS = "he how somebody someone something that there what when where who why"
-_WOULD = "he how it somebody someone something there they where who you"
-CONTRACTIONS = (
-    {f"{word}nt": f"{word}n't" for word in _NOT.split()}
-    | {f"{word}ve": f"{word}'ve" for word in _HAVE.split()}
-    | {f"{word}re": f"{word}'re" for word in _ARE.split()}
-    | {f"{word}ll": f"{word}'ll" for word in _WILL.split()}
-    | {f"{word}s": f"{word}'s" for word in _IS.split()}
-    | {f"{word}d": f"{word}'d" for word in _WOULD.split()}
-    | {"im": "i'm", "yall": "y'all", "twas": "'twas", "maam": "ma'am", "oclock": "o'clock"}
-)
+# Whole contractions, met with one of their apostrophes left out. Those of I are none of them: the official table writes
+# them with a capital, and words are lower-case when they are looked up.
+_ENDINGS = {
+    "n't": "ai are ca could did does do had has have is might must need ought sha should was were wo would",
+    "n't've": "could had might should would",
+    "'ve": "could might must not should they we what where who would you",
+    "'s": "he how somebody someone that there what when where who why",
+    "'d": "he how it someone something there they where who you",
+    "'d've": "he it she somebody someone something there they we who y'all you",
+    "'ll": "how it somebody someone something they what who why y'all you",
+    "'re": "there they what why you",
+}
+WHOLE = [f"{word}{ending}" for ending, words in _ENDINGS.items() for word in words.split()]
+WHOLE += ["'ow's'at", "'twas", "ma'am", "o'clock", "y'all"]
+CONTRACTIONS = {
+    whole[:at] + whole[at + 1 :]: whole for whole in WHOLE for at, letter in enumerate(whole) if letter == "'"
+}
+CONTRACTIONS["somebody'd"] = "somebodyd"  # the other way round, there
 VQA_TYPES = ("yes/no", "number", "other")
 ANLS_LEAST, RELAXED = 0.5, 0.05
 
@@ -45,15 +49,15 @@ def vqa_normalised(answer: str) -> str:
     for mark in PUNCTUATION:
         beside_space = f"{mark} " in text or f" {mark}" in text
         out = out.replace(mark, "" if beside_space or number else " ")
-    words = [NUMBERS.get(word, word) for word in PERIOD.sub("", out).lower().split()]
+    words = [NUMBERS.get(word, word) for word in PERIOD.sub("", out, count=PERIODS).lower().split()]
     return " ".join(CONTRACTIONS.get(word, word) for word in words if word not in ARTICLES)
 
 
 def vqa_accuracy(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> np.ndarray:
     """`[N]` accuracy of VQA (1505.00468): right if three people say so, averaged over leaving one of them out.
 
-    Where all people say the same word for word, answers are compared as they are, without normalisation, as the
-    official evaluation does. One person alone counts as three.
+    As the official evaluation counts: where all people say the same, letter by letter, answers are compared as they
+    are, capitals and all; elsewhere after `vqa_normalised`. One person alone counts as three (there as none).
 
     >>> vqa_accuracy(["two", "cat"], [["2"] * 2 + ["3"] * 8, ["cat"]]).round(2).tolist()
     [0.6, 1.0]
@@ -65,7 +69,7 @@ def _vqa(answer: str, people: Sequence[str]) -> float:
     said, answer = [_plain(one) for one in people], _plain(answer)
     if len(set(said)) > 1:
         said, answer = [vqa_normalised(one) for one in said], vqa_normalised(answer)
-    right = [one.lower() == answer.lower() for one in said]
+    right = [one == answer for one in said]
     if len(said) == 1:
         return float(right[0])
     return float(np.mean([min(1.0, (sum(right) - own) / 3) for own in right]))

@@ -12,6 +12,7 @@ from plait.metrics.rouge_l import RougeL
 from plait.metrics.words import caption_words
 
 CAPTION_METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "METEOR", "ROUGE_L", "CIDEr")
+NO_CIDER = "all references hold the same words, so none tells one image from another"
 
 
 class CaptionScorer:
@@ -42,13 +43,15 @@ class CaptionScorer:
     def score(self, texts: Sequence[str], names: Sequence[str] | None = None) -> dict[str, float]:
         """The corpus' scores, all or the named ones; text i is about picture i.
 
+        CIDEr is left out where it is not defined: of one picture, or of references that are all alike.
+
         Raises:
             ValueError: there are more or fewer texts than pictures.
         """
         return self._scores(texts, names)[0]
 
     def score_each(self, texts: Sequence[str], names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """`[N]` scores of each text, all or the named ones."""
+        """`[N]` scores of each text, all or the named ones, as far as they are defined."""
         return self._scores(texts, names)[1]
 
     def _scores(
@@ -69,6 +72,8 @@ class CaptionScorer:
             whole["METEOR"], each["METEOR"] = self.meteor.score(words)
         if "ROUGE_L" in wanted:
             each["ROUGE_L"] = self.rouge_l.score(words)
+        if not self.cider.is_defined:
+            wanted -= {"CIDEr"}
         if "CIDEr" in wanted:
             each["CIDEr"] = self.cider.score(counts, lengths)
         for name in ("ROUGE_L", "CIDEr"):

@@ -14,6 +14,8 @@ class Cider:
     """CIDEr-D (1411.5726) as pycocoevalcap computes it: idf from the references at hand, lengths in bigrams.
 
     An n-gram of a caption that no reference has counts in its length with the idf of one seen in one picture.
+    Where all references hold the same n-grams (those of one picture do), every idf is 0 and nothing can be told from
+    anything: `is_defined` is False then, and scores are 0, which says nothing of the captions.
 
     Args:
         grams: of all references.
@@ -31,6 +33,7 @@ class Cider:
         self.first = np.cumsum(self.references) - self.references
         self.bigrams = np.maximum(grams.lengths - 1, 0)
         self.idf = [self._idf(counts, size) for counts, size in zip(grams.counts, grams.sizes, strict=True)]
+        self.is_defined = any(bool(idf[:-1].any()) for idf in self.idf)
         self.entries, self.norms = [], []
         for n, counts in enumerate(grams.counts):
             value = counts.count * self.idf[n][counts.gram]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from plait.metrics.retrieval import TIED
+
 
 def rank_metrics(ranks: np.ndarray) -> dict[str, float]:
     """MRR, R@1/5/10 and mean rank, from the rank of the true answer among each question's options.
@@ -19,20 +21,23 @@ def rank_metrics(ranks: np.ndarray) -> dict[str, float]:
 
 
 def ranks_of_scores(scores: np.ndarray) -> np.ndarray:
-    """`[…, K]` scores → ranks from 1, the highest first; of equal ones the earlier.
+    """`[…, K]` scores → ranks from 1, the highest first; equal ones all have the last of their ranks.
 
-    >>> ranks_of_scores(np.array([[0.1, 0.9, 0.5]])).tolist()
-    [[3, 1, 2]]
+    So an order of options that puts the true one first gains nothing where a model scores all alike. Scores are equal
+    as `rank_pairs` has it.
+
+    >>> ranks_of_scores(np.array([[0.1, 0.9, 0.5], [0.1, 0.9, 0.9]])).tolist()
+    [[3, 1, 2], [3, 2, 2]]
     """
-    order = np.argsort(-scores, axis=-1, kind="stable")
-    return np.argsort(order, axis=-1, kind="stable") + 1
+    slack = TIED * np.abs(scores).max(axis=-1, keepdims=True, initial=0.0)
+    return (scores[..., None, :] >= (scores - slack)[..., None]).sum(axis=-1)
 
 
 def visdial_ndcg(ranks: Sequence[np.ndarray], relevance: Sequence[np.ndarray]) -> float:
     """Mean NDCG of VisDial (1611.08669, challenge of 2018): over as many places as there are relevant options.
 
     Args:
-        ranks: of each question, `[K]` rank of each option, from 1.
+        ranks: of each question, `[K]` rank of each option, from 1; of equal ones the less relevant counts first.
         relevance: of each question, `[K]` in 0..1.
 
     >>> round(visdial_ndcg([np.array([2, 1, 3])], [np.array([1.0, 0.5, 0.0])]), 3)
@@ -40,7 +45,7 @@ def visdial_ndcg(ranks: Sequence[np.ndarray], relevance: Sequence[np.ndarray]) -
     """
     values = []
     for place, worth in zip(ranks, relevance, strict=True):
-        order = np.argsort(place, kind="stable")
+        order = np.lexsort((worth, place))
         count = int((worth > 0).sum())
         best = _gain(np.sort(worth)[::-1][:count])
         values.append(_gain(worth[order][:count]) / best if count else 0.0)

@@ -40,8 +40,8 @@ def written_section(
         hits = exact_match(texts, right)
         drawn = [plots.bars(_by_answer(hits, right), "share right, by answer")]
     else:
-        each = CaptionScorer(right).score_each(texts, ["CIDEr"])["CIDEr"]
-        drawn = [plots.histogram(each, "CIDEr of each text")]
+        scored = CaptionScorer(right).score_each(texts, ["CIDEr"])
+        drawn = [plots.histogram(each, f"{name} of each text") for name, each in scored.items()]
     chosen = first[np.unique(np.linspace(0, len(first) - 1, SHOWN).astype(int))]
     looks = _looks(prepared, task, part, chosen, predictions)
     cards = [

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import torch
 
 from plait.data.table import Table
 from plait.errors import DataError, RunError, import_extra, unknown
@@ -18,7 +17,7 @@ from plait.search.exact import ExactIndex
 from plait.search.indexing import model_of
 from plait.search.ranking import reciprocal_rank_fusion
 from plait.search.where import parse_where
-from plait.training.precision import has_bfloat16
+from plait.training.precision import multiplies_faster_in_bfloat16
 from plait.zero_shot import embed_side, embed_texts, side_of
 
 Mode = Literal["meaning", "words", "both"]
@@ -92,7 +91,7 @@ class Searcher:
         self.exact: ExactIndex | None = None
         if len(self.ids) < ANN_FROM:
             vectors = self.catalogue.read(["vector"]).column("vector").combine_chunks()
-            self.exact = ExactIndex(_matrix(vectors), has_bfloat16(torch.device("cpu")))
+            self.exact = ExactIndex(_matrix(vectors), multiplies_faster_in_bfloat16())
 
     def search(self, query: Query, k: int = 20) -> list[Hit]:
         """The k best rows, the best first.

@@ -13,7 +13,7 @@ from torch import Tensor
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError
 from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
-from plait.metrics.caption import CAPTION_METRICS, CaptionScorer
+from plait.metrics.caption import CAPTION_METRICS, NO_CIDER, CaptionScorer
 from plait.processors import TargetText
 from plait.tasks.pairs import Sides, side_codes
 from plait.values import as_text, is_missing
@@ -206,11 +206,17 @@ class Generation:
         return {name: self.answers(predictions), f"{name}_score": predictions[:, 1]}
 
     def rewards(self, texts: Sequence[str], codes: np.ndarray) -> np.ndarray:
-        """`[N]` how good texts are, each against the right answers of a code: CIDEr, or exact match of short ones."""
+        """`[N]` how good texts are, each against the right answers of a code: CIDEr, or exact match of short ones.
+
+        Raises:
+            RecipeError: CIDEr is not defined.
+        """
         if self.short:
             return exact_match(texts, [self.known[code][0] for code in codes.tolist()])
         if self._scorer is None or self._scored != len(self.known):
             self._scorer, self._scored = CaptionScorer([right or ("",) for right, _ in self.known]), len(self.known)
+            if not self._scorer.cider.is_defined:
+                raise RecipeError(f"train.self_critical: CIDEr is not defined, {NO_CIDER}; leave it at 0")
         return self._scorer.consensus(texts, codes)
 
     def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch.nn.functional as F
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from plait.errors import DataError
 from plait.values import as_number, number_form
+
+Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 class Regression:
@@ -60,12 +62,14 @@ class Regression:
         return state | ({"form": self.form} if self.form else {})
 
     def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
-        """`[N]` float32 in the user's units, NaN where the row has no target or, if `lenient`, none that is a number.
+        """`[N]` float64 in the user's units, NaN where the row has no target or, if `lenient`, none that is a number.
+
+        In float32 a target of 1,000,000 and a bit would be known to a sixteenth only.
 
         Raises:
             DataError: a cell holds something else; the message names the row.
         """
-        return np.fromiter(self._read(values, lenient), dtype=np.float32)
+        return np.fromiter(self._read(values, lenient), dtype=np.float64)
 
     def _read(self, values: Iterable[Any], lenient: bool) -> Iterator[float]:
         form = number_form(self.form)
@@ -76,6 +80,10 @@ class Regression:
                 if not lenient:
                     raise DataError(f"row {row}: {error}") from error
                 yield math.nan
+
+    def scaled(self, target: Array) -> Array:
+        """Encoded targets on the standard scale, on which the model answers; arrays or tensors."""
+        return (target - self.mean) / self.std
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no target."""
@@ -88,7 +96,7 @@ class Regression:
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """`[B]` squared error of each row on the standard scale."""
         known = target.isfinite()
-        scaled = (target.nan_to_num() - self.mean) / self.std
+        scaled = self.scaled(target).nan_to_num().to(logits.dtype)
         return F.mse_loss(logits[:, 0], scaled, reduction="none").masked_fill(~known, 0)
 
     def predictions(self, logits: Tensor) -> np.ndarray:

@@ -144,6 +144,11 @@ class Targets:
                 found[name] = cast(ColumnTask, task).encode(table.iterate(name), lenient)
         return found
 
+    def scaled(self, truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Encoded targets as the model answers them: numbers on the standard scale, all else as it is."""
+        tasks = {name: self.tasks[name] for name in truth}
+        return {n: task.scaled(truth[n]) if isinstance(task, Regression) else truth[n] for n, task in tasks.items()}
+
     def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the tasks' losses, a scalar."""
         losses = [self.weights[name] * task.loss(outputs[name], targets[name]) for name, task in self.tasks.items()]
@@ -213,17 +218,22 @@ class Targets:
     def metric_name(self, target: str, metric: str) -> str:
         return metric if len(self.tasks) == 1 else f"{target}.{metric}"
 
+    @property
+    def measures(self) -> dict[str, bool]:
+        """All metrics that fit, by the names that `metrics` gives them, and whether higher is better."""
+        return {
+            self.metric_name(target, metric): higher_is_better
+            for target, task in self.tasks.items()
+            for metric, higher_is_better in _measures(task).items()
+        }
+
     def choose_metric(self, name: str | None) -> tuple[str, bool]:
         """The metric that picks the best epoch, and whether higher is better.
 
         Raises:
             RecipeError: the name is unknown or fits no target.
         """
-        fitting = {
-            self.metric_name(target, metric): higher_is_better
-            for target, task in self.tasks.items()
-            for metric, higher_is_better in _measures(task).items()
-        }
+        fitting = self.measures
         if name is None:
             target, task = next(iter(self.tasks.items()))
             name = self.metric_name(target, task.default_metric)

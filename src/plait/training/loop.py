@@ -91,7 +91,7 @@ def train(
         loss_of: `(model, batch) -> scalar`.
         settings: `precision` must be decided; `auto` counts as float32.
         judge: model → metrics of the validation rows; None to keep the last epoch.
-        metric: which of them picks the best epoch.
+        metric: which of them picks the best epoch; while it is not among them, their `loss` does.
         pretrained: modules that learn at `encoder_learning_rate`.
         folder: for `last.safetensors` and `best.safetensors`; None to write nothing.
         resume: go on from `last.safetensors`; on a CPU the weights end as an uninterrupted run's, bit by bit.
@@ -111,7 +111,9 @@ def train(
     given, slow = model, names_within(model, pretrained)
     sharded = settings.shard and ranks > 1
     model = sharded_copy(model, device) if sharded else model.to(device)
-    optimizer = make_optimizer(model, settings.learning_rate, slow_rate, settings.weight_decay, slow)
+    optimizer = make_optimizer(
+        model, settings.learning_rate, slow_rate, settings.weight_decay, slow, settings.optimizer
+    )
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     wrapped = accelerator.prepare(model) if ranks > 1 and not sharded else model
     live = trained_state(model)  # views that follow the model; taken last, because DDP moves weights to new memory
@@ -218,14 +220,24 @@ def train(
     return progress
 
 
+def fallback(progress: Progress, metric: Metric) -> str:
+    """What to say where the metric could not be computed at any evaluation; empty otherwise."""
+    judged = [record["val"] for record in progress.history if record.get("val")]
+    if not judged or any(metric.name in values for values in judged):
+        return ""
+    return f"{metric.name} is not defined on the validation rows; the validation loss picked the best epoch"
+
+
 def _is_best(record: dict[str, Any], metric: Metric, progress: Progress) -> bool:
-    value = record.get("val", {}).get(metric.name)
-    if value is None:
-        if "val" in record and progress.best is None:  # nothing to judge by: the latest is the best there is
-            progress.best_epoch = record["epoch"] - 1
+    if "val" not in record:
+        return False
+    value, loss = record["val"].get(metric.name), record["val"].get("loss", 0.0)
+    if value is None:  # not defined on these rows: the loss says which is best, and without one the latest is
+        better = "loss" not in record["val"] or progress.best_epoch < 0 or loss < progress.best_loss
+        if progress.best is None and better:
+            progress.best_loss, progress.best_epoch = loss, record["epoch"] - 1
             return True
         return False
-    loss = record["val"].get("loss", 0.0)
     tied = value == progress.best and loss < progress.best_loss  # equal answers, surer ones
     if tied or metric.better(value, progress.best):
         progress.best_loss = loss

@@ -1,4 +1,4 @@
-"""AdamW, its groups, and the learning rate of each step."""
+"""The optimizer, its groups, and the learning rate of each step."""
 
 import math
 from collections.abc import Container, Iterable
@@ -9,6 +9,8 @@ from accelerate import Accelerator
 from torch import nn
 
 Schedule = Literal["cosine", "onecycle", "linear", "constant"]
+Name = Literal["adamw", "adam", "sgd"]
+MOMENTUM = 0.9  # of SGD
 
 
 def make_optimizer(
@@ -17,22 +19,26 @@ def make_optimizer(
     encoder_learning_rate: float,
     weight_decay: float,
     slow: Container[str] = (),
-) -> torch.optim.AdamW:
-    """Fused AdamW (1711.05101) over the parameters that train.
+    name: Name = "adamw",
+) -> torch.optim.Optimizer:
+    """A fused optimizer over the parameters that train: AdamW (1711.05101), Adam (1412.6980), or SGD with momentum 0.9.
 
-    Matrices decay; biases and norms do not. Parameters named in `slow` have the encoders' rate.
+    Matrices decay; biases and norms do not. AdamW takes a share of the weights off at each step; Adam and SGD add the
+    decay to the gradient (an L2 penalty). Parameters named in `slow` have the encoders' rate.
 
     Returns:
         The optimizer; each group's `initial_lr` is the highest rate that the schedule reaches.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
+    for key, parameter in model.named_parameters():
         if parameter.requires_grad:
-            rate = encoder_learning_rate if name in slow else learning_rate
+            rate = encoder_learning_rate if key in slow else learning_rate
             decay = weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((rate, decay), []).append(parameter)
     options = [{"params": p, "lr": r, "initial_lr": r, "weight_decay": d} for (r, d), p in groups.items()]
-    return torch.optim.AdamW(options, fused=True)
+    if name == "sgd":
+        return torch.optim.SGD(options, learning_rate, momentum=MOMENTUM, fused=True)
+    return (torch.optim.Adam if name == "adam" else torch.optim.AdamW)(options, fused=True)
 
 
 def names_within(model: nn.Module, modules: Iterable[nn.Module]) -> set[str]:

@@ -1,9 +1,12 @@
 """float32, or bfloat16 in one of two ways: timed on the user's own batch, because no one setting wins everywhere."""
 
 import copy
+import math
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -50,12 +53,34 @@ def candidates(device: torch.device) -> list[str]:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 products have hardware: matrix units on the processor, Ampere or newer on a GPU."""
+    """Whether bfloat16 products have hardware, by all that torch can say of it: AMX or AVX512_BF16, or elsewhere (ARM,
+    or a torch without these probes) what oneDNN says; Ampere or newer on a GPU. What they gain is for a clock to say.
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
-    return False
+    if device.type != "cpu":
+        return False
+    probes = [getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")]
+    if any(probe is not None and probe() for probe in probes):
+        return True
+    told = None not in probes and platform.machine().lower() in ("x86_64", "amd64")
+    return not told and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@cache
+def multiplies_faster_in_bfloat16() -> bool:
+    """Whether the processor does, timed once for some milliseconds: not every one that has such products gains."""
+    if not has_bfloat16(torch.device("cpu")):
+        return False
+    exact = torch.randn(2048, 512), torch.randn(512, 64)
+    half = exact[0].bfloat16(), exact[1].bfloat16()
+    seconds: dict[torch.dtype, float] = {}
+    for _ in range(5):  # in turns, so that other work on the machine slows both; the first warms up
+        for a, b in (exact, half):
+            start = time.perf_counter()
+            a @ b
+            seconds[a.dtype] = min(seconds.get(a.dtype, math.inf), time.perf_counter() - start)
+    return seconds[torch.bfloat16] < seconds[torch.float32]
 
 
 def choose_precision(
@@ -67,7 +92,7 @@ def choose_precision(
     """
     names = candidates(device)
     if len(names) == 1:
-        return "float32", "no bfloat16 matrix units here"
+        return "float32", "no bfloat16 products in hardware here"
     cuda = [device] if device.type == "cuda" else []
     losses, seconds = {}, {}
     with torch.random.fork_rng(devices=cuda):

@@ -25,12 +25,15 @@ class TrainSettings:
         epochs: passes over the training rows.
         batch_size: rows a step. Where rows that share a picture stay together, a step takes whole groups until it
             has so many.
+        optimizer: `adamw` (decay apart from the gradient), `adam`, or `sgd` with momentum 0.9, which takes a learning
+            rate some ten to a hundred times as high.
         learning_rate: the highest of the schedule.
         encoder_learning_rate: of pretrained encoders; None for a tenth of `learning_rate`.
         schedule: `cosine` (warm-up, then a half cosine to zero), `onecycle` (rise over the first 30 % from a 25th,
             then fall to zero), `linear` (warm-up, then to zero), or `constant` (after warm-up).
         warmup_ratio: share of the steps that the rate rises over (not in `onecycle`).
-        weight_decay: of AdamW, on matrices only.
+        weight_decay: on matrices only. `adamw` takes this share, times the learning rate, off the weights at each
+            step; `adam` and `sgd` add it to the gradient (an L2 penalty).
         gradient_accumulation_steps: batches a step of the optimizer.
         clip: largest norm of the gradient; 0 for no clipping.
         ema: decay of the weights' moving average, which is evaluated and saved; 0 for none.
@@ -85,6 +88,7 @@ class TrainSettings:
 
     epochs: Annotated[int, Ge(1), Le(MOST)] = 10
     batch_size: Annotated[int, Ge(1), Le(MOST)] = 64
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: Annotated[float, Gt(0), Le(1000)] = 1e-3
     encoder_learning_rate: Annotated[float, Gt(0), Le(1000)] | None = None
     schedule: Literal["cosine", "onecycle", "linear", "constant"] = "cosine"

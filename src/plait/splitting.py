@@ -1,0 +1,82 @@
+"""Which rows of the training table train, validate and test."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from plait.build_pairs import sides_of
+from plait.data.splits import holdout, split_column
+from plait.data.table import Table
+from plait.errors import DataError
+from plait.opening import NO_VAL
+from plait.recipe import Recipe
+
+
+def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> dict[str, np.ndarray]:
+    """Row numbers of each part that comes from the training table.
+
+    Raises:
+        DataError: too few rows, a wrong word in the split column, or a group on both sides of a given split.
+    """
+    data, rest = recipe.data, np.arange(len(table))
+    group = pair_group(recipe) if data.group is None else data.group
+    groups = table.codes(group)[0] if group is not None else None
+    labels = _strata(recipe, table)
+    parts: dict[str, np.ndarray] = {}
+    if data.split is not None:
+        parts = split_column(table, data.split)
+        if "train" not in parts:
+            raise DataError(f"column {data.split!r} marks no row as train")
+        _check_groups(parts, None if data.group is None else groups, group, table)
+        rest = parts.pop("train")
+    for name, given in (("test", has_test), ("val", has_val)):
+        share = getattr(data, name)
+        if name == "val" and share == NO_VAL:
+            continue
+        if name == "val" and share is None and not given and name not in parts:
+            share = 0.1
+        if isinstance(share, float) and not given and name not in parts:
+            picked = (None if labels is None else labels[rest], None if groups is None else groups[rest])
+            rest, parts[name] = holdout(rest, share, *picked, seed=recipe.train.seed)
+    return {"train": rest, **parts}
+
+
+def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
+    """Codes of the first target, where it is a category to stratify by."""
+    if not recipe.task:  # a check before anything is chosen
+        return None
+    task = recipe.task[0]
+    if task.target is None or task.target not in table:
+        return None
+    if not recipe.data.stratify or task.type in ("regression", "multilabel"):
+        return None
+    codes, values = table.codes(task.target)
+    return codes if len(values) <= max(20, len(table) // 10) else None
+
+
+def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, name: str | None, table: Table) -> None:
+    if groups is None:
+        return
+    seen: dict[int, str] = {}
+    for part, rows in parts.items():
+        for code in np.unique(groups[rows]).tolist():
+            if seen.setdefault(code, part) != part and code >= 0:
+                row = int(rows[groups[rows] == code][0]) + 1
+                cell = str(table.cells(str(name), [row - 1])[0])[:60]
+                raise DataError(
+                    f"{table.source}: row {row}: group {cell!r} of column {name!r} is "
+                    f"in both {seen[code]} and {part}; correct the split column, or drop data.group"
+                )
+
+
+def pair_group(recipe: Recipe) -> str | None:
+    """The column that keeps what belongs together on one side of a split: the anchor's, by default a picture.
+
+    Of tasks that write texts too, where a picture has several; None for other tasks, and where there is no picture.
+    """
+    sides, modalities = sides_of(recipe)
+    pictures = [name for name, modality in modalities.items() if modality == "image"]
+    if recipe.pairs is None:
+        return pictures[0] if recipe.text is not None and pictures else None
+    anchor = recipe.pairs.anchor or (pictures or list(sides))[0]
+    return sides.get(anchor, [anchor])[0]
