@@ -129,7 +129,13 @@ class Scorer:
 
 
 def modality_report(
-    scorer: Scorer, source: Source, names: Sequence[str], *, curves: bool = False, seed: int = 0
+    scorer: Scorer,
+    source: TableSource,
+    names: Sequence[str],
+    *,
+    curves: bool = False,
+    noises: Sequence[str] = (),
+    seed: int = 0,
 ) -> ModalityReport:
     """Score a model with each modality absent, permuted and alone.
 
@@ -138,6 +144,7 @@ def modality_report(
         source: what the rows come from.
         names: the model's modalities.
         curves: also as a growing share of the rows lacks each modality.
+        noises: also as its values get worse; see `noise_curves`.
         seed: of shuffles and of which rows lack it.
     """
     random, rows = np.random.default_rng(seed), scorer.plan.rows
@@ -179,6 +186,9 @@ def modality_report(
                 gone = torch.from_numpy(order < share * len(source))
                 score.missing[share] = scored(lambda b, n=name, g=gone: take_away(b, {n: g[b.rows]}))  # type: ignore[misc]
         found.append(score)
+    noisy = noise_curves(scorer, source, noises, whole=whole, seed=seed)
+    for score in found:
+        score.noise = noisy.get(score.name, {})
     warnings = _warnings(whole, nothing, found, higher, len(rows))
     return ModalityReport(*scorer.metric, len(rows), whole, nothing, found, warnings)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from plait import console, fitting
-from plait.ablation import ModalityReport, Scorer, chosen_noises, modality_report, noise_curves
+from plait.ablation import ModalityReport, Scorer, chosen_noises, modality_report
 from plait.answering import OnError, answer_array, answer_frame
 from plait.build import build_model
 from plait.data.batches import InputSpec, TableSource
@@ -268,11 +268,7 @@ class Predictor:
         groups = source.table.codes(group)[0][rows] if group is not None and group in source.table else None
         plan = self._plan(source, rows)
         scorer = Scorer(self.model_, self.targets_, truth, self._metric, plan, *self._running, groups=groups)
-        report = modality_report(scorer, source, list(self.inputs_), curves=curves)
-        noise = noise_curves(scorer, source, noises, whole=report.all)
-        for one in report.modalities:
-            one.noise = noise.get(one.name, {})
-        return report
+        return modality_report(scorer, source, list(self.inputs_), curves=curves, noises=noises)
 
     def score(self, table: TableLike) -> float:
         """The metric that picked the best epoch, on a table; for scikit-learn's tools higher is better."""

@@ -69,7 +69,7 @@ def evaluate_reranked(
         odds = score(pairs[:, 0], pairs[:, 1]).reshape(len(queries), -1)
         position = []
         for (place, row, best), said in zip(ranks, odds, strict=True):
-            order = logits[place] - 1e6  # what was not looked at stays behind, in its order
+            order = logits[place].astype(np.float64) - 1e6  # what was not looked at stays behind, in its order
             order[best] = logits[place][best] + weight * said
             right = [i for i in range(len(items)) if (codes[row, asking], i) in own]
             position.append(_pessimistic_rank(order, right, TIED * scale))

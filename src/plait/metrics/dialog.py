@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plait.metrics.retrieval import TIED
-
 
 def rank_metrics(ranks: np.ndarray) -> dict[str, float]:
     """MRR, R@1/5/10 and mean rank, from the rank of the true answer among each question's options.
@@ -23,14 +21,12 @@ def rank_metrics(ranks: np.ndarray) -> dict[str, float]:
 def ranks_of_scores(scores: np.ndarray) -> np.ndarray:
     """`[…, K]` scores → ranks from 1, the highest first; equal ones all have the last of their ranks.
 
-    So an order of options that puts the true one first gains nothing where a model scores all alike. Scores are equal
-    as `rank_pairs` has it.
+    So an order of options that puts the true one first gains nothing where a model scores all alike.
 
     >>> ranks_of_scores(np.array([[0.1, 0.9, 0.5], [0.1, 0.9, 0.9]])).tolist()
     [[3, 1, 2], [3, 2, 2]]
     """
-    slack = TIED * np.abs(scores).max(axis=-1, keepdims=True, initial=0.0)
-    return (scores[..., None, :] >= (scores - slack)[..., None]).sum(axis=-1)
+    return (scores[..., None, :] >= scores[..., None]).sum(axis=-1)
 
 
 def visdial_ndcg(ranks: Sequence[np.ndarray], relevance: Sequence[np.ndarray]) -> float:

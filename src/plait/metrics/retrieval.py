@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 CHUNK = 2048  # queries, and items, whose scores stand in memory at once: 16 MB
-# Scores that differ by less, relative to the largest possible, are equal: above what float32 makes of one vector in
-# batches and paddings of several sizes and of the order in which a product adds up (some 1e-6 at 4,096 dimensions).
-TIED = 1e-5
+# Relative to the largest score possible: what the order in which a float64 product adds up makes of equal ones. Scores
+# that a float32 model tells apart are no ties.
+TIED = 1e-12
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Ranks:
 def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ranks:
     """Rank all items for each query by their dot product, in bounded memory.
 
-    Ties are counted pessimistically: what does not belong to a query and scores as high, within a 100,000th of the
-    largest score possible, stands before what does, so that a model which gives everything one score finds nothing.
-    What belongs to a query never stands in the way of something else that does.
+    Ties are counted pessimistically: what does not belong to a query and scores as high stands before what does, so
+    that a model which gives everything one score finds nothing. Products are taken in float64, so that only equal
+    scores are ties. What belongs to a query never stands in the way of something else that does.
 
     Args:
         queries: `[Q, D]`; normalise them where cosines are meant.
@@ -46,7 +46,7 @@ def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ran
     >>> ranks.rank.tolist()  # the second query's item scores 0, as another does
     [1, 3, 1]
     """
-    queries, items = np.asarray(queries, np.float32), np.asarray(items, np.float32)
+    queries, items = np.asarray(queries, np.float64), np.asarray(items, np.float64)
     pairs = np.unique(np.asarray(pairs, np.int64).reshape(-1, 2), axis=0)
     own = np.einsum("pd,pd->p", queries[pairs[:, 0]], items[pairs[:, 1]])
     order = np.lexsort((-own, pairs[:, 0]))
