@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RunError, unknown
+from plait.files import write_json
 from plait.processors.image import picture_suffixes
 from plait.processors.tabular import as_date, as_number, is_missing
 
@@ -185,8 +186,12 @@ def _odd_number(present: list[Any]) -> str | None:
 
 
 def save_schema(schema: Schema, path: Path) -> None:
-    """Write a schema as JSON."""
-    path.write_text(json.dumps([asdict(column) for column in schema.values()], indent=1), encoding="utf-8")
+    """Write a schema as JSON, whole or not at all.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    write_json(path, [asdict(column) for column in schema.values()])
 
 
 def load_schema(path: Path) -> Schema:
