@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from plait import console
 from plait.data.features import content_key
@@ -22,7 +21,7 @@ from plait.encoders.weights import hash_weights
 from plait.errors import DataError, RunError, import_extra
 from plait.files import LOCK, unwritable, write_json
 from plait.predictor import Predictor
-from plait.processors.image import decode_picture
+from plait.processors.image import small_picture
 from plait.processors.tabular import as_number, is_missing
 
 FORMAT = 1
@@ -279,10 +278,9 @@ def _thumbnail(root: Path | None, cell: Any, allow_outside: bool) -> bytes | Non
     for value in split_cell(cell):
         try:
             path = value if isinstance(value, bytes) else resolve_media(root, value, allow_outside)
-            picture = Image.fromarray(decode_picture(path, shortest=SIDE).permute(1, 2, 0).numpy())
+            picture = small_picture(path, SIDE)
         except DataError:
             continue
-        picture.thumbnail((SIDE, SIDE))
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=85)
         return buffer.getvalue()
