@@ -67,16 +67,19 @@ class FrozenInputs:
             column = self.inputs[name].columns[0]
             if column not in source.table:
                 continue
-            try:
-                said.append(self._attach(name, source, rows))
-            except StoreError as error:
-                if stand_in(FEATURES) is None:
-                    console.say_once(f"{error}; nor is there room elsewhere: frozen encoders run anew for every batch")
-                    self.features = "off"
+            while True:
+                try:
+                    said.append(self._attach(name, source, rows))
                     break
-                console.say(f"{error}; what frozen encoders give is kept until this process ends (or set PLAIT_CACHE)")
-                del self._encoders[name]
-                said.append(self._attach(name, source, rows))
+                except StoreError as error:
+                    self._encoders.pop(name, None)
+                    if stand_in(FEATURES) is None:
+                        why = "nor is there room elsewhere, so frozen encoders run anew for every batch"
+                        console.say_once(f"{error}; {why}")
+                        self.features = "off"
+                        return said
+                    why = "what frozen encoders give is kept until this process ends"
+                    console.say_once(f"{error}; {why} (set PLAIT_CACHE to another folder to keep it)")
         return said
 
     def _attach(self, name: str, source: TableSource, rows: np.ndarray) -> str:
