@@ -11,6 +11,7 @@ import pytest
 
 from plait.errors import RunError
 from plait.files import LOCK, claimed, replacing, unwritable, why, write_json, write_text
+from plait.run_folder import claimed_folder
 
 
 def dead_process() -> int:
@@ -31,6 +32,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path
         beside.write_text("half")
         1 / 0  # noqa: B018
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300])
+def test_names_that_no_file_can_have_are_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RunError, match="can't be written"), claimed(tmp_path / name):
+        pass
+    with pytest.raises(RunError, match="can't be written"):
+        write_text(tmp_path / name, "x")
+    with pytest.raises(RunError, match="can't be written"), claimed_folder(tmp_path / name, ""):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_half_a_character_is_written_and_read_back(tmp_path: Path) -> None:

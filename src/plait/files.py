@@ -84,6 +84,7 @@ def replacing(path: Path, advice: str = "", tidy: bool = True) -> Iterator[Path]
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
+    _refuse_null(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,9 +147,11 @@ def claimed(
         ...
     plait.errors.RunError: ...: another process works in this folder; wait for it, or choose another folder
     """
-    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    _refuse_null(folder)
+    missing: list[Path] = []
     before: set[str] = set()
     try:
+        missing = [part for part in (folder, *folder.parents) if not part.exists()]
         if new:
             folder.mkdir(parents=True)
         elif folder.is_dir():
@@ -174,6 +177,11 @@ def claimed(
         raise
     finally:
         lock.release()
+
+
+def _refuse_null(path: Path) -> None:
+    if "\0" in str(path):
+        raise unwritable(path, ValueError("a name holds no null character"))
 
 
 def _remove(path: Path) -> None:

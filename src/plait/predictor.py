@@ -34,6 +34,7 @@ Frame: TypeAlias = pd.DataFrame
 TableLike: TypeAlias = str | Path | pd.DataFrame | Table
 PREDICTION_BATCH = 256
 NOTHING_ASKED = "what should be predicted? Name a column with --target COLUMN, or say --task retrieval or matching"
+UNFITTED = "the predictor is not fitted; call fit() or Predictor.load()"
 MOST_ABLATED = 2000  # rows that a run's report looks at without each modality
 
 
@@ -267,6 +268,8 @@ class Predictor:
         Raises:
             RunError: the folder can't be written or holds a run already.
         """
+        if not hasattr(self, "model_"):
+            raise PlaitError(UNFITTED)
         with claimed_folder(folder, "") as run:
             run.save_setup(self.recipe_, self.schema_, self.inputs_, self.targets_, self.model_.encoders)
             save_tensors(self.model_.state_dict(), run.weights)
@@ -358,7 +361,7 @@ class Predictor:
 
     def _source(self, table: TableLike, targets: Targets | None, problems: list[str] | None = None) -> TableSource:
         if not hasattr(self, "model_"):
-            raise PlaitError("the predictor is not fitted; call fit() or Predictor.load()")
+            raise PlaitError(UNFITTED)
         return source_for(self.recipe_, table, self.inputs_, targets, problems, self.verbose)
 
     def _scored_source(self, table: TableLike) -> TableSource:

@@ -62,11 +62,12 @@ class RunFolder:
 
     def refuse_existing(self, but: str = "") -> None:
         """Raise `RunError` where the folder holds something of plait's already, other than `but`."""
-        for name, (what, advice) in HELD.items():
-            if (self.path / name).exists():
-                if what != but:
-                    raise RunError(f"{self.path}: holds a {what} already; {advice}choose another with -o")
-                return
+        try:
+            held = next((found for name, found in HELD.items() if (self.path / name).exists()), None)
+        except OSError as error:  # such as a name that is too long
+            raise unwritable(self.path, error) from error
+        if held is not None and held[0] != but:
+            raise RunError(f"{self.path}: holds a {held[0]} already; {held[1]}choose another with -o")
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a file in one step.
