@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from plait.predictor import Predictor
+
+# The first example may load a library, and a shared machine is slow now and then; the same examples every time.
+settings.register_profile("plait", deadline=None, derandomize=True)
+settings.load_profile("plait")
 
 COLOURS = {"red": (250, 20, 20), "green": (20, 240, 20), "blue": (20, 20, 250), "grey": (120, 120, 120)}
 

@@ -54,7 +54,7 @@ def test_noise_lowers_the_score_of_what_is_used_and_the_page_shows_it(tmp_path: 
     numbers = list(by_name["tabular"]["number_noise"].values())
     assert numbers[0] == report.all and numbers[-1] < numbers[0] - 0.1
     assert abs(by_name["title"]["typos"][0.4] - report.all) < 0.1  # the title says nothing
-    assert predictor.modalities(table(seed=1), rows=50).rows == 40
+    assert predictor.modalities(table(seed=1), rows=50).rows == 50
     write_modalities(tmp_path / "page.html", report, "run", "table.csv")
     page = (tmp_path / "page.html").read_text()
     assert "as so many rows lack it" in page and "deviations of the column" in page and page.count("<svg") == 4

@@ -15,12 +15,12 @@ from plait.compare import Comparison, candidates_of, compare, session
 from plait.compare.candidates import Candidate
 from plait.compare.experiment import Experiment
 from plait.compare.result import Judged, judge
-from plait.compare.statistics import bootstrap, draw_rows, holm, interval, p_value
 from plait.data.readers import open_table
 from plait.data.splits import folds_of
 from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.fusion import FUSIONS
 from plait.metrics import METRICS
+from plait.metrics.bootstrap import bootstrap, draw_rows, holm, interval, p_value
 from plait.recipe import Recipe
 from plait.training.loop import Interrupted
 

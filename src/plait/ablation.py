@@ -15,25 +15,33 @@ from plait.data.dropping import take_away
 from plait.data.noise import NOISES, NoisyProcessor
 from plait.data.plan import BatchPlan
 from plait.errors import RecipeError, unknown
+from plait.metrics.bootstrap import DRAWS, draw_rows, interval
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 from plait.types import Batch
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHUFFLES = 3
-HARDLY = 0.005  # of the metric, relative to its size where that is above one: below it a modality is hardly used
+HARDLY = 0.1  # of what all modalities give together: an interval within it, around zero, is of one hardly used
+TEXT_DRAWS = 100  # of the bootstrap where texts are scored, which takes time
 EVERY_NOISE = "all"
+NOT_TAKEN = (float("nan"), float("nan"))
 
 
 @dataclass
 class ModalityScore:
     """Scores of one modality; a difference to `all` says what it gives.
 
+    The intervals are 95 % ones of how much better the whole model is (by the bootstrap over rows that `plait compare`
+    uses): than without the modality, than with it shuffled, than with it alone. Zero within means that no difference
+    is seen.
+
     Args:
         name: of the input.
         absent: score with the modality taken from every row.
         permuted: with its values shuffled among the rows, the mean of three shuffles.
         alone: with every other modality taken away; None where there is no other.
+        absent_interval, permuted_interval, alone_interval: of the differences.
         missing: share of rows that lack it → score.
         noise: noise → level → score; the first is the score without it.
     """
@@ -42,6 +50,9 @@ class ModalityScore:
     absent: float
     permuted: float
     alone: float | None
+    absent_interval: tuple[float, float] = NOT_TAKEN
+    permuted_interval: tuple[float, float] = NOT_TAKEN
+    alone_interval: tuple[float, float] = NOT_TAKEN
     missing: dict[float, float] = field(default_factory=dict)
     noise: dict[str, dict[float, float]] = field(default_factory=dict)
 
@@ -54,14 +65,16 @@ class ModalityReport:
         metric: what is scored; `higher_is_better` says which way.
         rows: how many were scored.
         all: the score with everything.
+        nothing: the score with every modality taken away.
         modalities: each one's scores.
-        warnings: a modality that is hardly used, or a model that is better without the others.
+        warnings: a modality that is hardly used, or a model that is better without it or without the others.
     """
 
     metric: str
     higher_is_better: bool
     rows: int
     all: float
+    nothing: float
     modalities: list[ModalityScore]
     warnings: list[str]
 
@@ -79,6 +92,7 @@ class Scorer:
         metric: its name, and whether higher is better.
         plan: the rows, in batches.
         precision, device, workers: how it runs.
+        groups: `[N]` codes of rows that are not independent of each other, such as those of one picture; None for none.
     """
 
     model: torch.nn.Module
@@ -89,12 +103,29 @@ class Scorer:
     precision: str = "float32"
     device: torch.device | str = "cpu"
     workers: int = 0
+    groups: np.ndarray | None = None
 
     def __call__(self, source: Source) -> float:
+        return self.score(self.predictions(source))
+
+    def predictions(self, source: Source) -> dict[str, np.ndarray]:
+        """What the model says of the rows, by target."""
         device = torch.device(self.device)
         outputs = outputs_of(self.model, source, self.plan, self.precision, device, self.workers)
-        found = self.targets.metrics(self.targets.predictions(outputs), self.truth)
-        return found.get(self.metric[0], float("nan"))
+        return self.targets.predictions(outputs)
+
+    def score(self, predictions: Mapping[str, np.ndarray], chosen: np.ndarray | None = None) -> float:
+        """The metric over all rows, or over the chosen positions; NaN where it is not defined."""
+        truth = self.truth
+        if chosen is not None:
+            predictions = {name: values[chosen] for name, values in predictions.items()}
+            truth = {name: values[chosen] for name, values in truth.items()}
+        return self.targets.metrics(predictions, truth, [self.metric[0]]).get(self.metric[0], float("nan"))
+
+    def draws(self, seed: int) -> list[np.ndarray]:
+        """Positions that the bootstrap draws."""
+        draws = DRAWS if self.targets.text is None else TEXT_DRAWS
+        return draw_rows(len(self.plan.rows), self.groups, draws, seed)
 
 
 def modality_report(
@@ -111,25 +142,42 @@ def modality_report(
     """
     random, rows = np.random.default_rng(seed), scorer.plan.rows
 
-    def scored(change: Callable[[Batch], Batch]) -> float:
-        return scorer(_Changed(source, change))
+    def said(change: Callable[[Batch], Batch]) -> dict[str, np.ndarray]:
+        return scorer.predictions(_Changed(source, change))
 
-    whole = scorer(source)
+    def scored(change: Callable[[Batch], Batch]) -> float:
+        return scorer.score(said(change))
+
+    draws, higher = scorer.draws(seed), scorer.metric[1]
+    everything = scorer.predictions(source)
+    whole = scorer.score(everything)
+    drawn = np.array([scorer.score(everything, draw) for draw in draws])
+
+    def compared(*changed: Mapping[str, np.ndarray]) -> tuple[float, tuple[float, float]]:
+        """The score of changed answers, the mean of several, and the interval of how much better the whole model is."""
+        scores = [scorer.score(one) for one in changed]
+        others = np.array([np.mean([scorer.score(one, draw) for one in changed]) for draw in draws])
+        return float(np.mean(scores)), interval((drawn - others) * (1 if higher else -1))
+
+    nothing = scored(lambda batch: _lacking(batch, names))
     found = []
     for name in names:
         others = [other for other in names if other != name]
-        absent = scored(lambda batch, name=name: _lacking(batch, [name]))  # type: ignore[misc]
-        alone = scored(lambda batch, others=others: _lacking(batch, others)) if others else None  # type: ignore[misc]
+        absent = compared(said(lambda batch, name=name: _lacking(batch, [name])))  # type: ignore[misc]
+        alone: tuple[float | None, tuple[float, float]] = (None, NOT_TAKEN)
+        if others:
+            alone = compared(said(lambda batch, others=others: _lacking(batch, others)))  # type: ignore[misc]
         shuffles = [_shuffled(source, rows, name, random.permutation(len(rows))) for _ in range(SHUFFLES)]
-        score = ModalityScore(name, absent, float(np.mean([scored(shuffle) for shuffle in shuffles])), alone)
+        permuted = compared(*map(said, shuffles))
+        score = ModalityScore(name, absent[0], permuted[0], alone[0], absent[1], permuted[1], alone[1])
         if curves:
             order = random.permutation(len(source))  # the same rows stay missing as the share grows
             for share in SHARES:
                 gone = torch.from_numpy(order < share * len(source))
                 score.missing[share] = scored(lambda b, n=name, g=gone: take_away(b, {n: g[b.rows]}))  # type: ignore[misc]
         found.append(score)
-    warnings = _warnings(whole, found, scorer.metric[1])
-    return ModalityReport(*scorer.metric, len(rows), whole, found, warnings)
+    warnings = _warnings(whole, nothing, found, higher, len(rows))
+    return ModalityReport(*scorer.metric, len(rows), whole, nothing, found, warnings)
 
 
 def noise_curves(
@@ -219,23 +267,48 @@ def _shuffled(source: Source, rows: np.ndarray, name: str, order: np.ndarray) ->
     return change
 
 
-def _warnings(whole: float, found: Sequence[ModalityScore], higher: bool) -> list[str]:
-    sign, least = (1.0 if higher else -1.0), HARDLY * max(1.0, abs(whole))
-    said = []
+def _warnings(whole: float, nothing: float, found: Sequence[ModalityScore], higher: bool, rows: int) -> list[str]:
+    """What the differences allow to say, each with its interval.
+
+    "Hardly used" needs intervals around zero that are narrow beside what all modalities give together, so that it does
+    not depend on the target's units; wide ones only say that the rows are too few.
+    """
+    sign = 1.0 if higher else -1.0
+    gain = abs(whole - nothing)
+    warned = []
     for one in found:
-        if sign * (whole - one.absent) < least and sign * (whole - one.permuted) < least and len(found) > 1:
-            said.append(f"{one.name} is hardly used: without it and with it shuffled the score stays about the same")
-        if one.alone is not None and sign * (one.alone - whole) > least:
-            said.append(f"with {one.name} alone the model scores better ({one.alone:.3f}) than with all ({whole:.3f})")
-    return said
+        away, shuffled, alone = one.absent_interval, one.permuted_interval, one.alone_interval
+        if len(found) > 1:
+            widest = max(map(abs, (*away, *shuffled)))
+            seen = _beside_zero(away) or _beside_zero(shuffled)
+            told = f"without it the score is worse by {_with_interval(sign * (whole - one.absent), away)}"
+            if not seen and (not gain > 0 or widest <= HARDLY * gain):
+                warned.append(f"{one.name} is hardly used: {told}")
+            elif not seen:
+                warned.append(f"{rows:,} rows do not tell whether {one.name} is used: {told}")
+            elif away[1] < 0:
+                gained = _with_interval(sign * (one.absent - whole), (-away[1], -away[0]))
+                warned.append(f"without {one.name} the model scores better, by {gained}")
+        if one.alone is not None and alone[1] < 0:
+            gained = _with_interval(sign * (one.alone - whole), (-alone[1], -alone[0]))
+            warned.append(f"with {one.name} alone the model scores better than with all, by {gained}")
+    return warned
+
+
+def _beside_zero(bounds: tuple[float, float]) -> bool:
+    """An interval that zero is not in."""
+    return bounds[0] > 0 or bounds[1] < 0
+
+
+def _with_interval(value: float, bounds: tuple[float, float]) -> str:
+    return f"{value:.3g} (95 % interval {bounds[0]:.3g} to {bounds[1]:.3g})"
 
 
 def show_modalities(report: ModalityReport) -> None:
     """Print a report."""
-    rows = [(one.name, one.absent, one.permuted, "" if one.alone is None else one.alone) for one in report.modalities]
-    console.say(f"{report.metric} with all modalities: {console.number(report.all)}")
-    columns = ["modality", "without it", "shuffled", "alone"]
-    console.show(console.table("", columns, rows, columns[1:]))
+    console.say(f"{report.metric} with all modalities: {console.number(report.all)}, {report.rows:,} rows")
+    columns = ["modality", "without it", "shuffled", "alone", "it gives, 95 % interval"]
+    console.show(console.table("", columns, modality_rows(report), columns[1:]))
     for title, curves in curve_tables(report):
         console.say(f"\n{title}:")
         levels = list(next(iter(curves.values())))
@@ -243,6 +316,20 @@ def show_modalities(report: ModalityReport) -> None:
         console.show(console.table("", ["modality", *levels], scored, levels))
     for warning in report.warnings:
         console.say(f"note: {warning}")
+
+
+def modality_rows(report: ModalityReport) -> list[tuple[Any, ...]]:
+    """Each modality's name, scores, and the interval of what it gives beside the others."""
+    return [
+        (
+            one.name,
+            one.absent,
+            one.permuted,
+            "" if one.alone is None else one.alone,
+            f"{one.absent_interval[0]:.3g} to {one.absent_interval[1]:.3g}",
+        )
+        for one in report.modalities
+    ]
 
 
 def curve_tables(report: ModalityReport) -> list[tuple[str, dict[str, dict[str, float]]]]:

@@ -18,6 +18,7 @@ from plait.tasks import Targets
 from plait.training.checkpoint import Progress
 from plait.training.evaluate import outputs_of
 from plait.training.trees import default_booster, grow_trees
+from plait.types import POOLED
 
 BATCH = 256
 
@@ -50,7 +51,7 @@ def grow(
 
     def read(part: Part) -> tuple[np.ndarray, Sequence[np.ndarray]]:
         plan = BatchPlan(part.rows, BATCH, shuffle=False)
-        vectors = outputs_of(model, part.source, plan, "float32", device, workers)["pooled"]
+        vectors = outputs_of(model, part.source, plan, "float32", device, workers)[POOLED]
         return vectors.numpy(), part.truth
 
     model.head.take(grow_trees(read(train), None if val is None else read(val), targets.kinds, seed))

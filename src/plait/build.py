@@ -16,7 +16,7 @@ from plait.build_pairs import PAIR_NAMES, TABULAR, build_pairs, build_shared_spa
 from plait.build_text import PROMPT, build_generation, build_writer, check_text
 from plait.constructing import construct
 from plait.data.batches import InputSpec
-from plait.data.schema import Schema
+from plait.data.schema import Forms, Schema
 from plait.data.table import Table
 from plait.encoders import ENCODERS, set_trainable
 from plait.encoders.tabular_raw import RawTabular
@@ -28,9 +28,16 @@ from plait.fusion.raw import RawFusion
 from plait.heads import PredictHead, SplitHead, TreeHead
 from plait.model import MultimodalModel
 from plait.processors import TabularProcessor
-from plait.processors.tabular import as_date, as_number, is_missing
 from plait.recipe import InputRecipe, Recipe, TaskRecipe
 from plait.tasks import Classification, Multilabel, Regression, Targets, Task, guess_task
+from plait.values import (
+    as_date,
+    as_number,
+    as_text,
+    date_form,
+    is_missing,
+    number_form,
+)
 
 BOOSTED = "boosted"  # the fusion that is no network: trees on what frozen encoders say
 WIDE = 128  # columns from which attention over columns is left out: its cost grows with their square
@@ -65,8 +72,10 @@ def name_folders(recipe: Recipe) -> Recipe:
     return recipe.updated({"inputs": {name: {"encoder": f"hf:{folder}"} for name, folder in folders.items()}})
 
 
-def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray) -> dict[str, InputSpec]:
+def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray, schema: Schema) -> dict[str, InputSpec]:
     """Fit the processors on training rows. Number, category and date columns become one input, `tabular`.
+
+    The schema says how numbers and dates are written.
 
     Raises:
         RecipeError: an encoder or option is unknown.
@@ -81,36 +90,59 @@ def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray) -> dict[str, In
     columns = {kind: [n for n, s in recipe.inputs.items() if s.modality == kind] for kind in TABULAR}
     if any(columns.values()):
         names = [name for kind in TABULAR for name in columns[kind]]
-        processor = _tabular_processor(recipe, columns, table, rows)
+        forms = {name: schema[name].form or {} for name in names if name in schema and schema[name].form}
+        processor = _tabular_processor(recipe, columns, table, rows, forms)
         specs[tabular_name(recipe)] = InputSpec(tuple(names), processor, "tabular")
     return specs
 
 
 def _tabular_processor(
-    recipe: Recipe, columns: Mapping[str, list[str]], table: Table, rows: np.ndarray
+    recipe: Recipe,
+    columns: Mapping[str, list[str]],
+    table: Table,
+    rows: np.ndarray,
+    forms: Mapping[str, Mapping[str, str]],
 ) -> TabularProcessor:
     cells = {name: table.cells(name, rows) for names in columns.values() for name in names}
-    options = chosen_options(TabularProcessor.fit, recipe.tabular.options)
+    options = chosen_options("tabular", TabularProcessor.fit, recipe.tabular.options)
     try:
         return TabularProcessor.fit(
-            cells, numbers=columns["number"], dates=columns["date"], categories=columns["category"], **options
+            cells,
+            numbers=columns["number"],
+            dates=columns["date"],
+            categories=columns["category"],
+            forms=forms,
+            untyped=table.untyped,
+            lenient=recipe.data.on_error != "refuse",
+            **options,
         )
     except DataError:
-        _name_bad_cell(columns, cells, table, rows)
+        _name_bad_cell(columns, cells, table, rows, forms)
         raise
 
 
 def _name_bad_cell(
-    columns: Mapping[str, list[str]], cells: Mapping[str, list[Any]], table: Table, rows: np.ndarray
+    columns: Mapping[str, list[str]],
+    cells: Mapping[str, list[Any]],
+    table: Table,
+    rows: np.ndarray,
+    forms: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Raise with the row of the first cell that is no number or date."""
-    for parse, names in ((as_number, columns["number"]), (as_date, columns["date"])):
+    parsers: tuple[tuple[Any, Any, list[str]], ...] = (
+        (as_number, number_form, columns["number"]),
+        (as_date, date_form, columns["date"]),
+    )
+    for parse, form, names in parsers:
         for name in names:
             for row, value in zip(rows, cells[name], strict=True):
                 try:
-                    parse(name, value)
+                    parse(name, value, form(forms.get(name)))
                 except DataError as error:
-                    advice = f"or say what the column is with --type {name}=text (or category)"
+                    advice = (
+                        f"or say what the column is with --type {name}=text (or category), or leave such cells out "
+                        "with --on-error missing (skip leaves out their rows)"
+                    )
                     raise DataError(f"{table.source}: row {row + 1}: {error}, {advice}") from error
 
 
@@ -136,28 +168,38 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
         assert spec.target is not None  # check_task_options has seen to it
         if spec.target not in table:
             raise DataError(f"{table.source}: there is no column {spec.target!r}{nearest(spec.target, table.columns)}")
-        tasks[spec.target], reasons[spec.target] = _fitted_task(spec, table, rows)
+        tasks[spec.target], reasons[spec.target] = _fitted_task(
+            spec, table, rows, recipe.data.decimal, recipe.data.on_error != "refuse"
+        )
     return Targets(tasks, {str(spec.target): spec.weight for spec in recipe.task}), reasons
 
 
-def _fitted_task(spec: TaskRecipe, table: Table, rows: np.ndarray) -> tuple[Task, str]:
+def _fitted_task(
+    spec: TaskRecipe, table: Table, rows: np.ndarray, decimal: str | None, lenient: bool
+) -> tuple[Task, str]:
     assert spec.target is not None
     values = [value for value in table.cells(spec.target, rows) if not is_missing(value)]
-    distinct = len({str(value) for value in values})
+    distinct = len({as_text(value) for value in values})
     if distinct < 2 and len(rows) < len(table) and len(table.codes(spec.target)[1]) > 1:
         raise DataError(
             f"target {spec.target!r}: the {len(rows)} training rows hold {distinct} of its values; "
             "keep more of the rows for training (--val, --test), or add rows"
         )
-    kind, reason = guess_task(spec.target, values, distinct)
+    forms = Forms.of(values, decimal)
+    form = forms.written("number")
+    kind, reason = guess_task(spec.target, values, distinct, number_form(form))
+    if spec.target in table.categorical and kind == "regression":
+        kind, reason = "classification", f"its type is category, {distinct:,} of them"
+    if kind == "classification" and forms.number.hint:
+        reason += f" ({forms.number.hint})"
     if spec.type is not None:
         kind, reason = spec.type, "as you said"
     balanced = spec.class_weights == "balanced"
     if kind == "classification":
-        return Classification.fit(values, balanced, spec.label_smoothing, spec.top_classes), reason
+        return Classification.fit(values, balanced, spec.label_smoothing, spec.top_classes, table.untyped), reason
     if kind == "multilabel":
         return Multilabel.fit(values, balanced), reason
-    return Regression.fit(values, spec.target), reason
+    return Regression.fit(values, spec.target, form, lenient), reason
 
 
 def build_model(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from plait.build_pairs import sides_of
-from plait.constructing import construct
+from plait.constructing import checked_options, construct
 from plait.data.batches import InputSpec
 from plait.data.paths import resolve_media
 from plait.data.schema import split_cell
@@ -24,8 +24,8 @@ from plait.encoders.words import Words
 from plait.errors import DataError, RecipeError, unknown
 from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor, WordsProcessor
 from plait.processors.image import picture_size
-from plait.processors.tabular import is_missing
 from plait.recipe import InputRecipe, Recipe
+from plait.values import as_text, is_missing
 
 SCRATCH: dict[str, Callable[..., Any]] = {
     "text": TextProcessor.train,
@@ -56,11 +56,11 @@ def make_column_processor(recipe: Recipe, name: str, table: Table, rows: np.ndar
     if family == WORDS:
         return _words_processor(recipe, column)
     maker = _maker(family, str(column.modality), variant)
-    options = chosen_options(maker, column.options)
+    options = chosen_options(f"inputs.{name}", maker, column.options)
     if family != "scratch":
         return maker(_local(family, variant), **options)
     if column.modality == "text":
-        return maker((str(value) for value in table.iterate(name, rows) if not is_missing(value)), **options)
+        return maker((as_text(value) for value in table.iterate(name, rows) if not is_missing(value)), **options)
     size = options.pop("size", None) or _usual_size(recipe, name, table, rows)
     return maker(size, **options)
 
@@ -76,7 +76,7 @@ def _words_processor(recipe: Recipe, column: InputRecipe) -> WordsProcessor:
     modalities = sides_of(recipe)[1]
     places = [name for name in modalities if not (name in recipe.inputs and recipe.inputs[name].encoder == WORDS)]
     images = [name for name in places if modalities[name] == "image"]
-    options = chosen_options(WordsProcessor, column.options)
+    options = chosen_options("inputs", WordsProcessor, column.options)
     image = images[0] if images else None
     return WordsProcessor(tokenizer.backend_tokenizer.to_str(), places, image, **options)
 
@@ -221,7 +221,11 @@ def processor_options(
     return [name for name in names if name not in given_by_us]
 
 
-def chosen_options(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a processor takes; the others are the encoder's."""
+def chosen_options(where: str, function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a processor takes; the others are the encoder's.
+
+    Raises:
+        RecipeError: one is of another type, or out of range.
+    """
     takes = inspect.signature(function).parameters
-    return {key: value for key, value in options.items() if key in takes}
+    return checked_options(where, function, {key: value for key, value in options.items() if key in takes})

@@ -25,23 +25,12 @@ ONLY_WITH = {"hardness": "info_nce", "margin": "triplet"}
 
 
 def check_task_options(recipe: Recipe) -> None:
-    """Refuse options of a task that would do nothing.
+    """Refuse tasks that contradict themselves or each other.
 
     Raises:
-        RecipeError: an option belongs to another type of task, a target is absent or too much, or a task about pairs
-            is not alone.
+        RecipeError: a target is absent or too much, or a task about pairs is not alone.
     """
     for task in recipe.task:
-        kinds = [task.type] if task.type else ["classification", "multilabel", "regression"]
-        known = set().union({"target", "type"}, *(OPTIONS[kind] for kind in kinds))
-        for name in sorted(task.model_fields_set - known):
-            if getattr(task, name) != type(task).model_fields[name].default:
-                owners = ", ".join(kind for kind, options in OPTIONS.items() if name in options)
-                raise RecipeError(f"task.{name} belongs to {owners}, and the task is {' or '.join(kinds)}")
-        for name, loss in ONLY_WITH.items():
-            changed = getattr(task, name) != type(task).model_fields[name].default
-            if task.type == "retrieval" and changed and task.loss != loss:
-                raise RecipeError(f"task.{name} belongs to task.loss={loss}, and the loss is {task.loss}")
         if task.type == "retrieval" and task.target is not None:
             raise RecipeError(
                 f"retrieval has no target, it learns what stands in one row; leave {task.target!r} out, or predict it "
@@ -64,8 +53,6 @@ def _check_pairs(recipe: Recipe, task: TaskRecipe) -> None:
             f"fusion.method={recipe.fusion.method}: in retrieval every input gets a vector of its own and nothing is "
             "fused; leave the method out, or train a matching task"
         )
-    if task.type == "retrieval" and recipe.head.model_fields_set:
-        raise RecipeError("head: retrieval has none; the projections are fusion.hidden and fusion.dropout")
     if task.type == "matching" and recipe.fusion.method == "boosted":
         raise RecipeError("fusion.method=boosted predicts columns; a matching task needs another fusion")
 

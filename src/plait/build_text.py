@@ -24,23 +24,15 @@ PROMPT = "prompt"  # the fusion that leaves the fusing to a language model
 
 
 def check_text(recipe: Recipe) -> None:
-    """Refuse options that do nothing where texts are written.
-
-    The sections `decoder` and `generation` may stand in a recipe of another task, which does not read them: so one
-    line of a recipe turns answers that are written into answers that are chosen.
+    """Refuse what contradicts a task that writes texts.
 
     Raises:
         RecipeError: one is set.
     """
     if recipe.text is None:
-        for name in ("scheduled_sampling", "self_critical"):
-            if getattr(recipe.train, name):
-                raise RecipeError(f"train.{name} belongs to task.type=generation")
         return
     if len(recipe.task) > 1:
         raise RecipeError("generation is a run's only task; train the others in a run of their own")
-    if recipe.head.model_fields_set:
-        raise RecipeError("head: a run that writes texts has a decoder in its place; set decoder.dropout and its like")
     for name in ("auxiliary", "gradient_modulation", "gradient_blending"):
         if getattr(recipe.train, name):
             raise RecipeError(
@@ -125,10 +117,6 @@ def build_writer(
     if spec.method not in DECODERS:
         known = [*DECODERS, PACKAGED, "hf:NAME"]
         raise RecipeError(f"decoder.method: {unknown('decoder', spec.method, known)}")
-    if spec.prompt:
-        raise RecipeError(
-            f"decoder.prompt: belongs to language models; {spec.method} has learned no words to ask it in"
-        )
     texts = task.texts
     shape: tuple[Any, ...] = (texts.vocab_size, texts.begin, texts.end, recipe.fusion.dim)
     options = {"max_length": texts.max_length, **spec.options}
@@ -139,7 +127,6 @@ def build_writer(
 def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any], saved: bool) -> LanguageModel:
     held, spec = task.language_model or {}, recipe.decoder
     model = load_model(_model_name(recipe), held["config"] if saved else None)
-    held["config"] = model.config.to_dict()
     options = spec.options
     asked = options.pop("projector", "mlp")
     words = model.get_input_embeddings().weight
@@ -157,6 +144,15 @@ def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any
     made: LanguageModel = construct("decoder", spec.method, LanguageModel, options, (), *given)
     made.weights = source
     return made
+
+
+def with_model_config(targets: Targets, model: Any) -> Targets:
+    """Targets that know the configuration of the language model that was loaded, so that a saved run needs no other."""
+    task = targets.text
+    if task is None or task.language_model is None:
+        return targets
+    config = model.head.decoder.model.config.to_dict()
+    return targets.with_task(task.target, task.with_language_model({**task.language_model, "config": config}))
 
 
 def _projector(asked: Any, in_dim: int, dim: int, scale: float) -> Any:

@@ -1,10 +1,18 @@
-"""Call a class with a recipe's options; what it does not take is an error that names what it does."""
+"""Call a class with a recipe's options; what it does not take, or not so, is an error that says what it does."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from plait.errors import RecipeError, nearest
+
+MOST = 1_000_000  # of anything that is counted: a width, a vocabulary, pixels of a side
+LAYERS = 256
+NONE_AT_ALL = ("layers", "hidden", "depth", "tune_last", "frequencies")  # may be 0
+SHARES = ("dropout", "smoothing", "share")  # from 0 up to, not including, 1
 
 
 def construct(
@@ -16,7 +24,11 @@ def construct(
     *arguments: Any,
     **more: Any,
 ) -> Any:
-    """Call a class with a recipe's options; an option that neither it nor its processor (`used`) takes is an error."""
+    """Call a class with a recipe's options; an option that neither it nor its processor (`used`) takes is an error.
+
+    Raises:
+        RecipeError: an option is unknown, of another type, or out of range.
+    """
     takes = [key for key in list(inspect.signature(make).parameters)[len(arguments) :] if key not in more]
     for key in options:
         if key not in takes and key not in used:
@@ -24,7 +36,54 @@ def construct(
             raise RecipeError(
                 f"{where}: {name} has no option {key!r}{nearest(key, known) or '.'} Known: {', '.join(known)}"
             )
+    given = checked_options(where, make, {key: value for key, value in options.items() if key in takes})
     try:
-        return make(*arguments, **{key: value for key, value in options.items() if key in takes}, **more)
-    except (TypeError, ValueError, KeyError) as error:
-        raise RecipeError(f"{where}: {name} can't be built ({error})") from error
+        return make(*arguments, **given, **more)
+    except (TypeError, ValueError, KeyError, ArithmeticError, MemoryError, RuntimeError) as error:
+        raise RecipeError(f"{where}: {name} can't be built ({str(error).splitlines()[0][:200]})") from error
+
+
+def checked_options(where: str, make: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options in the types that a function names for them, and within bounds.
+
+    Raises:
+        RecipeError: one is of another type, or out of range.
+
+    >>> def make(heads: int = 4, dropout: float = 0.1): ...
+    >>> checked_options("fusion", make, {"dropout": 0})
+    {'dropout': 0.0}
+    >>> checked_options("fusion", make, {"heads": 0})
+    Traceback (most recent call last):
+        ...
+    plait.errors.RecipeError: fusion.heads: expected a whole number from 1 to 1,000,000, got 0
+    """
+    hints = _hints(make)
+    return {key: _checked(f"{where}.{key}", key, hints.get(key, Any), value) for key, value in options.items()}
+
+
+def _checked(path: str, name: str, hint: Any, value: Any) -> Any:
+    try:
+        value = TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True)).validate_python(
+            value
+        )
+    except ValidationError as error:
+        wanted = error.errors()[0]["msg"].removeprefix("Input should be ").split(", unable to parse")[0]
+        raise RecipeError(f"{path}: expected {wanted}, got {value!r}"[:300]) from error
+    if isinstance(value, int) and not isinstance(value, bool):
+        low, high = (0 if name in NONE_AT_ALL else 1), (LAYERS if name in ("layers", "depth") else MOST)
+        if not low <= value <= high:
+            raise RecipeError(f"{path}: expected a whole number from {low} to {high:,}, got {value}")
+    if isinstance(value, float) and name.endswith(SHARES) and not 0 <= value < 1:
+        raise RecipeError(f"{path}: expected a share from 0 up to, not including, 1, got {value:g}")
+    return value
+
+
+@functools.cache
+def _hints(make: Any) -> dict[str, Any]:
+    """The types that a class or function names for its options; of a partial those of what it calls."""
+    while isinstance(make, functools.partial):
+        make = make.func
+    try:
+        return get_type_hints(make.__init__ if inspect.isclass(make) else make)
+    except (NameError, TypeError):  # a type that is only there for a checker
+        return {}

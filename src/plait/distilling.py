@@ -20,6 +20,7 @@ from plait.tasks import Classification, Generation, Multilabel, Targets
 from plait.tasks.generation import CODE
 from plait.training.checkpoint import load_state, load_tensors
 from plait.types import Batch, Fused, Tokens
+from plait.values import as_text
 
 KINDS = ("classification", "multilabel", "regression", "generation")
 
@@ -144,11 +145,13 @@ def _words_of(task: Any) -> Any:
     """What a task's raw predictions are about, in order."""
     if isinstance(task, Generation):
         return task.texts.tokenizer.to_str(), task.texts.end
-    return task.classes if isinstance(task, Classification | Multilabel) else (task.mean, task.std)
+    if isinstance(task, Classification | Multilabel):
+        return [as_text(name) for name in task.classes]  # integers of a frame are texts in an older run
+    return task.mean, task.std
 
 
-def adopt_tokens(folder: str, targets: Targets) -> None:
-    """Let a student that writes use its teacher's tokens, so that they speak of the same ones.
+def adopt_tokens(folder: str, targets: Targets) -> Targets:
+    """Targets in which a student that writes uses its teacher's tokens, so that they speak of the same ones.
 
     Raises:
         RunError: there is no such run.
@@ -157,4 +160,6 @@ def adopt_tokens(folder: str, targets: Targets) -> None:
     new, old = targets.text, teacher.text
     if new is not None and old is not None and new.language_model is None:
         length = min(new.texts.max_length, old.texts.max_length)
-        new.texts = TargetText(**{**old.texts.to_json(), "max_length": length})
+        texts = TargetText(**{**old.texts.to_json(), "max_length": length})
+        return targets.with_task(new.target, new.with_texts(texts))
+    return targets

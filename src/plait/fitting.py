@@ -1,7 +1,7 @@
 """From a table and a recipe to everything that a training run needs, and what it leaves behind."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 
 from plait.build import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.build_pairs import describe, sides_of
-from plait.build_text import prompted
+from plait.build_text import prompted, with_model_config
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan, padded_share
 from plait.data.schema import GROUP, Schema, infer_schema
@@ -22,11 +22,12 @@ from plait.frozen import FrozenInputs
 from plait.model import MultimodalModel
 from plait.objective import check_remedies
 from plait.opening import NO_VAL, make_source
-from plait.processors.tabular import as_number, is_missing
 from plait.recipe import Recipe
 from plait.starting import adopt_processors, load_weights
 from plait.tasks import Classification, Matching, Targets, draw_matches
 from plait.training.loop import Metric
+from plait.unread import settle
+from plait.values import as_number, is_missing
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
@@ -58,8 +59,19 @@ class Prepared:
     problems: list[dict[str, Any]] = field(default_factory=list)
 
 
-def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table | None = None) -> Prepared:
+def prepare(
+    recipe: Recipe,
+    table: Table,
+    val: Table | None = None,
+    test: Table | None = None,
+    typed: Collection[str] = (),
+) -> Prepared:
     """Type the columns, split the rows, fit processors and tasks, build the model.
+
+    Args:
+        recipe: what is asked.
+        table, val, test: the rows.
+        typed: dotted names of settings that were typed for this run; those that nothing reads are refused.
 
     Raises:
         DataError, RecipeError: something does not fit; nothing has been trained yet.
@@ -71,28 +83,35 @@ def prepare(recipe: Recipe, table: Table, val: Table | None = None, test: Table 
     if pair_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {pair_group(recipe)}: rows that share it stay on one side (--group names another)")
     targets, reasons = build_targets(recipe, table, rows["train"])
+    recipe, unread = settle(recipe, {name: task.kind for name, task in targets.tasks.items()}, typed)
+    notes += unread
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
     notes += [] if targets.pairs is None else [describe(targets.pairs)]
-    inputs = build_inputs(recipe, table, rows["train"])
+    inputs = build_inputs(recipe, table, rows["train"], schema)
     if recipe.train.start is not None:
-        inputs = adopt_processors(recipe.train.start, inputs, targets)
+        inputs, targets = adopt_processors(recipe.train.start, inputs, targets)
     if recipe.train.teacher is not None:
         if recipe.fusion.method == BOOSTED:
             raise RecipeError("train.teacher: trees learn from the truth alone; leave it out, or name another fusion")
-        adopt_tokens(recipe.train.teacher, targets)
+        targets = adopt_tokens(recipe.train.teacher, targets)
     cache = Cache(int(recipe.train.cache_mb * 1e6))
-    source = make_source(recipe, table, inputs, targets, cache)
+
+    def sourced(rows: Table) -> TableSource:
+        problems: list[str] | None = [] if recipe.data.on_error == "missing" else None
+        return make_source(recipe, rows, inputs, targets, cache, problems, recipe.data.on_error != "refuse")
+
+    source = sourced(table)
     parts = {name: Part(source, chosen) for name, chosen in rows.items()}
     for name, other in (("val", val), ("test", test)):
         if other is not None:
-            other_source = make_source(recipe, other, inputs, targets, cache)
-            parts[name] = Part(other_source, np.arange(len(other)))
+            parts[name] = Part(sourced(other), np.arange(len(other)))
     parts = {name: part if name == "train" else with_drawn(recipe, part, targets) for name, part in parts.items()}
     problems = []
     for name, part in parts.items():
         problems += _drop_unusable(recipe, name, part, targets, notes)
     torch.manual_seed(recipe.train.seed)
     model = build_model(recipe, inputs, targets)
+    targets = with_model_config(targets, model)
     if recipe.train.start is not None:
         notes.append(load_weights(recipe.train.start, model))
     check_remedies(recipe.train, model, has_val="val" in parts)
@@ -146,7 +165,7 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
             roles[column] = role
     said = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
     roles = {name: role for name, role in roles.items() if name not in said}
-    return infer_schema(table, {**recipe.data.types, **said}, roles)
+    return infer_schema(table, {**recipe.data.types, **said}, roles, recipe.data.decimal)
 
 
 def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
@@ -155,7 +174,7 @@ def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
     if not isinstance(task, Matching) or not task.drawn or task.column in source.table:
         return part
     table = draw_matches(source.table.take(part.rows), task, recipe.train.seed)
-    drawn = make_source(recipe, table, source.inputs, targets, source.cache, source.problems)
+    drawn = make_source(recipe, table, source.inputs, targets, source.cache, source.problems, True)
     return Part(drawn, np.arange(len(table)))
 
 
@@ -220,6 +239,8 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
 
 def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
     """Codes of the first target, where it is a category to stratify by."""
+    if not recipe.task:  # a check before anything is chosen
+        return None
     task = recipe.task[0]
     if task.target is None or task.target not in table:
         return None
@@ -291,9 +312,12 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
 
     Above `limit` rows a part, pictures are checked on evenly spaced rows; `plait check` looks at all.
 
+    Cells that count as missing (`on_error=missing`) are named in the run's problems.
+
     Raises:
         DataError: a cell can't be used and the recipe says `refuse`.
     """
+    known: dict[int, int] = {}
     for name, part in prepared.parts.items():
         step = max(1, -(-len(part.rows) // limit))
         bad_rows: set[int] = set()
@@ -302,10 +326,17 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
                 part.source.batch(rows)
             except DataError as error:
                 if prepared.recipe.data.on_error == "refuse":
-                    raise DataError(f"{error}, or leave such rows out with --on-error skip") from error
+                    raise DataError(
+                        f"{error}, or leave such rows out with --on-error skip (such cells: missing)"
+                    ) from error
                 found = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
                 prepared.problems += found
                 bad_rows |= {problem["row"] - 1 for problem in found}
+        told = list(part.source.problems or [])[known.get(id(part.source), 0) :]  # parts may share a source
+        known[id(part.source)] = len(part.source.problems or [])
+        prepared.problems += [{"part": name, "problem": problem} for problem in told]
+        if told:
+            prepared.notes.append(f"{name}: {len(told):,} cells can't be used and count as missing, such as {told[0]}")
         if bad_rows:
             part.rows = part.rows[~np.isin(part.rows, list(bad_rows))]
             prepared.notes.append(f"{name}: {len(bad_rows)} rows with unusable cells are left out")

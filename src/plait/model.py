@@ -1,5 +1,6 @@
 """Encoders, a fusion and a head as one model."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
@@ -45,6 +46,12 @@ class MultimodalModel(nn.Module):
         self.watch_masked = False  # in training, also say what each modality gives with the others taken away
         self.watch_alone = False  # auxiliary heads answer outside training too
         self.chunk = 0  # in training, values that an encoder holds activations of at once; 0 for all of a batch
+
+    def with_head(self, head: nn.Module) -> "MultimodalModel":
+        """The same encoders and fusion, and their weights, under another head; this model stays as it is."""
+        made = copy.copy(self)
+        made._modules = {**self._modules, "head": head}
+        return made
 
     @property
     def device(self) -> torch.device:

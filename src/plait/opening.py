@@ -12,9 +12,9 @@ from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.errors import DataError, unknown
 from plait.processors import WordsProcessor
-from plait.processors.tabular import is_missing
 from plait.recipe import Recipe
 from plait.tasks import Targets
+from plait.values import is_missing
 
 NO_VAL = "none"  # data.val: no row is kept for validation
 
@@ -35,7 +35,7 @@ def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[
     named = {k: v if v.startswith("hf:") else str(Path(v).expanduser().resolve()) for k, v in paths.items()}
     if files["train"] is None:
         raise DataError("which table? Give one to fit(), or set data.train in the recipe")
-    opened = {k: open_table(v) for k, v in files.items() if _names_table(k, v)}
+    opened = {k: open_table(v, recipe.data.delimiter) for k, v in files.items() if _names_table(k, v)}
     recipe = recipe.updated({"data": named}) if named else recipe
     return recipe, (opened["train"], opened.get("val"), opened.get("test"))
 
@@ -55,8 +55,9 @@ def open_parts(recipe: Recipe) -> tuple[Table, Table | None, Table | None]:
     if recipe.data.train is None:
         raise DataError("the recipe names no training table; set data.train")
     names = (recipe.data.val, recipe.data.test)
-    val, test = (open_table(name) if isinstance(name, str) and name != NO_VAL else None for name in names)
-    return open_table(recipe.data.train), val, test
+    mark = recipe.data.delimiter
+    val, test = (open_table(name, mark) if isinstance(name, str) and name != NO_VAL else None for name in names)
+    return open_table(recipe.data.train, mark), val, test
 
 
 def make_source(
@@ -66,14 +67,17 @@ def make_source(
     targets: Targets | None,
     cache: Cache | None = None,
     problems: list[str] | None = None,
+    lenient: bool = False,
 ) -> TableSource:
     """A table as a source of batches; with targets where the table has them. For `problems` see `TableSource`.
+
+    Where `lenient`, a cell that is no target counts as empty.
 
     Raises:
         DataError: a text has places for more or fewer values than its row has.
     """
     check_places(table, inputs)
-    encoded = {} if targets is None else targets.encode(table)
+    encoded = {} if targets is None else targets.encode(table, lenient)
     return TableSource(table, inputs, encoded, recipe.data.allow_outside, cache, problems)
 
 

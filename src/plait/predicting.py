@@ -11,12 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from plait.answering import OnError
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, unknown
 from plait.files import replacing
 from plait.predictor import Predictor
+from plait.tasks import unused
 from plait.zero_shot import classify, load_aligned
 
 
@@ -35,10 +37,12 @@ def predict_table(
     keep: Sequence[str],
     as_json: bool = False,
     problems: list[str] | None = None,
+    on_error: OnError = "refuse",
+    delimiter: str | None = None,
 ) -> int:
     """Answer every row, a part at a time; the file appears whole or not at all. Gives the number of rows.
 
-    Where `problems` is given, cells that can't be used count as missing and are named there.
+    Cells that can't be used are named in `problems`, where given; what becomes of their rows says `on_error`.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
@@ -46,7 +50,8 @@ def predict_table(
     """
     _writer_for(output, as_json)  # a wrong ending is said before a model loads
     predictor = Predictor.load(run, verbose=True)
-    return write_frames(partial(predictor.predict_frames, problems=problems), table, output, keep, as_json)
+    frames_of = partial(predictor.predict_frames, problems=problems, on_error=on_error)
+    return write_frames(frames_of, table, output, keep, as_json, delimiter)
 
 
 def write_frames(
@@ -55,6 +60,7 @@ def write_frames(
     output: Path | None,
     keep: Sequence[str],
     as_json: bool = False,
+    delimiter: str | None = None,
 ) -> int:
     """Write what is said of a table's rows, a part at a time. Gives the number of rows.
 
@@ -63,7 +69,7 @@ def write_frames(
         RunError: the output can't be written.
     """
     writer_of = _writer_for(output, as_json)
-    opened = open_table(table)
+    opened = open_table(table, delimiter)
     for name in keep:
         opened.column(name)
     count = 0
@@ -71,9 +77,11 @@ def write_frames(
         writer = writer_of(path)
         try:
             for frame in frames_of(opened):
-                rows = frame["row"].to_numpy() - 1
+                rows = frame.iloc[:, 0].to_numpy() - 1
                 for position, name in enumerate(dict.fromkeys(keep)):
-                    shown = f"{name}_given" if name in frame.columns else name  # such as the truth beside the answer
+                    shown = (
+                        unused(f"{name}_given", frame.columns) if name in frame.columns else name
+                    )  # the truth beside the answer
                     frame.insert(1 + position, shown, opened.cells(name, rows))
                 writer.write(frame)
                 count += len(frame)
@@ -147,9 +155,9 @@ def predict_row(run: Path, pairs: Sequence[str]) -> dict[str, Any]:
         values[name] = [value]
     if not values:
         raise DataError(f"--set: no values given; the model reads {', '.join(known)}")
-    table = Table(pa.table(values), None, "--set")
+    table = Table(pa.table(values), None, "--set", untyped=True)
     frame = next(predictor.predict_frames(table))
-    return {name: value for name, value in frame.iloc[0].to_dict().items() if name != "row"}
+    return dict(list(frame.iloc[0].to_dict().items())[1:])  # without the row's number
 
 
 @contextlib.contextmanager

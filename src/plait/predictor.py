@@ -1,6 +1,6 @@
 """Fit a table, predict a table: the library's front door, with scikit-learn's names."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -8,20 +8,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from plait import console, fitting
+from plait import fitting
 from plait.ablation import ModalityReport, Scorer, chosen_noises, modality_report, noise_curves
+from plait.answering import OnError, answer_array, answer_frame
 from plait.build import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
+from plait.data.readers import Openable
 from plait.data.schema import Schema
-from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.facts import Stopwatch
+from plait.finishing import draw, finish
 from plait.model import MultimodalModel
 from plait.opening import need_targets, open_given, source_for
-from plait.outcome import announce, write_predictions, write_problems
-from plait.recipe import Recipe
-from plait.report.run_report import write_report
+from plait.outcome import announce, write_problems
+from plait.recipe import Recipe, names_of
 from plait.run_folder import RunFolder, claimed_folder
 from plait.running import decide_precision, folder_of_run, recipe_to_train, train_run
 from plait.tasks import Retrieval, Targets
@@ -29,13 +30,14 @@ from plait.training.checkpoint import load_state, load_tensors, save_tensors
 from plait.training.devices import make_accelerator, pick_device
 from plait.training.evaluate import outputs_of
 from plait.training.randomness import own_randomness
+from plait.types import POOLED
 
 Frame: TypeAlias = pd.DataFrame
-TableLike: TypeAlias = str | Path | pd.DataFrame | Table
+TableLike: TypeAlias = Openable
+Name: TypeAlias = str | int  # of a column; frames may number theirs
 PREDICTION_BATCH = 256
 NOTHING_ASKED = "what should be predicted? Name a column with --target COLUMN, or say --task retrieval or matching"
 UNFITTED = "the predictor is not fitted; call fit() or Predictor.load()"
-MOST_ABLATED = 2000  # rows that a run's report looks at without each modality
 
 
 class Predictor:
@@ -72,11 +74,11 @@ class Predictor:
 
     def __init__(
         self,
-        target: str | Sequence[str] | None = None,
+        target: Name | Sequence[Name] | None = None,
         *,
         output: str | Path | None = None,
-        types: Mapping[str, str] | None = None,
-        inputs: Mapping[str, Any] | None = None,
+        types: Mapping[Any, str] | None = None,
+        inputs: Mapping[Any, Any] | None = None,
         task: Mapping[str, Any] | None = None,
         fusion: Mapping[str, Any] | str | None = None,
         head: Mapping[str, Any] | None = None,
@@ -87,7 +89,7 @@ class Predictor:
         generation: Mapping[str, Any] | None = None,
         verbose: bool = True,
     ) -> None:
-        targets = [target] if isinstance(target, str) else list(target or [])
+        targets = [target] if isinstance(target, str | int) else list(target or [])
         sections = {"inputs": inputs, "head": head, "data": data, "train": train, "tabular": tabular}
         named = {"fusion": fusion, "decoder": decoder}
         sections |= {name: {"method": given} if isinstance(given, str) else given for name, given in named.items()}
@@ -97,13 +99,24 @@ class Predictor:
             values.setdefault("data", {})["types"] = dict(types)
         values["task"] = [{**(task or {}), "target": name} for name in targets] or ([dict(task)] if task else [])
         self.recipe = Recipe.parse(values, "Predictor")
+        self.typed: Collection[str] = names_of(values)
         self.output = output
         self.verbose = verbose
 
     @classmethod
-    def from_recipe(cls, recipe: Recipe | str | Path, output: str | Path | None = None, verbose: bool = True) -> Self:
-        """A predictor of a whole recipe, given or read from YAML."""
+    def from_recipe(
+        cls,
+        recipe: Recipe | str | Path,
+        output: str | Path | None = None,
+        verbose: bool = True,
+        typed: Collection[str] = (),
+    ) -> Self:
+        """A predictor of a whole recipe, given or read from YAML.
+
+        Settings that nothing reads are left out with a line; those in `typed` (`fusion.rank`) are refused.
+        """
         made = cls(output=output, verbose=verbose)
+        made.typed = typed
         made.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
         return made
 
@@ -118,7 +131,7 @@ class Predictor:
         """Train, evaluate, and write the run folder.
 
         Args:
-            table: the rows; None for the recipe's own.
+            table: the rows: a path, a frame, dicts; None for the recipe's own.
             val, test: other tables to validate and test on; else the recipe's, else a tenth validates.
             resume: go on from the run folder's last checkpoint.
 
@@ -135,7 +148,7 @@ class Predictor:
         names = recipe.targets or [str(recipe.task[0].type)]
         main = accelerator.is_main_process
         recipe = recipe_to_train(recipe, self.output, resume, self.verbose)
-        prepared = fitting.prepare(recipe, *tables)
+        prepared = fitting.prepare(recipe, *tables, typed=() if resume else self.typed)
         prepared.model.to(accelerator.device)
         with accelerator.main_process_first():  # the others find what the first has stored
             fitting.encode_frozen(prepared, self.verbose and main)
@@ -155,14 +168,24 @@ class Predictor:
             watch.lap("training")
             self.metrics_ = {}
             if main:
-                self._finish(prepared, history, watch)
+                outputs, modalities = self._outputs, self._modalities
+                self.metrics_ = finish(prepared, folder, history, watch, outputs, modalities, self.verbose)
             accelerator.wait_for_everyone()
         return self
 
-    def predict(self, table: TableLike) -> np.ndarray | Frame:
-        """The answer to each row: `[N]`, or a frame with a column a target where there are several."""
-        answers = {n: self.targets_.tasks[n].answers(p) for n, p in self._predictions(table).items()}
-        return np.array(next(iter(answers.values()))) if len(answers) == 1 else pd.DataFrame(answers)
+    def predict(self, table: TableLike, on_error: OnError = "refuse") -> np.ndarray | Frame:
+        """The answer to each row: `[N]`, or a frame with a column a target where there are several.
+
+        Args:
+            table: the rows.
+            on_error: a cell that can't be used is refused; or its row gets no answer (`skip`: None), or the cell counts
+                as missing.
+        """
+        source = self._source(table, None, None if on_error == "refuse" else [])
+        found = self._predictions(source)
+        skipped = source.unusable if on_error == "skip" else ()
+        answers = {n: answer_array(self.targets_.tasks[n].answers(p), skipped) for n, p in found.items()}
+        return next(iter(answers.values())) if len(answers) == 1 else pd.DataFrame(answers)
 
     def predict_proba(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
         """`[N, C]` probabilities in the order of `classes_`; a dict of them where there are several targets.
@@ -173,21 +196,27 @@ class Predictor:
         for name, task in self.targets_.tasks.items():
             if task.kind in ("regression", "retrieval", "generation"):
                 raise RecipeError(f"{name!r} is a {task.kind} target and has no probabilities; use predict")
-        found = self._predictions(table)
+        found = self._predictions(self._source(table, None))
         return next(iter(found.values())) if len(found) == 1 else found
 
     def predict_frames(
-        self, table: TableLike, rows: int = 16_384, problems: list[str] | None = None
+        self,
+        table: TableLike,
+        rows: int = 16_384,
+        problems: list[str] | None = None,
+        on_error: OnError = "refuse",
     ) -> Iterator[Frame]:
         """Answers and probabilities as frames of up to so many rows, so that a long table never stands in memory.
 
-        Where `problems` is given, cells that can't be used count as missing and are named there.
+        The first column is the row's number. Cells that can't be used are named in `problems`, where given; what
+        becomes of their rows says `on_error`, as in `predict`.
         """
-        source = self._source(table, None, problems)
+        told = problems if problems is not None else []
+        source = self._source(table, None, None if on_error == "refuse" else told)
         for start in range(0, len(source), rows):
             chosen = np.arange(start, min(start + rows, len(source)))
             found = self.targets_.predictions(self._outputs(source, chosen))
-            yield pd.DataFrame({"row": chosen + 1, **self.targets_.columns(found)})
+            yield answer_frame(self.targets_, found, chosen, source.unusable if on_error == "skip" else ())
 
     def evaluate(self, table: TableLike, metrics: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics over the rows of a table that has the target; all that fit, or the named ones.
@@ -215,7 +244,7 @@ class Predictor:
             table: rows with the target.
             curves: also as a growing share of the rows lacks each modality.
             noises: also as its values get worse: `blur jpeg typos word_drop number_noise`, or `all`.
-            rows: score so many rows at most, evenly spaced; None for all.
+            rows: score so many rows at most, drawn at random by the run's seed; None for all.
 
         Raises:
             RecipeError: a noise is unknown, or fits no modality; or nothing is predicted from several.
@@ -224,7 +253,7 @@ class Predictor:
             raise RecipeError("in retrieval each input has a vector of its own; there is no answer that several share")
         source = self._scored_source(table)
         chosen_noises(noises, {name: spec.modality for name, spec in self.inputs_.items()})
-        chosen = np.arange(len(source))[:: 1 if rows is None else max(1, -(-len(source) // rows))]
+        chosen = draw(np.arange(len(source)), rows, self.recipe_.train.seed)
         self._frozen.attach(source, chosen)
         return self._modalities(source, chosen, curves, noises)
 
@@ -232,7 +261,10 @@ class Predictor:
         self, source: TableSource, rows: np.ndarray, curves: bool = False, noises: Sequence[str] = ()
     ) -> ModalityReport:
         truth = {name: values.numpy()[rows] for name, values in source.targets.items()}
-        scorer = Scorer(self.model_, self.targets_, truth, self._metric, self._plan(source, rows), *self._running)
+        group = self.recipe_.data.group
+        groups = source.table.codes(group)[0][rows] if group is not None and group in source.table else None
+        plan = self._plan(source, rows)
+        scorer = Scorer(self.model_, self.targets_, truth, self._metric, plan, *self._running, groups=groups)
         report = modality_report(scorer, source, list(self.inputs_), curves=curves)
         noise = noise_curves(scorer, source, noises, whole=report.all)
         for one in report.modalities:
@@ -249,7 +281,7 @@ class Predictor:
         source = self._source(table, None)
         outputs = self._outputs(source, np.arange(len(source)))
         if not self.is_retrieval:
-            return outputs["pooled"].numpy()
+            return outputs[POOLED].numpy()
         vectors = self.targets_.predictions(outputs)[self.targets_.names[0]]
         vectors = np.where((vectors == 0).all(axis=2, keepdims=True), np.nan, vectors)
         return {name: vectors[:, side] for side, name in enumerate(self.inputs_)}
@@ -314,36 +346,6 @@ class Predictor:
         made.model_.to(pick_device(device))
         return made
 
-    # The steps of `fit`, in order.
-
-    def _finish(self, prepared: fitting.Prepared, progress: Any, watch: Stopwatch) -> None:
-        """Score the best weights, and write what a reader of the run folder looks for."""
-        assert self.run_ is not None
-        self.model_.eval()
-        save_tensors(self.model_.state_dict(), self.run_.weights)
-        scored: dict[str, Any] = {}
-        for name in ("val", "test"):
-            if name in prepared.parts:
-                part = prepared.parts[name]
-                outputs = self._outputs(part.source, part.rows, fitting.plan_for(prepared, name, shuffle=False))
-                found = self.targets_.predictions(outputs)
-                self.metrics_[name] = self.targets_.metrics(found, part.truth())
-                scored[name] = (part, outputs, found)
-        shown = "test" if "test" in scored else "val"
-        modalities = None
-        if shown in scored and len(self.inputs_) > 1 and not self.is_retrieval:
-            part = scored[shown][0]
-            modalities = self._modalities(part.source, part.rows[: MOST_ABLATED // (10 if self.targets_.text else 1)])
-            self.run_.write_json("modalities.json", modalities.to_json())
-        watch.lap("evaluation")
-        self.run_.write_json("metrics.json", self.metrics_)
-        write_predictions(self.run_, self.targets_, scored)
-        write_report(self.run_, prepared, progress, self.metrics_, scored, watch.seconds, modalities)
-        if self.verbose:
-            for name, values in self.metrics_.items():
-                console.say(f"{name}: " + "  ".join(f"{key} {console.number(value)}" for key, value in values.items()))
-            console.say(f"report: {self.run_.path / 'report.html'}")
-
     # What prediction shares.
 
     def _adopt(
@@ -373,8 +375,7 @@ class Predictor:
         source = need_targets(self._source(table, self.targets_), self.targets_)
         return fitting.with_drawn(self.recipe_, fitting.Part(source, np.arange(len(source))), self.targets_).source
 
-    def _predictions(self, table: TableLike) -> dict[str, np.ndarray]:
-        source = self._source(table, None)
+    def _predictions(self, source: TableSource) -> dict[str, np.ndarray]:
         return self.targets_.predictions(self._outputs(source, np.arange(len(source))))
 
     def _outputs(self, source: TableSource, rows: np.ndarray, plan: BatchPlan | None = None) -> dict[str, torch.Tensor]:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from annotated_types import Ge, Gt, Lt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from plait.errors import RecipeError, nearest
 from plait.generation.settings import GenerationSettings
@@ -16,16 +16,24 @@ Modality = Literal["text", "image", "number", "category", "date"]
 Part = Annotated[float, Gt(0), Lt(1)]
 
 
+def _column_name(value: Any) -> Any:
+    """Columns of frames may be named by numbers; here they are texts, as in the table."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+ColumnName = Annotated[str, BeforeValidator(_column_name)]
+
+
 class Strict(BaseModel):
     """A section whose keys are all known."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
 
 class Open(BaseModel):
     """A section that hands its other keys to the class that it names."""
 
-    model_config = ConfigDict(extra="allow", validate_assignment=True)
+    model_config = ConfigDict(extra="allow", validate_assignment=True, allow_inf_nan=False)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -39,18 +47,22 @@ class DataRecipe(Strict):
     `val` and `test` are a share of the training table's rows or a file; `val: none` validates on nothing. `split`
     names a column that says train, val or test. `group` names a column whose equal cells never sit on both sides.
     `repeat` names a column that says how often a training row is seen in an epoch (0 for never; empty for once).
-    `types` overrides what a column is. `on_error`: refuse to train where a cell can't be used, or skip its row.
+    `types` overrides what a column is. `on_error`: refuse to train where a cell can't be used, skip its row, or count
+    the cell as missing. `delimiter` cuts the lines of CSV files, and `decimal` stands before the fraction of their
+    numbers; both are looked for where nothing is said.
     """
 
     train: str | None = None
     val: Part | str | None = None
     test: Part | str | None = None
-    split: str | None = None
-    group: str | None = None
-    repeat: str | None = None
+    split: ColumnName | None = None
+    group: ColumnName | None = None
+    repeat: ColumnName | None = None
     stratify: bool = True
-    types: dict[str, str] = Field(default_factory=dict)
-    on_error: Literal["refuse", "skip"] = "refuse"
+    types: dict[ColumnName, str] = Field(default_factory=dict)
+    on_error: Literal["refuse", "skip", "missing"] = "refuse"
+    delimiter: str | None = None
+    decimal: Literal[".", ","] | None = None
     allow_outside: bool = False
 
 
@@ -83,7 +95,7 @@ class TaskRecipe(Strict):
     answers, `answer_types` one by which answers are scored apart.
     """
 
-    target: str | None = None
+    target: ColumnName | None = None
     type: Literal["classification", "multilabel", "regression", "matching", "retrieval", "generation"] | None = None
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
@@ -95,24 +107,24 @@ class TaskRecipe(Strict):
     hardness: Annotated[float, Ge(0)] = 0.0
     margin: Annotated[float, Ge(0)] = 0.2
     top_classes: Annotated[int, Ge(2)] | None = None
-    max_length: Annotated[int, Ge(2)] = 64
+    max_length: Annotated[int, Ge(2), Le(100_000)] = 64
     texts: Literal["auto", "answers", "captions"] = "auto"
-    references: str | None = None
-    answer_types: str | None = None
+    references: ColumnName | None = None
+    answer_types: ColumnName | None = None
 
 
 class FusionRecipe(Open):
     """How modalities meet. Other keys go to the method."""
 
     method: str = "concat"
-    dim: Annotated[int, Ge(1)] = 256
+    dim: Annotated[int, Ge(1), Le(65_536)] = 256
     absent_token: bool = False
 
 
 class HeadRecipe(Strict):
     """The predictor on top: width of its hidden layer (0 for none), and dropout."""
 
-    hidden: Annotated[int, Ge(0)] = 128
+    hidden: Annotated[int, Ge(0), Le(1_000_000)] = 128
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
 
 
@@ -124,7 +136,7 @@ class DecoderRecipe(Open):
     """
 
     method: str = "transformer"
-    vocab_size: Annotated[int, Ge(1)] = 4000
+    vocab_size: Annotated[int, Ge(1), Le(1_000_000)] = 4000
     lowercase: bool = True
     prompt: str | None = None
 
@@ -133,7 +145,7 @@ class Recipe(Strict):
     """A whole run. `resolved` is written by plait: versions, hashes, what `auto` became."""
 
     data: DataRecipe = Field(default_factory=DataRecipe)
-    inputs: dict[str, InputRecipe] = Field(default_factory=dict)
+    inputs: dict[ColumnName, InputRecipe] = Field(default_factory=dict)
     tabular: TabularRecipe = Field(default_factory=TabularRecipe)
     task: list[TaskRecipe] = Field(default_factory=list)
     fusion: FusionRecipe = Field(default_factory=FusionRecipe)
@@ -250,6 +262,21 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
             value = {key: value}
         merged = _merged(merged, _spread_task(value, merged))
     return merged
+
+
+def names_of(values: Mapping[str, Any]) -> set[str]:
+    """The dotted names of nested values; those of every task of a list begin with `task`.
+
+    >>> sorted(names_of({"fusion": {"method": "mlb", "rank": 8}, "task": [{"target": "y"}]}))
+    ['fusion.method', 'fusion.rank', 'task.target']
+    """
+    found: set[str] = set()
+    for key, value in values.items():
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            inner = names_of(part) if isinstance(part, Mapping) else set()
+            found |= {f"{key}.{name}" for name in inner} or {str(key)}
+    return found
 
 
 def _spread_task(change: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

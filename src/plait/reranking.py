@@ -96,7 +96,7 @@ def _scorer(matcher: Predictor, table: Table, sides: dict[str, list[str]]) -> Sc
             for column in sides[name]:
                 if column in table:
                     columns[column] = table.column(column).take(pa.array(rows))
-        chances = np.asarray(matcher.predict_proba(Table(pa.table(columns), table.root, table.source)))[:, 1]
+        chances = np.asarray(matcher.predict_proba(table.with_data(pa.table(columns))))[:, 1]
         chances = chances.clip(1e-7, 1 - 1e-7)
         return np.log(chances / (1 - chances))
 

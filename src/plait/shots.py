@@ -11,9 +11,9 @@ from plait.errors import DataError, unknown
 from plait.few_shot import FewShotReport, shot_curves
 from plait.files import write_text
 from plait.predictor import TableLike
-from plait.processors.tabular import is_missing
 from plait.report import plots
 from plait.report.page import render
+from plait.values import is_missing
 from plait.zero_shot import class_vectors, embed_side, load_aligned, scale_of, side_of
 
 

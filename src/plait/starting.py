@@ -1,5 +1,6 @@
 """Training that starts from a former run: its vocabularies and its weights, as far as they fit."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,12 @@ from plait.tasks import Targets
 from plait.training.checkpoint import load_tensors
 
 
-def adopt_processors(start: str, inputs: dict[str, InputSpec], targets: Targets) -> dict[str, InputSpec]:
+def adopt_processors(
+    start: str, inputs: Mapping[str, InputSpec], targets: Targets
+) -> tuple[dict[str, InputSpec], Targets]:
     """The inputs with the former run's processors where it has them; texts that are written use its tokens too.
+
+    Gives new inputs and targets.
 
     Raises:
         RunError: there is no such run.
@@ -20,13 +25,14 @@ def adopt_processors(start: str, inputs: dict[str, InputSpec], targets: Targets)
     _, _, before, known, _ = RunFolder(Path(start).expanduser()).read_setup()
     new, old = targets.text, known.text
     if new is not None and old is not None and new.language_model is None and old.language_model is None:
-        new.texts = old.texts
-    return {
+        targets = targets.with_task(new.target, new.with_texts(old.texts))
+    adopted = {
         name: replace(spec, processor=before[name].processor)
         if name in before and type(before[name].processor) is type(spec.processor)
         else spec
         for name, spec in inputs.items()
     }
+    return adopted, targets
 
 
 def load_weights(start: str, model: MultimodalModel) -> str:

@@ -74,6 +74,9 @@ class Tokens:
         return Tokens(taken(self.x), mask, where, tuple(taken(layer) for layer in self.layers), many)
 
 
+POOLED = "\0pooled"  # the fused vectors among outputs by target: a name that no column has
+
+
 @dataclass
 class Fused:
     """The modalities of a batch as one.

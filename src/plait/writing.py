@@ -1,5 +1,6 @@
 """`plait generate`: a trained decoder writes about one row, in a chat, or about every row of a table."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from plait.answering import OnError
 from plait.data.batches import TableSource
 from plait.data.readers import open_table
 from plait.data.table import Table
@@ -46,7 +48,7 @@ class Writer:
             raise RecipeError(
                 "this run predicts and writes no texts; use plait predict, or train with --task generation"
             )
-        self.predictor, self.task = predictor, task
+        self.task = task
         self.settings: GenerationSettings = replace(predictor.recipe_.generation, **changes)
         if self.settings.max_length > task.texts.max_length:
             raise RecipeError(
@@ -56,9 +58,10 @@ class Writer:
         self.tree = None if choices is None else _tree(task, choices)
         if self.tree is not None:
             self.settings = replace(self.settings, max_length=max(self.settings.max_length, self.tree.longest))
-        model: Any = predictor.model_
-        self.head: Any = model.head
-        self.head.generation, self.head.tree = self.settings, self.tree
+        head: Any = predictor.model_.head
+        self.head: Any = head.with_search(self.settings, self.tree)
+        self.predictor = copy.copy(predictor)  # its own search; the given one writes as before
+        self.predictor.model_ = predictor.model_.with_head(self.head)
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -146,9 +149,11 @@ class Writer:
         context: Tokens = self.head.context(model.fusion(tokens))
         return context
 
-    def write_frames(self, table: Any, problems: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    def write_frames(
+        self, table: Any, problems: list[str] | None = None, on_error: OnError = "refuse"
+    ) -> Iterator[pd.DataFrame]:
         """Texts about every row, as frames with the row's number, the text and its score."""
-        yield from self.predictor.predict_frames(table, rows=1024, problems=problems)
+        yield from self.predictor.predict_frames(table, rows=1024, problems=problems, on_error=on_error)
 
 
 class _Pieces:

@@ -51,7 +51,7 @@ def pretrained(name: str, verbose: bool = False) -> Predictor:
     sides = {side: {**spec, "encoder": name, "frozen": True} for side, spec in sides.items()}
     recipe = Recipe.parse({"inputs": sides, "task": [{"type": "retrieval"}], "train": {"precision": "float32"}})
     nothing = Table(pa.table({"image": pa.array([None], pa.string()), "text": pa.array([None], pa.string())}), None, "")
-    inputs = build_inputs(recipe, nothing, np.array([0]))
+    inputs = build_inputs(recipe, nothing, np.array([0]), {})
     targets, _ = build_targets(recipe, nothing, np.array([0]))
     from plait.build_encoders import build_column_encoder
 
@@ -95,7 +95,7 @@ def as_side(predictor: Predictor, side: str, table: Table, column: str | None = 
     else:
         names = wanted
     columns = {name: table.column(held) for name, held in zip(names, wanted, strict=True)}
-    return Table(pa.table(columns), table.root, table.source)
+    return table.with_data(pa.table(columns))
 
 
 def only_column(table: Table, modality: str) -> str:

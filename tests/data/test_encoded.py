@@ -120,7 +120,7 @@ def test_a_bad_file_is_named_when_its_row_is_asked_for(table: Table, tmp_path: P
     with pytest.raises(DataError, match="row 2, column 'photo': .*broken.png: expected a picture"):
         encoded.take(np.array([0, 1]))
     named: list[str] = []
-    mask = encoded.take(np.arange(4), named).features["stored_mask"]
+    mask = encoded.take(np.arange(4), lambda row, problem: named.append(problem)).features["stored_mask"]
     assert mask[:, 0].tolist() == [True, False, False, False]
     assert len(named) == 3 and "gone.png: there is no such file" in named[1] and "leaves the table's folder" in named[2]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plait.errors import DataError, RunError
 from plait.processors import TabularProcessor, TextProcessor, load_processor, save_processor
-from plait.processors.tabular import as_date, as_number, date_parts, is_missing
+from plait.values import as_date, as_number, date_parts, is_missing
 
 TEXTS = ["a red bird sat on a red roof", "the blue fish swam", "Ünïcode and 漢字 too"] * 3
 processor = TextProcessor.train(TEXTS, vocab_size=320, max_length=12)

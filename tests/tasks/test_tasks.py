@@ -40,7 +40,7 @@ def test_a_batch_without_any_target_has_no_loss() -> None:
 
 def test_classes_sort_as_people_count_and_whole_floats_are_integers() -> None:
     task = Classification.fit([10.0, 2.0, 1.0])
-    assert task.classes == ["1", "2", "10"] and task.encode([2, "10", 1.0]).tolist() == [1, 2, 0]
+    assert task.classes == [1, 2, 10] and task.encode([2, "10", 1.0]).tolist() == [1, 2, 0]
 
 
 def test_multilabel_loss_and_answers() -> None:

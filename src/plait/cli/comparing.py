@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from plait.cli.options import (
+    Decimal,
+    Delimiter,
     Group,
     Json,
     OnError,
@@ -29,6 +31,8 @@ def compare(
     rows: Annotated[int | None, typer.Option(min=10, help="Compare on so many rows, drawn at random.")] = None,
     group: Group = None,
     on_error: OnError = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; the same one goes on.")] = None,
     save_best: Annotated[bool, typer.Option("--save-best", help="Leave a run folder of the winner.")] = False,
     processes: Annotated[int | None, typer.Option(min=1, help="That train at once; by default one a core.")] = None,
@@ -38,7 +42,7 @@ def compare(
     """Does the second modality help, and which fusion should it be? plait compare products.csv --target category"""
     from plait.compare import compare, prepare_recipe
 
-    recipe = recipe_of(source, overrides, target, types, None, None, None, group, on_error)
+    recipe = recipe_of(source, overrides, target, types, None, None, None, group, on_error, None, delimiter, decimal)
     recipe, said = prepare_recipe(recipe)
     if not quiet:
         for line in said:

@@ -9,9 +9,10 @@ import typer
 
 
 class OnUnusable(StrEnum):
-    """What predicting does with a cell that can't be used."""
+    """What becomes of a cell that can't be used."""
 
     refuse = "refuse"
+    skip = "skip"
     missing = "missing"
 
 
@@ -31,7 +32,12 @@ Val = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to 
 Test = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to test on.")]
 Split = Annotated[str | None, typer.Option(help="Column that says train, val or test.")]
 Group = Annotated[str | None, typer.Option(help="Column whose equal cells never sit on both sides.")]
-OnError = Annotated[str | None, typer.Option(help="refuse or skip rows with cells that can't be used.")]
+OnError = Annotated[
+    OnUnusable | None,
+    typer.Option(help="Cells that can't be used: refuse them, skip their rows, or count them as missing."),
+]
+Delimiter = Annotated[str | None, typer.Option(help="What cuts the lines of a CSV file, such as ';' or tab.")]
+Decimal = Annotated[str | None, typer.Option(help="What stands before the fraction of numbers: . or ,")]
 
 
 def recipe_of(
@@ -43,15 +49,24 @@ def recipe_of(
     test: str | None,
     split: str | None,
     group: str | None,
-    on_error: str | None,
+    on_error: OnUnusable | None,
     task: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
 ) -> Any:
     """A recipe from a file or a table, with what the command line says on top."""
     from plait.recipe import Recipe, apply_overrides
 
     values: dict[str, Any] = {}
     is_recipe = source.suffix.lower() in (".yaml", ".yml")
-    said = {"val": _share(val), "test": _share(test), "split": split, "group": group, "on_error": on_error}
+    said = {
+        "val": _share(val),
+        "test": _share(test),
+        "split": split,
+        "group": group,
+        "on_error": on_error and on_error.value,
+    }
+    said |= {"delimiter": delimiter, "decimal": decimal}
     data: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
     if types:
         data["types"] = dict(_pair(text, "--type") for text in types)

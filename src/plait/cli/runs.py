@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from plait.cli.options import (
+    Decimal,
+    Delimiter,
     Group,
     Json,
     OnError,
@@ -36,6 +38,8 @@ def train(
     split: Split = None,
     group: Group = None,
     on_error: OnError = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
     output: Output = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run folder.")] = False,
     as_json: Json = False,
@@ -43,6 +47,7 @@ def train(
 ) -> None:
     """Train a model of a table: plait train products.csv --target category"""
     from plait.errors import RecipeError
+    from plait.recipe import apply_overrides, names_of
     from plait.run_folder import RunFolder
 
     if resume:
@@ -50,10 +55,13 @@ def train(
             raise RecipeError("--resume goes on with the run's own recipe; it takes no overrides or targets")
         recipe, output = RunFolder(source).read_recipe(), source
     else:
-        recipe = recipe_of(source, overrides, target, types, val, test, split, group, on_error, task)
+        recipe = recipe_of(
+            source, overrides, target, types, val, test, split, group, on_error, task, delimiter, decimal
+        )
     from plait.predictor import Predictor
 
-    predictor = Predictor.from_recipe(recipe, output, verbose=not quiet).fit(resume=resume)
+    typed = () if resume else names_of(apply_overrides({}, overrides or []))
+    predictor = Predictor.from_recipe(recipe, output, verbose=not quiet, typed=typed).fit(resume=resume)
     if as_json and predictor.run_ is not None:
         print_json({"run": str(predictor.run_.path), **predictor.metrics_})
 
@@ -68,12 +76,16 @@ def check(
     test: Test = None,
     split: Split = None,
     group: Group = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
     as_json: Json = False,
 ) -> None:
     """Look for what would go wrong in training; exit code 1 where something would."""
     from plait.checking import check_recipe, show_health
 
-    health = check_recipe(recipe_of(source, overrides, target, types, val, test, split, group, None, task))
+    health = check_recipe(
+        recipe_of(source, overrides, target, types, val, test, split, group, None, task, delimiter, decimal)
+    )
     if as_json:
         print_json(health.to_json())
     else:
@@ -208,8 +220,12 @@ def predict(
         list[str] | None, typer.Option(help='With --labels: "a drawing of a {}"; several are averaged.')
     ] = None,
     on_error: Annotated[
-        OnUnusable, typer.Option(help="Refuse cells that can't be used, or count them as missing and name them.")
+        OnUnusable,
+        typer.Option(
+            help="Cells that can't be used: refuse them, skip their rows (no answer), or count them as missing."
+        ),
     ] = OnUnusable.refuse,
+    delimiter: Delimiter = None,
     as_json: Json = False,
 ) -> None:
     """Answer each row of a table, or one row: plait predict RUN --set title="a red bird" photo=bird.jpg"""
@@ -231,9 +247,11 @@ def predict(
         if output is not None:
             typer.echo(f"{count:,} rows: {output}", err=True)
         return
-    problems: list[str] | None = [] if on_error is OnUnusable.missing else None
-    count = predict_table(run, Path(given[0]), output, keep or [], as_json, problems)
-    for problem in problems or ():
-        typer.echo(f"counted as missing: {problem}", err=True)
+    problems: list[str] = []
+    handling: tuple[Any, ...] = (problems, on_error.value, delimiter)
+    count = predict_table(run, Path(given[0]), output, keep or [], as_json, *handling)
+    said = "no answer" if on_error is OnUnusable.skip else "counted as missing"
+    for problem in problems:
+        typer.echo(f"{said}: {problem}", err=True)
     if output is not None:
         typer.echo(f"{count:,} rows: {output}", err=True)

@@ -32,6 +32,7 @@ from plait.training.loop import train
 from plait.training.precision import candidates as precisions
 from plait.training.precision import choose_precision
 from plait.types import Batch
+from plait.unread import settle
 
 IN_MEMORY = 2e9  # bytes of features that are held as tensors
 VAL = 0.1  # of a fold's training rows: picks the epoch
@@ -98,10 +99,15 @@ class Experiment:
         self.notes: list[str] = []
         every = np.arange(len(table))
         self.targets, reasons = build_targets(self.recipe, table, every)
+        kinds = {name: task.kind for name, task in self.targets.tasks.items()}
+        self.recipe, unread = settle(
+            self.recipe, kinds, sections=("task", "inputs", "tabular", "decoder", "generation")
+        )
+        self.notes += unread
         self.notes += [f"target {n}: {self.targets.tasks[n].kind}, {reason}" for n, reason in reasons.items()]
         self.name = self.targets.names[0]
         self.task = self.targets.tasks[self.name]
-        self.truth = self.targets.encode(table)[self.name]
+        self.truth = self.targets.encode(table, recipe.data.on_error != "refuse")[self.name]
         self.rows = every[~self.task.unusable(self.truth)]
         if len(self.rows) < len(every):
             self.notes.append(f"{len(every) - len(self.rows):,} rows have no usable target and are left out")
@@ -111,7 +117,7 @@ class Experiment:
             self._sample(most)
         self.accelerator = make_accelerator(recipe.train.device)
         self.device = self.accelerator.device
-        self.inputs = build_inputs(self.recipe, table, self.rows)
+        self.inputs = build_inputs(self.recipe, table, self.rows, self.schema)
         self._encode()
         self._refuse_absent()
         self.folds = self._cut(folds)
@@ -146,16 +152,31 @@ class Experiment:
         targets = self.targets
         torch.manual_seed(self.recipe.train.seed)  # a frozen encoder from scratch is the same in every session
         self.full = build_model(self._recipe_of("concat"), self.inputs, targets).to(self.device).eval()
-        source = make_source(self.recipe, self.table, self.inputs, targets, self._cache())
+        lenient = self.recipe.data.on_error != "refuse"
+        problems: list[str] | None = [] if lenient else None
+        source = make_source(self.recipe, self.table, self.inputs, targets, self._cache(), problems, lenient)
         frozen = fitting.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
         self.notes += frozen.attach(source, self.rows)
         self.encoded = source.encoded
         for encoded in self.encoded.values():
-            if encoded.problems and self.recipe.data.on_error == "refuse":
-                raise DataError(f"{next(iter(encoded.problems.values()))}, or leave such rows out with --on-error skip")
-            self.rows = np.setdiff1d(self.rows, list(encoded.problems))
+            if encoded.problems and not lenient:
+                first = next(iter(encoded.problems.values()))
+                raise DataError(f"{first}, or leave such rows out with --on-error skip (such cells: missing)")
+        self._handle_unusable(source)
         self.widths = {name: encoder.out_dim for name, encoder in self.full.encoders.items()}
         self.encoder_ms = {name: self._encoder_latency(name, source) for name in self.inputs}
+
+    def _handle_unusable(self, source: TableSource) -> None:
+        """Leave out rows with cells that can't be used, or name the cells that count as missing."""
+        if self.recipe.data.on_error == "refuse":
+            return
+        for rows in np.array_split(self.rows, max(1, len(self.rows) // 256)):
+            source.batch(rows)
+        if self.recipe.data.on_error == "skip":
+            self.rows = np.setdiff1d(self.rows, list(source.unusable))
+        elif source.problems:
+            count, some = len(source.problems), source.problems[0]
+            self.notes.append(f"{count:,} cells can't be used and count as missing, such as {some}")
 
     def _refuse_absent(self) -> None:
         for name, encoded in self.encoded.items():
@@ -192,9 +213,11 @@ class Experiment:
             fresh = self.recipe.model_copy(
                 update={"inputs": {n: s for n, s in self.recipe.inputs.items() if n not in self.encoded}}
             )
-            learned = build_inputs(fresh, self.table, train_rows)
+            learned = build_inputs(fresh, self.table, train_rows, self.schema)
             inputs = {name: learned.get(name, spec) for name, spec in self.inputs.items()}
-            table_source = make_source(self.recipe, self.table, inputs, targets, self._cache())
+            problems: list[str] | None = [] if self.recipe.data.on_error == "missing" else None
+            lenient = self.recipe.data.on_error != "refuse"
+            table_source = make_source(self.recipe, self.table, inputs, targets, self._cache(), problems, lenient)
             table_source.encoded = self.encoded
             source = self._in_memory(table_source)
             truth = table_source.targets[self.name].numpy()

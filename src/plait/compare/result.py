@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait.compare.candidates import Candidate
-from plait.compare.statistics import DRAWS, Function, bootstrap, draw_rows, holm, interval, p_value
+from plait.metrics.bootstrap import DRAWS, Function, bootstrap, draw_rows, holm, interval, p_value
 
 ALPHA = 0.05
 

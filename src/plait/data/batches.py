@@ -16,8 +16,8 @@ from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.errors import DataError
 from plait.processors import Features, Processor
-from plait.processors.tabular import is_missing
 from plait.types import Batch, Input
+from plait.values import as_text, is_missing
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,10 @@ class TableSource:
         targets: target → `[rows of the table]` encoded targets.
         allow_outside: media paths may leave the table's folder.
         cache: shared with other sources of the same processors.
-        problems: where given, a cell that can't be used counts as missing and is named here; else it is an error.
+        problems: where given, a cell that can't be used counts as missing and is named here, once; else it is an error.
 
-    `encoded` holds, of inputs behind a frozen encoder, the features of all rows that will be asked for.
+    `unusable` are the rows with such cells, as far as they were asked for. `encoded` holds, of inputs behind a frozen
+    encoder, the features of all rows that will be asked for.
     """
 
     def __init__(
@@ -97,6 +98,8 @@ class TableSource:
         self.allow_outside = allow_outside
         self.cache = cache or Cache(0)
         self.problems = problems
+        self.unusable: set[int] = set()
+        self._told: set[str] = set()
         self.encoded: dict[str, EncodedColumn] = {}
         self._own = object()  # marks cache entries that are this table's rows, not values
 
@@ -127,7 +130,7 @@ class TableSource:
 
     def _input(self, name: str, rows: np.ndarray) -> Input:
         if name in self.encoded:
-            return self.encoded[name].take(np.asarray(rows), self.problems)
+            return self.encoded[name].take(np.asarray(rows), None if self.problems is None else self._note)
         spec = self.inputs[name]
         columns = [name for name in spec.columns if name in self.table]
         if spec.modality == "tabular":
@@ -158,13 +161,15 @@ class TableSource:
             values = split_cell(cell) if spec.modality == "image" else ([] if is_missing(cell) else [cell])
             positions = []
             for value in values:
-                key = value if isinstance(value, str | bytes) else str(value)
+                key = value if isinstance(value, str | bytes) else as_text(value)
                 if key not in order:
                     made = self._usable(spec, key, int(row), partial(self._raw, spec, key))
                     order[key] = -1 if made is None else len(features)
                     features += [] if made is None else [made]
                 positions.append(order[key])
-            index.append(positions)
+            if -1 in positions:
+                self.unusable.add(int(row))
+            index.append([position for position in positions if position >= 0])
         return Input(spec.processor.collate(features) if features else {}, _padded(index))
 
     def _without_bad_cells(self, spec: InputSpec, row: int, values: dict[str, Any]) -> Features:
@@ -174,8 +179,7 @@ class TableSource:
                 spec.processor({name: value})
                 good[name] = value
             except DataError as error:
-                assert self.problems is not None
-                self.problems.append(f"{self.table.source}: row {row + 1}: {error}")
+                self._note(row, f"{self.table.source}: row {row + 1}: {error}")
         return spec.processor(good)
 
     def _usable(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features | None:
@@ -185,8 +189,16 @@ class TableSource:
         except DataError as error:
             if self.problems is None:
                 raise
-            self.problems.append(str(error))
+            self._note(row, str(error))
             return None
+
+    def _note(self, row: int, problem: str) -> None:
+        """Name a cell that can't be used, the first time that it is met."""
+        assert self.problems is not None
+        self.unusable.add(row)
+        if problem not in self._told:
+            self._told.add(problem)
+            self.problems.append(problem)
 
     def _prepared(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features:
         key = (self._own if spec.modality == "tabular" else self.table.root, spec.columns[0], key)

@@ -1,8 +1,9 @@
 """What is wrong with a table, before an hour is spent on it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,11 +11,20 @@ import numpy as np
 
 from plait.data.duplicates import near_matches, picture_fingerprint, text_fingerprint
 from plait.data.paths import resolve_media
-from plait.data.schema import Schema, split_cell
+from plait.data.schema import Column, Schema, split_cell
 from plait.data.table import Table
 from plait.errors import DataError
 from plait.processors.image import decode_picture, picture_size
-from plait.processors.tabular import as_date, as_number, is_missing
+from plait.values import (
+    Vocabulary,
+    as_date,
+    as_number,
+    as_text,
+    count_values,
+    date_form,
+    is_missing,
+    number_form,
+)
 
 HUGE_SIDE = 5_000  # pixels: larger pictures cost more to decode than they tell
 RARE = 5  # rows a class
@@ -89,13 +99,14 @@ def check(
         _check_target(health, parts, target)
     for name, modality in inputs.items():
         if modality in ("number", "date"):
-            _check_cells(health, parts, name, modality)
+            _check_cells(health, parts, schema[name])
         elif modality == "image":
             _check_pictures(health, parts, name, group, allow_outside, workers)
         elif modality == "text":
             _check_texts(health, parts, name, group)
         _check_absent(health, parts, name)
-    _check_rows(health, parts, list(inputs))
+    if inputs:
+        _check_rows(health, parts, list(inputs))
     if group is not None:
         _check_groups(health, parts, group)
     order = {"error": 0, "warning": 1}
@@ -113,13 +124,14 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
     if missing:
         text = f"{target}: {len(missing)} training rows have no target; fill them, or train with --on-error skip"
         health.findings.append(Finding("error", "missing_target", text, len(missing), tuple(missing[:5])))
-    present = [str(value) for value in values if not is_missing(value)]
-    names, counts = np.unique(present, return_counts=True) if present else (np.array([]), np.array([]))
+    found = count_values(values, table.untyped)
+    names, counts = list(found), np.array(list(found.values()))
+    present = sum(found.values())
     if len(names) < 2:
         text = f"{target}: the target is constant or empty; there is nothing to learn"
-        health.findings.append(Finding("error", "constant_target", text, len(present)))
+        health.findings.append(Finding("error", "constant_target", text, present))
         return
-    if len(names) > max(20, len(present) // 5):
+    if len(names) > max(20, present // 5):
         return  # a number, or texts: no classes to count
     order = np.argsort(-counts, kind="stable")
     health.balance[target] = {str(names[i]): int(counts[i]) for i in order}
@@ -128,19 +140,24 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
         text = f"{target}: {len(rare)} classes have fewer than {RARE} training rows; merge or collect more"
         health.findings.append(Finding("warning", "rare_class", text, len(rare), tuple(rare[:5])))
     if counts.max() >= 10 * counts.min():
-        share = counts.max() / len(present)
+        share = counts.max() / present
         text = f"{target}: {str(names[order[0]])!r} makes up {share:.0%}; consider task.class_weights=balanced"
         health.findings.append(Finding("warning", "unbalanced", text, int(counts.max())))
     for part, (other, chosen) in parts.items():
         if part != "train" and other is not table and target in other:
-            unseen = {str(v) for v in other.cells(target, chosen) if not is_missing(v)} - set(names.tolist())
+            known = Vocabulary(names)
+            cells = (v for v in other.cells(target, chosen) if not is_missing(v))
+            unseen = {as_text(value) for value in cells if known.find(value) == known.UNKNOWN}
             if unseen:
                 text = f"{target}: {part} holds {len(unseen)} classes that train lacks; such rows are not scored"
                 health.findings.append(Finding("warning", "unseen_class", text, len(unseen), tuple(sorted(unseen)[:5])))
 
 
-def _check_cells(health: Health, parts: Rows, name: str, modality: str) -> None:
-    parse = as_number if modality == "number" else as_date
+def _check_cells(health: Health, parts: Rows, column: Column) -> None:
+    name, modality = column.name, column.modality
+    parse: Callable[[str, Any], Any] = partial(as_number, form=number_form(column.form))
+    if modality == "date":
+        parse = partial(as_date, form=date_form(column.form))
     bad = []
     for part, (table, rows) in parts.items():
         if name in table:
@@ -150,7 +167,8 @@ def _check_cells(health: Health, parts: Rows, name: str, modality: str) -> None:
                 except DataError:
                     bad.append(f"{part} row {row + 1}: {str(value)[:40]!r}")
     if bad:
-        text = f"{name}: {len(bad)} cells are no {modality}; fix or empty them, or say --type {name}=category"
+        advice = f"fix or empty them, say --type {name}=category, or train with --on-error missing"
+        text = f"{name}: {len(bad)} cells are no {modality}; {advice}"
         health.findings.append(Finding("error", f"not_a_{modality}", text, len(bad), tuple(bad[:5])))
 
 
@@ -162,7 +180,7 @@ def _check_absent(health: Health, parts: Rows, name: str) -> None:
 
 
 def _check_texts(health: Health, parts: Rows, name: str, group: str | None) -> None:
-    texts = {p: [str(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t}
+    texts = {p: [as_text(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t}
     train = texts.get("train", [])
     if not train or len(set(train)) < 0.5 * len(train) or np.mean([len(text.split()) for text in train]) < LONG_TEXT:
         return
@@ -259,11 +277,13 @@ def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:
 
 def _keys(table: Table, rows: np.ndarray, inputs: Sequence[str]) -> Iterable[tuple[str, ...]]:
     columns = [table.cells(name, rows) if name in table else [None] * len(rows) for name in inputs]
-    return (tuple(str(value) for value in row) for row in zip(*columns, strict=True))
+    return (tuple(as_text(value) for value in row) for row in zip(*columns, strict=True))
 
 
 def _check_groups(health: Health, parts: Rows, group: str) -> None:
-    members = {p: {str(v) for v in t.cells(group, r) if not is_missing(v)} for p, (t, r) in parts.items() if group in t}
+    members = {
+        p: {as_text(v) for v in t.cells(group, r) if not is_missing(v)} for p, (t, r) in parts.items() if group in t
+    }
     train = members.get("train", set())
     for part, values in members.items():
         both = sorted(values & train) if part != "train" else []

@@ -18,8 +18,8 @@ from plait.data.table import Table
 from plait.encoders.engine import Engine, choose_engine, encoder_key
 from plait.errors import DataError, RunError
 from plait.processors import Features, Processor
-from plait.processors.tabular import is_missing
 from plait.types import Input
+from plait.values import as_text, is_missing
 
 BATCH = 32  # values an encoder takes at once
 WINDOW = 1024  # texts among which those of like length are batched
@@ -45,17 +45,17 @@ class EncodedColumn:
     positions: np.ndarray
     problems: dict[int, str] = field(default_factory=dict)
 
-    def take(self, rows: np.ndarray, problems: list[str] | None = None) -> Input:
+    def take(self, rows: np.ndarray, note: Callable[[int, str], None] | None = None) -> Input:
         """Features of some rows, `{"stored": [B, K * T, L * D], "stored_mask": [B, K * T]}`.
 
         Raises:
-            DataError: a value can't be used, and there is no list of problems to name it in.
+            DataError: a value can't be used, and nobody is to be told of row and problem instead.
         """
         positions = self.positions[rows]
         for row in rows[(positions == BAD).any(axis=1)]:
-            if problems is None:
+            if note is None:
                 raise DataError(self.problems[int(row)])
-            problems.append(self.problems[int(row)])
+            note(int(row), self.problems[int(row)])
         assert (positions != UNREAD).all(), "a row that was not encoded is asked for"
         if self.store is None:
             x, mask = np.zeros((len(rows), 1, self.width), np.float32), np.zeros((len(rows), 1), dtype=bool)
@@ -118,7 +118,7 @@ class ColumnEncoder:
         slots: dict[Any, int] = {}
         index: list[list[int]] = []
         for cell in table.iterate(self.column, rows):
-            values = split_cell(cell) if self.modality == "image" else ([] if is_missing(cell) else [str(cell)])
+            values = split_cell(cell) if self.modality == "image" else ([] if is_missing(cell) else [as_text(cell)])
             for value in values:
                 slots.setdefault(value, len(slots))
             index.append([slots[value] for value in values])

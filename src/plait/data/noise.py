@@ -13,7 +13,7 @@ from torch import Tensor
 
 from plait.processors import Features, Processor, TabularProcessor
 from plait.processors.image import decode_picture
-from plait.processors.tabular import as_number
+from plait.values import as_number
 
 
 def blurred(picture: Path | str | bytes, share: float) -> bytes:
@@ -74,16 +74,22 @@ def with_fewer_words(text: str, share: float, random: np.random.Generator) -> st
     return " ".join(kept) if kept or not words else words[int(draws.argmax())]
 
 
-def with_noise(row: Mapping[str, Any], deviations: Mapping[str, float], random: np.random.Generator) -> dict[str, Any]:
+def with_noise(
+    row: Mapping[str, Any],
+    deviations: Mapping[str, float],
+    random: np.random.Generator,
+    number: Callable[[str, Any], float] = as_number,
+) -> dict[str, Any]:
     """A row whose numbers have Gaussian noise added.
 
     Args:
         row: column → cell.
         deviations: column → standard deviation of its noise.
         random: draws one number a column, whatever the deviations are.
+        number: reads a column's cell.
     """
     noise = dict(zip(deviations, random.normal(size=len(deviations)), strict=True))
-    changed = {name: as_number(name, row.get(name)) + noise[name] * deviations[name] for name in deviations}
+    changed = {name: number(name, row.get(name)) + noise[name] * deviations[name] for name in deviations}
     return {**row, **changed}
 
 
@@ -105,7 +111,9 @@ class Noise:
 
 
 def _noisy_numbers(row: Any, level: float, random: np.random.Generator, processor: TabularProcessor) -> dict[str, Any]:
-    return with_noise(row, {name: level * processor.stats[name][1] for name in processor.numbers}, random)
+    return with_noise(
+        row, {name: level * processor.stats[name][1] for name in processor.numbers}, random, processor.number
+    )
 
 
 NOISES: dict[str, Noise] = {

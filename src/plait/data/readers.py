@@ -2,63 +2,86 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
+from plait import console
+from plait.data.delimited import delimiter_of, read_delimited
 from plait.data.formats import (
     FORMATS,
     is_chat,
+    is_dataset,
     is_flickr,
     is_saved_dataset,
     is_shards,
     read_chats,
+    read_dataset,
     read_flickr_csv,
     read_hub_dataset,
     read_saved_dataset,
     read_shards,
 )
-from plait.data.table import Table
+from plait.data.frames import frame_of
+from plait.data.table import Table, usual_type
 from plait.errors import DataError, nearest
 from plait.processors.image import picture_suffixes
 
-EMPTY = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
 SPLIT_FOLDERS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 ROWS = 16_384  # a record batch
 
 
-def open_table(source: str | Path | pd.DataFrame | Table) -> Table:
-    """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of pictures, or a pandas frame.
+Openable: TypeAlias = str | Path | pd.DataFrame | Table | pa.Table | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
-    And captioned pictures: COCO's and Karpathy's `.json`, Flickr30k's `.token` and CSV, WebDataset's `.tar` shards
-    (`train-{000..012}.tar`), a folder that Hugging Face's `save_to_disk` wrote, `hf:OWNER/NAME` of the hub.
+
+def open_table(source: Openable, delimiter: str | None = None) -> Table:
+    """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of pictures; or what holds one already.
+
+    That is a pandas frame, an Arrow table, a `datasets.Dataset`, a list of dicts (rows), a dict of columns, or a dict
+    of one row. And captioned pictures: COCO's and Karpathy's `.json`, Flickr30k's `.token` and CSV, WebDataset's
+    `.tar` shards (`train-{000..012}.tar`), a folder that Hugging Face's `save_to_disk` wrote, `hf:OWNER/NAME` of the
+    hub.
+
+    Args:
+        source: the table.
+        delimiter: the mark that cuts the lines of CSV and TSV; None to look at the header.
 
     Raises:
         DataError: it is absent, of an unknown kind, damaged, or has no rows.
     """
     if isinstance(source, Table):
         return source
-    if isinstance(source, pd.DataFrame):
+    if isinstance(source, str | Path):
+        table = _open_path(Path(source).expanduser(), delimiter)
+    elif isinstance(source, pd.DataFrame):
         table = Table.from_frame(source)
+    elif isinstance(source, pa.Table):
+        table = Table(source, None, "the table")
+    elif is_dataset(source):
+        table = read_dataset(source)
+    elif isinstance(source, Mapping | list | tuple):
+        table = Table.from_frame(frame_of(source), source="the rows given")
     else:
-        path = Path(source).expanduser()
-        reader = _reader(path)
-        try:
-            table = reader(path)
-        except (pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{path}: the table is damaged ({str(error).splitlines()[0][:200]})") from error
-        except OSError as error:
-            raise DataError(f"{path}: the file can't be read ({error.strerror or error})") from error
+        raise DataError(f"expected a path, a frame, a table or a list of dicts, got {type(source).__name__}")
     if not table.columns:
         raise DataError(f"{table.source}: the table has no columns")
     if not len(table):
         raise DataError(f"{table.source}: the table has no rows")
     return table
+
+
+def _open_path(path: Path, delimiter: str | None) -> Table:
+    reader = _reader(path)
+    try:
+        return reader(path, delimiter) if reader in (read_csv, read_tsv) else reader(path)
+    except (pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: the table is damaged ({str(error).splitlines()[0][:200]})") from error
+    except OSError as error:
+        raise DataError(f"{path}: the file can't be read ({error.strerror or error})") from error
 
 
 def _reader(path: Path) -> Callable[[Path], Table]:
@@ -82,68 +105,35 @@ def _reader(path: Path) -> Callable[[Path], Table]:
     return known[ending]
 
 
-def read_csv(path: Path) -> Table:
+def read_csv(path: Path, delimiter: str | None = None) -> Table:
     """A comma-separated file; every cell is text until the schema says otherwise, so mixed columns survive.
 
-    A first line without a comma but with tabs (open_clip's `filepath<tab>title`) or bars is cut there instead.
+    A first line without a comma but with tabs (open_clip's `filepath<tab>title`), bars or semicolons is cut there.
     """
+    mark = delimiter_of(path, delimiter)
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
-    delimiter = next((mark for mark in ",\t|" if mark in first), ",")
-    if is_flickr(next(csv.reader([first], delimiter=delimiter), [])):
-        return read_flickr_csv(path, delimiter)
-    return _read_delimited(path, delimiter)
+    if is_flickr(next(csv.reader([first], delimiter=mark), [])):
+        return read_flickr_csv(path, mark)
+    return read_delimited(path, mark)
 
 
-def read_tsv(path: Path) -> Table:
+def read_tsv(path: Path, delimiter: str | None = None) -> Table:
     """A tab-separated file."""
-    return _read_delimited(path, "\t")
-
-
-def _read_delimited(path: Path, delimiter: str) -> Table:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        names = next(csv.reader(file, delimiter=delimiter), [])
-    if not names:
-        raise DataError(f"{path}: the file is empty; expected a line of column names")
-    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    if twice:
-        raise DataError(f"{path}: the column name {sorted(twice)[0]!r} stands twice; rename one")
-    _check_quotes(path)
-    schema = pa.schema([(name, pa.string()) for name in names])
-    reader = pa.csv.open_csv(
-        path,
-        read_options=pa.csv.ReadOptions(use_threads=False),  # with threads, errors do not name the row
-        parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(
-            column_types=schema, strings_can_be_null=True, quoted_strings_can_be_null=True, null_values=EMPTY
-        ),
-    )
-    return Table.from_batches(reader.schema, reader, path.parent, str(path))
-
-
-def _check_quotes(path: Path) -> None:
-    """An unclosed quote would swallow the rest of the file as one cell."""
-    opened_at, line_number, quotes = 0, 0, 0
-    with path.open("rb") as file:
-        for line in file:
-            line_number += 1
-            count = line.count(b'"')
-            if count % 2:
-                quotes += 1
-                opened_at = line_number if quotes % 2 else opened_at
-    if quotes % 2:
-        raise DataError(f'{path}: a quote (") that opens at about line {opened_at} is never closed; close or double it')
+    return read_delimited(path, "\t" if delimiter is None else delimiter_of(path, delimiter))
 
 
 def read_parquet(path: Path) -> Table:
-    """A Parquet file, streamed; dictionary columns are unpacked."""
+    """A Parquet file, streamed; dictionary columns are unpacked, and known as categories."""
     file = pa.parquet.ParquetFile(path)
-    fields = [
-        pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in file.schema_arrow
-    ]
-    schema = pa.schema(fields)
+    names = file.schema_arrow.names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{path}: two columns have the name {twice!r}; rename one")
+    categorical = [field.name for field in file.schema_arrow if pa.types.is_dictionary(field.type)]
+    schema = pa.schema([(field.name, usual_type(field.type)) for field in file.schema_arrow])
     batches = (batch.cast(schema) for batch in file.iter_batches(batch_size=ROWS))
-    return Table.from_batches(schema, batches, path.parent, str(path))
+    return Table.from_batches(schema, batches, path.parent, str(path), categorical=categorical)
 
 
 def read_jsonl(path: Path) -> Table:
@@ -244,11 +234,25 @@ def _folder_rows(folder: Path, root: Path) -> pd.DataFrame:
         names = [None if name is None else str((folder / name).relative_to(root)) for name in frame.pop("file_name")]
         frame.insert(0, "image", pd.Series(names, dtype=object))
         return frame
-    pictures = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in picture_suffixes()]
+    found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in picture_suffixes()]
+    pictures = [p for p in found if not is_hidden(p.relative_to(folder))]
+    if len(pictures) < len(found):
+        some = next(p for p in found if is_hidden(p.relative_to(folder)))
+        count = len(found) - len(pictures)
+        console.say(f"{folder}: {count:,} hidden pictures are left out, such as {some.relative_to(folder)}")
     rows: dict[str, list[str]] = {"image": [str(p.relative_to(root)) for p in pictures]}
     if any(p.parent != folder for p in pictures):
         rows["label"] = [p.parent.name for p in pictures]
     return pd.DataFrame(rows)
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a path below a given folder is what programs leave behind, such as `.ipynb_checkpoints` and `__MACOSX`.
+
+    >>> is_hidden(Path("cat/._3.jpg")), is_hidden(Path("__MACOSX/cat/3.jpg")), is_hidden(Path("cat/3.jpg"))
+    (True, True, False)
+    """
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 READERS: dict[str, Callable[[Path], Table]] = {

@@ -1,5 +1,7 @@
 """What each column is, and why: typed from its values, overridden by the user."""
 
+import datetime
+import decimal
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +17,31 @@ from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RunError, unknown
 from plait.files import write_json
 from plait.processors.image import picture_suffixes
-from plait.processors.tabular import as_date, as_number, is_missing
+from plait.values import (
+    ISO,
+    MISSING_WORDS,
+    PLAIN,
+    DateForm,
+    NumberForm,
+    Reading,
+    are_codes,
+    as_date,
+    as_number,
+    as_text,
+    is_missing,
+    number_form,
+    read_dates,
+    read_numbers,
+    shown,
+)
 
 MODALITIES = ("text", "image", "number", "category", "date", "ignore")
 SAMPLE = 5_000  # cells that are looked at; counts of missing and distinct cells are over all
 ID_NAME = re.compile(r"(^|[_\s.-])(id|ids|idx|index|uuid|guid|key|rowid|row_id|unnamed: ?\d+)$", re.IGNORECASE)
 LIST_SEPARATOR = ";"
+ODD = 0.5  # share of cells up to which those that stand in a number's or date's way are told
+SINGLE = (str, bool, int, float, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta)
+SEVERAL = "; several in a cell are a set without order"
 GROUP = "the group"
 
 
@@ -36,6 +57,7 @@ class Column:
         missing: empty cells.
         distinct: distinct cells that are not empty.
         many: cells may hold several values (a list, or text separated by `;`).
+        form: how the cells write numbers or dates, where that is not the plain way.
     """
 
     name: str
@@ -45,13 +67,17 @@ class Column:
     missing: int
     distinct: int
     many: bool = False
+    form: dict[str, str] | None = None
 
 
 Schema = dict[str, Column]
 
 
 def infer_schema(
-    table: Table, overrides: Mapping[str, str] | None = None, roles: Mapping[str, str] | None = None
+    table: Table,
+    overrides: Mapping[str, str] | None = None,
+    roles: Mapping[str, str] | None = None,
+    decimal: str | None = None,
 ) -> Schema:
     """Type every column.
 
@@ -60,20 +86,26 @@ def infer_schema(
         overrides: column → modality, as the user says.
         roles: column → what else it is for (`the target`, `the group`); such columns are no inputs, but for a group
             of pictures.
+        decimal: the mark before the fraction of numbers that are texts, where the user says so.
 
     Raises:
-        DataError: an override names a column or a modality that does not exist.
+        DataError: an override names a column or a modality that does not exist, or a column that it can't be.
     """
     overrides = overrides or {}
     for name, modality in overrides.items():
         table.column(name)
         if modality not in MODALITIES:
             raise DataError(f"--type {name}={modality}: {unknown('type', modality, MODALITIES)}")
+        if name in table.uncovered and modality != "ignore":
+            raise DataError(f"{table.source}: column {name!r} can't be {modality}: {table.uncovered[name]}")
     roles = roles or {}
-    return {name: _typed(table, name, overrides.get(name), roles.get(name)) for name in table.columns}
+    for name, role in roles.items():
+        if name in table.uncovered:
+            raise DataError(f"{table.source}: column {name!r} can't be {role}: {table.uncovered[name]}")
+    return {name: _typed(table, name, overrides.get(name), roles.get(name), decimal) for name in table.columns}
 
 
-def _typed(table: Table, name: str, override: str | None, role: str | None) -> Column:
+def _typed(table: Table, name: str, override: str | None, role: str | None, decimal: str | None) -> Column:
     column = table.column(name)
     nested = pa.types.is_nested(column.type) or pa.types.is_null(column.type)
     rows = len(column)
@@ -84,17 +116,56 @@ def _typed(table: Table, name: str, override: str | None, role: str | None) -> C
     )
     missing = rows - len(present) if rows <= SAMPLE else column.null_count
     many = any(isinstance(value, list) for value in present[:100])
+    forms = Forms.of(present, decimal)
     if override is not None and role is None:
         modality, reason = override, "as you said"
+        _check_override(table, name, override, present)
+    elif name in table.uncovered:
+        modality, reason = "ignore", table.uncovered[name]
     else:
-        modality, reason = _guess(name, column.type, present, distinct, rows - missing)
+        found = _guess(name, column.type, present, distinct, rows - missing, forms)
+        modality, reason = found
+        if name in table.categorical and modality not in ("ignore", "image") and distinct < rows - missing:
+            modality, reason = "category", f"its type is category, {distinct:,} of them"
     if role == GROUP and modality == "image":
         reason += f"; it is {role} too"  # rows that share a picture belong together, and still show it
     elif role is not None:
         modality, reason = "ignore", f"it is {role}"
     if modality == "image":
         many = many or any(isinstance(value, str) and LIST_SEPARATOR in value for value in present)
-    return Column(name, modality, reason, rows, missing, distinct, many)
+        reason += SEVERAL if many else ""
+    return Column(name, modality, reason, rows, missing, distinct, many, forms.written(modality, role))
+
+
+def _check_override(table: Table, name: str, modality: str, present: Sequence[Any]) -> None:
+    """Refuse lists and objects as what only single values can be: the text of their `repr` is nothing to learn from."""
+    odd = next((value for value in present if isinstance(value, list | dict)), None)
+    if odd is not None and modality in ("text", "number", "category", "date"):
+        raise DataError(
+            f"{table.source}: column {name!r} can't be {modality}: its cells are {type(odd).__name__}s, such as "
+            f"{shown(odd, 40)}; give each value a column of its own"
+        )
+
+
+@dataclass(frozen=True)
+class Forms:
+    """How a column's texts would be read as numbers and as dates; both plain where its cells are no texts."""
+
+    number: Reading
+    date: Reading
+
+    @classmethod
+    def of(cls, present: Sequence[Any], decimal: str | None = None) -> "Forms":
+        texts = [value.strip() for value in present if isinstance(value, str)]
+        texts = [text for text in texts if text.lower() not in MISSING_WORDS]
+        if not texts:
+            return cls(Reading(PLAIN), Reading(ISO))
+        return cls(read_numbers(texts, decimal), read_dates(texts))
+
+    def written(self, modality: str, role: str | None = None) -> dict[str, str] | None:
+        """The form that a processor needs, as a schema keeps it; None for the plain one."""
+        form = self.date.form if modality == "date" else self.number.form if modality == "number" else None
+        return None if form in (None, PLAIN, ISO) else form.to_json()
 
 
 def sampled(table: Table, name: str) -> list[Any]:
@@ -103,35 +174,54 @@ def sampled(table: Table, name: str) -> list[Any]:
     return table.cells(name, rows)
 
 
-def _guess(name: str, kind: pa.DataType, present: list[Any], distinct: int, count: int) -> tuple[str, str]:
+def _guess(
+    name: str, kind: pa.DataType, present: list[Any], distinct: int, count: int, forms: Forms
+) -> tuple[str, str]:
     """Modality and reason from the values. `count` cells are not empty, `distinct` of them differ."""
     if not present:
         return "ignore", "it has no values"
     if distinct == 1 and count > 1:
-        return "ignore", f"every cell holds {str(present[0])[:40]!r}"
+        return "ignore", f"every cell holds {shown(present[0], 40)}"
     if _pictures(present):
         return "image", "its cells are pictures" if not isinstance(present[0], str) else "its cells name picture files"
-    if isinstance(present[0], list | dict | bytes):
+    if isinstance(present[0], list | dict | bytes) or not isinstance(present[0], SINGLE):
         return "ignore", f"its cells are {type(present[0]).__name__}s, which no type covers"
     unique = distinct == count and count >= 20
     if pa.types.is_boolean(kind):
         return "category", "it is true or false"
-    if pa.types.is_temporal(kind) or _all(present, as_date, numeric=False):
-        return "date", "its cells are dates"
-    if _all(present, as_number):
-        integers = all(float(v).is_integer() for v in present[:1000])
-        if unique and integers and (ID_NAME.search(name) or _counts_up(present)):
+    if pa.types.is_duration(kind) or pa.types.is_time(kind):
+        what = "durations" if pa.types.is_duration(kind) else "times of day"
+        return "number", f"its cells are {what}, taken as seconds"
+    if pa.types.is_temporal(kind) or (forms.date.form is not None and _all(present, as_date, forms.date.form)):
+        return "date", "its cells are dates" + _told(forms.date.form)
+    if forms.number.form is not None and _all(present, as_number, forms.number.form):
+        numbers = [as_number("", value, number_form(forms.written("number"))) for value in present]
+        if unique and all(n.is_integer() for n in numbers[:1000]) and (ID_NAME.search(name) or _counts_up(numbers)):
             return "ignore", "its values are unique ids"
-        return "number", "its cells are numbers"
+        if not are_codes([as_text(value) for value in present], count, distinct):
+            return "number", "its cells are numbers" + _told(forms.number.form)
+        reason = f"its {distinct:,} values are codes, such as {_code_like(present)}; --type {name}=number reads them so"
+        return ("category" if distinct <= max(20, count // 5) else "text"), reason
     words = float(np.mean([len(str(value).split()) for value in present]))
     if unique and words < 1.5 and (ID_NAME.search(name) or _codes(present)):
         return "ignore", "its values are unique ids"
-    odd = _odd_number(present)
-    if odd:
-        return "category" if distinct <= max(20, count // 5) else "text", odd
+    hint = _odd_cells(name, present, forms)
+    if hint:
+        return "category" if distinct <= max(20, count // 5) else "text", hint
     if words < 4 and distinct <= max(20, count // 5) and distinct < count:
         return "category", f"{distinct:,} distinct short values in {count:,} cells"
     return "text", f"{words:.1f} words a cell, {distinct:,} distinct"
+
+
+def _told(form: NumberForm | DateForm | None) -> str:
+    words = form.describe() if form is not None else ""
+    return f" ({words})" if words else ""
+
+
+def _code_like(present: Sequence[Any]) -> str:
+    """A value that tells codes from numbers."""
+    texts = [as_text(value).strip() for value in present]
+    return next((repr(text) for text in texts if re.fullmatch(r"[+-]?0\d+|.*\.\d*0", text)), repr(texts[0]))
 
 
 def _pictures(present: list[Any]) -> bool:
@@ -148,24 +238,22 @@ def _pictures(present: list[Any]) -> bool:
     return sum(map(is_picture, present)) >= 0.9 * len(present)
 
 
-def _all(present: list[Any], parse: Callable[[str, Any], Any], numeric: bool = True) -> bool:
-    """Every cell parses; a date must not be a bare number (20260101 is one to Python)."""
+def _all(present: list[Any], parse: Callable[..., Any], form: NumberForm | DateForm) -> bool:
+    """Every cell parses; a date must be more than a number (20260101 is one to Python)."""
     try:
         for value in present:
-            if isinstance(value, bool) or (not numeric and not _dated(value)):
+            if isinstance(value, bool) or (isinstance(form, DateForm) and isinstance(value, int | float)):
                 return False
-            parse("", value)
+            if isinstance(form, DateForm) and isinstance(value, str) and value.strip().isdigit():
+                return False
+            parse("", value, form)
     except PlaitError:
         return False
     return True
 
 
-def _dated(value: Any) -> bool:
-    return not isinstance(value, str) or bool(re.match(r"\s*\d{4}-\d", value))
-
-
-def _counts_up(present: list[Any]) -> bool:
-    steps = np.diff(np.array([float(value) for value in present]))
+def _counts_up(present: Sequence[float]) -> bool:
+    steps = np.diff(np.array(present, dtype=np.float64))
     return bool(len(steps) and np.all(steps > 0) and np.all(steps == steps[0]))
 
 
@@ -177,12 +265,19 @@ def _codes(present: list[Any]) -> bool:
     )
 
 
-def _odd_number(present: list[Any]) -> str | None:
-    """The reason why a column that is nearly all numbers is not typed so."""
-    odd = [value for value in present if not _all([value], as_number)]
-    if len(odd) > 0.05 * len(present):
-        return None
-    return f"most cells are numbers, but {len(odd)} of {len(present)} are not, such as {str(odd[0])[:30]!r}"
+def _odd_cells(name: str, present: list[Any], forms: Forms) -> str | None:
+    """Why a column that is mostly numbers or dates is typed as neither, and what to type."""
+    if forms.number.hint or forms.date.hint:
+        return forms.number.hint or forms.date.hint
+    for what, parse, plain_form in (("numbers", as_number, PLAIN), ("dates", as_date, ISO)):
+        odd = [value for value in present if not _all([value], parse, plain_form)]
+        if odd and len(odd) <= ODD * len(present):
+            kind = what.removesuffix("s")
+            return (
+                f"most cells are {what}, but {len(odd)} of {len(present)} are not, such as {shown(odd[0], 30)}; "
+                f"correct or empty them, or train with --type {name}={kind} --on-error missing"
+            )
+    return None
 
 
 def save_schema(schema: Schema, path: Path) -> None:

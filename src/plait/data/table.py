@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from plait.data.frames import columns_of
 from plait.errors import DataError, unknown
 from plait.files import ADVICE, FULL, why
 
@@ -21,33 +22,66 @@ class Table:
         data: the columns.
         root: the folder that relative media paths start from; None where paths are relative to nothing.
         source: what messages call the table.
+        untyped: every cell is text because the file says no more, so that "1" is an integer to whoever wrote it.
+        categorical: columns that their program calls categories.
+        uncovered: column whose values no modality covers → why; its cells are empty here.
 
     >>> table = Table.from_frame(pd.DataFrame({"colour": ["red", None]}))
     >>> len(table), table.cells("colour", [1, 0])
     (2, [None, 'red'])
     """
 
-    def __init__(self, data: pa.Table, root: Path | None, source: str) -> None:
-        self.data = data
+    def __init__(
+        self,
+        data: pa.Table,
+        root: Path | None,
+        source: str,
+        *,
+        untyped: bool = False,
+        categorical: Collection[str] = (),
+        uncovered: Mapping[str, str] | None = None,
+    ) -> None:
+        self.data = _usual_types(data, source)
         self.root = root
         self.source = source
+        self.untyped = untyped
+        self.categorical = frozenset(categorical)
+        self.uncovered = dict(uncovered or {})
         self._positions = {name: position for position, name in enumerate(data.column_names)}
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, root: Path | str | None = None) -> "Table":
-        """A pandas frame; a column of mixed types becomes text."""
-        columns = {}
-        for name in frame.columns:
-            try:
-                columns[str(name)] = pa.Array.from_pandas(frame[name])
-            except (pa.ArrowInvalid, pa.ArrowTypeError):
-                columns[str(name)] = pa.array([None if _is_null(v) else str(v) for v in frame[name]], pa.string())
-        if len(columns) != len(frame.columns):
-            raise DataError("the frame has two columns of one name; rename one")
-        return cls(pa.table(columns), None if root is None else Path(root), "the frame")
+    def from_frame(cls, frame: pd.DataFrame, root: Path | str | None = None, source: str = "the frame") -> "Table":
+        """A pandas frame; a column of mixed texts and numbers becomes text.
+
+        Raises:
+            DataError: two columns have one name, or an array can't be a picture.
+        """
+        columns, uncovered, categorical = columns_of(frame)
+        folder = None if root is None else Path(root)
+        return cls(pa.table(columns), folder, source, categorical=categorical, uncovered=uncovered)
+
+    def with_data(self, data: pa.Table) -> "Table":
+        """Other rows of the same table, or more columns beside its own."""
+        return Table(
+            data,
+            self.root,
+            self.source,
+            untyped=self.untyped,
+            categorical=self.categorical,
+            uncovered=self.uncovered,
+        )
 
     @classmethod
-    def from_batches(cls, schema: pa.Schema, batches: Iterable[pa.RecordBatch], root: Path, source: str) -> "Table":
+    def from_batches(
+        cls,
+        schema: pa.Schema,
+        batches: Iterable[pa.RecordBatch],
+        root: Path | None,
+        source: str,
+        *,
+        untyped: bool = False,
+        categorical: Collection[str] = (),
+    ) -> "Table":
         """Stream record batches through a temporary file and map it; the file goes with the table.
 
         Raises:
@@ -75,7 +109,7 @@ class Table:
             else:
                 said = f"the table can't be read ({reason})"
             raise DataError(f"{source}: {said}") from error
-        return cls(data, root, source)
+        return cls(data, root, source, untyped=untyped, categorical=categorical)
 
     def __len__(self) -> int:
         return self.data.num_rows
@@ -89,7 +123,7 @@ class Table:
 
     def take(self, rows: np.ndarray) -> "Table":
         """Some rows as a table of their own."""
-        return Table(self.data.take(pa.array(rows)), self.root, self.source)
+        return self.with_data(self.data.take(pa.array(rows)))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column.
@@ -102,22 +136,37 @@ class Table:
         return self.data.column(self._positions[name])
 
     def cells(self, name: str, rows: Sequence[int] | np.ndarray) -> list[Any]:
-        """Cells of one column as Python values, in the order of `rows`."""
+        """Cells of one column as Python values, in the order of `rows`.
+
+        Raises:
+            DataError: a cell holds what Python has no value for, such as a date after the year 9999.
+        """
         column = self.column(name)
-        if column.num_chunks == 1:  # an index into chunks would be searched a row
-            chunk = column.chunk(0)
-            return [chunk[int(row)].as_py() for row in rows]
-        return [column[int(row)].as_py() for row in rows]
+        cells = column.chunk(0) if column.num_chunks == 1 else column  # an index into chunks would be searched a row
+        try:
+            return [cells[int(row)].as_py() for row in rows]
+        except (ValueError, OverflowError, pa.ArrowException) as error:
+            raise self._unreadable(name, rows, error) from error
+
+    def _unreadable(self, name: str, rows: Iterable[int], error: Exception) -> DataError:
+        """The first of some cells that Python has no value for, in words."""
+        column = self.column(name)
+        for row in rows:
+            try:
+                column[int(row)].as_py()
+            except (ValueError, OverflowError, pa.ArrowException):
+                return DataError(
+                    f"{self.source}: row {int(row) + 1}, column {name!r}: this {column.type} lies outside of what can "
+                    f"be read ({str(error).splitlines()[0][:80]}); correct it, or leave the column out"
+                )
+        return DataError(f"{self.source}: column {name!r} can't be read ({error})")
 
     def iterate(self, name: str, rows: np.ndarray | None = None, size: int = 65_536) -> Iterator[Any]:
         """Cells of one column, held a part at a time."""
         if rows is None:
-            for chunk in self.column(name).chunks:
-                for start in range(0, len(chunk), size):
-                    yield from chunk.slice(start, size).to_pylist()
-        else:
-            for start in range(0, len(rows), size):
-                yield from self.cells(name, rows[start : start + size])
+            rows = np.arange(len(self))
+        for start in range(0, len(rows), size):
+            yield from self.cells(name, rows[start : start + size])
 
     def codes(self, name: str) -> tuple[np.ndarray, list[Any]]:
         """`[rows]` int64 code of each cell and the distinct values; -1 where a cell is empty."""
@@ -131,5 +180,45 @@ class Table:
         return codes, encoded.dictionary.to_pylist()
 
 
-def _is_null(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value))
+def _usual_types(data: pa.Table, source: str) -> pa.Table:
+    """Columns in types that every reader of cells knows: no dictionaries, views, or halves of floats.
+
+    Raises:
+        DataError: two columns have one name.
+    """
+    names = data.column_names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{source}: two columns have the name {twice!r}; rename one")
+    types = [usual_type(field.type) for field in data.schema]
+    if all(kind == field.type for kind, field in zip(types, data.schema, strict=True)):
+        return data
+    columns = []
+    for name, kind in zip(names, types, strict=True):
+        column = data.column(name)
+        if isinstance(column.type, pa.BaseExtensionType):
+            chunks = [chunk.storage for chunk in column.chunks]
+            column = pa.chunked_array(chunks, column.type.storage_type)
+        columns.append(column if column.type == kind else column.cast(kind))
+    return pa.table(columns, names=names)
+
+
+def usual_type(kind: pa.DataType) -> pa.DataType:
+    """The type that a column is kept in.
+
+    >>> usual_type(pa.dictionary(pa.int8(), pa.string())), usual_type(pa.string_view())
+    (DataType(string), DataType(large_string))
+    """
+    if isinstance(kind, pa.BaseExtensionType):
+        return usual_type(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return usual_type(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return pa.large_list(usual_type(kind.value_type))
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    return kind

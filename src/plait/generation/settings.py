@@ -1,11 +1,21 @@
 """How an answer is searched for."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import ConfigDict
 
 from plait.errors import RecipeError
+
+WHOLE = {
+    "max_length": (1, 100_000),
+    "min_length": (0, 100_000),
+    "beams": (1, 1_000),
+    "top_k": (0, 10_000_000),
+    "best": (1, 1_000),
+    "seed": (0, 2**32 - 1),
+}
 
 
 @dataclass
@@ -42,11 +52,13 @@ class GenerationSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"max_length": 1, "min_length": 0, "beams": 1, "top_k": 0, "best": 1}
-        for name, low in least.items():
+        for name, (low, high) in WHOLE.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise RecipeError(f"generation.{name}: expected a whole number from {low}, got {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise RecipeError(f"generation.{name}: expected a whole number from {low} to {high:,}, got {value!r}")
+        for name in ("length_penalty", "temperature", "top_p", "repetition_penalty"):
+            if not math.isfinite(getattr(self, name)):
+                raise RecipeError(f"generation.{name}: expected a number, got {getattr(self, name)!r}")
         if not 0 < self.top_p <= 1:
             raise RecipeError(f"generation.top_p: expected a share above 0 and up to 1, got {self.top_p!r}")
         if self.temperature < 0 or self.repetition_penalty <= 0:

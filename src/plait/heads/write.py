@@ -1,5 +1,6 @@
 """A decoder at the end of a model: in training it is told what to write, otherwise it writes."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,6 +66,12 @@ class WriteHead(nn.Module):
         written[:, 1] = found.scores[:, 0]
         written[:, 2 : 2 + found.ids.shape[2]] = found.ids[:, 0].float()
         return {self.name: written}
+
+    def with_search(self, settings: GenerationSettings, tree: AnswerTree | None) -> "WriteHead":
+        """The same decoder and weights behind another search; this one stays as it is."""
+        made = copy.copy(self)
+        made.generation, made.tree = settings, tree
+        return made
 
     def context(self, fused: Fused) -> Tokens:
         """What the decoder reads: the fused vector and tokens, unless it makes something of its own of them."""

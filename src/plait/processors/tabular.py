@@ -1,8 +1,8 @@
 """Numbers, categories and dates of a row."""
 
-import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,19 @@ import torch
 from torch import Tensor
 
 from plait.errors import DataError
+from plait.values import (
+    DATE_PARTS,
+    Known,
+    NumberForm,
+    Vocabulary,
+    as_number,
+    count_values,
+    date_form,
+    date_parts,
+    is_missing,
+    number_form,
+)
 
-MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "?"})
-DATE_PARTS = ("year", "month", "day", "weekday", "hour")
 UNKNOWN = 0  # the code of a category that training never saw; absent ones are -1
 
 
@@ -24,9 +34,10 @@ class TabularProcessor:
     Args:
         numbers: names of number columns.
         dates: names of date columns.
-        categories: column → its known values; any other value gets the unknown slot.
+        categories: column → its known values, as the table has them; any other value gets the unknown slot.
         edges: name of a number (or `date.part`) → sorted bin edges from training, for the piecewise-linear embedding.
         stats: name of a number (or `date.part`) → mean and standard deviation over training.
+        forms: column → how its numbers or dates are written, where that is not the plain way.
 
     >>> rows = {"price": [1.0, 3.0, None], "colour": ["red", "blue", "red"]}
     >>> processor = TabularProcessor.fit(rows, numbers=["price"], dates=[], categories=["colour"])
@@ -39,16 +50,20 @@ class TabularProcessor:
         self,
         numbers: Sequence[str],
         dates: Sequence[str],
-        categories: Mapping[str, Sequence[str]],
+        categories: Mapping[str, Sequence[Known]],
         edges: Mapping[str, Sequence[float]],
         stats: Mapping[str, Sequence[float]],
+        forms: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.numbers = list(numbers)
         self.dates = list(dates)
         self.categories = {name: list(values) for name, values in categories.items()}
         self.edges = {name: list(values) for name, values in edges.items()}
         self.stats = {name: list(values) for name, values in stats.items()}
-        self._codes = {name: {v: i + 1 for i, v in enumerate(values)} for name, values in self.categories.items()}
+        self.forms = {name: dict(form) for name, form in (forms or {}).items()}
+        self._numbers = {name: number_form(self.forms.get(name)) for name in self.numbers}
+        self._dates = {name: date_form(self.forms.get(name)) for name in self.dates}
+        self._known = {name: Vocabulary(values) for name, values in self.categories.items()}
 
     @classmethod
     def fit(
@@ -59,6 +74,9 @@ class TabularProcessor:
         categories: Sequence[str],
         bins: int = 16,
         max_categories: int = 10_000,
+        forms: Mapping[str, Mapping[str, str]] | None = None,
+        untyped: bool = False,
+        lenient: bool = False,
     ) -> "TabularProcessor":
         """Learn scales, bin edges (quantiles) and vocabularies from training columns.
 
@@ -67,18 +85,26 @@ class TabularProcessor:
             numbers, dates, categories: which columns are what.
             bins: quantile bins a number.
             max_categories: the most frequent values that a category column keeps.
+            forms: column → how its numbers or dates are written, where that is not the plain way.
+            untyped: the cells come from a file in which every cell is text, so that "1" is an integer.
+            lenient: a cell that is no number or date teaches nothing; else it is an error.
         """
-        series: dict[str, np.ndarray] = {name: _floats(name, columns[name]) for name in numbers}
+        forms = {name: forms[name] for name in (*numbers, *dates) if forms and name in forms}
+        series: dict[str, np.ndarray] = {
+            name: _floats(name, columns[name], number_form(forms.get(name)), lenient) for name in numbers
+        }
         for name in dates:
-            parts = np.array([date_parts(name, value) for value in columns[name]], dtype=np.float64)
+            form, nothing = date_form(forms.get(name)), [math.nan] * len(DATE_PARTS)
+            read = [_or_nothing(partial(date_parts, name, value, form), nothing, lenient) for value in columns[name]]
+            parts = np.array(read, dtype=np.float64).reshape(-1, len(DATE_PARTS))
             series.update({f"{name}.{part}": parts[:, i] for i, part in enumerate(DATE_PARTS)})
         edges, stats = {}, {}
         for name, values in series.items():
             known = values[np.isfinite(values)]
             edges[name] = _quantile_edges(known, bins)
             stats[name] = [float(known.mean()), float(known.std()) or 1.0] if len(known) else [0.0, 1.0]
-        vocabularies = {name: _vocabulary(columns[name], max_categories) for name in categories}
-        return cls(numbers, dates, vocabularies, edges, stats)
+        vocabularies = {name: _vocabulary(columns[name], max_categories, untyped) for name in categories}
+        return cls(numbers, dates, vocabularies, edges, stats, forms)
 
     @property
     def scalar_names(self) -> list[str]:
@@ -92,6 +118,7 @@ class TabularProcessor:
             "categories": self.categories,
             "edges": self.edges,
             "stats": self.stats,
+            **({"forms": self.forms} if self.forms else {}),
         }
 
     def __call__(self, value: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -100,14 +127,18 @@ class TabularProcessor:
         Raises:
             DataError: a cell of a number or date column holds something else.
         """
-        scalars = [as_number(name, value.get(name)) for name in self.numbers]
-        for name in self.dates:
-            scalars.extend(date_parts(name, value.get(name)))
+        scalars = [as_number(name, value.get(name), form) for name, form in self._numbers.items()]
+        for name, order in self._dates.items():
+            scalars.extend(date_parts(name, value.get(name), order))
         codes = [
-            -1 if is_missing(value.get(name)) else known.get(str(value[name]), UNKNOWN)
-            for name, known in self._codes.items()
+            -1 if is_missing(value.get(name)) else 1 + known.find(value[name])  # what training never saw is UNKNOWN
+            for name, known in self._known.items()
         ]
         return {"numbers": np.array(scalars, dtype=np.float32), "codes": np.array(codes, dtype=np.int32)}
+
+    def number(self, name: str, value: Any) -> float:
+        """A cell of a number column, written as that column writes its numbers; NaN where it is missing."""
+        return as_number(name, value, self._numbers[name])
 
     def blank(self) -> dict[str, np.ndarray]:
         """A row of which nothing is known."""
@@ -120,67 +151,19 @@ class TabularProcessor:
         return {"numbers": torch.from_numpy(numbers), "codes": torch.from_numpy(codes.astype(np.int64))}
 
 
-def is_missing(value: Any) -> bool:
-    """None, NaN, or an empty string.
-
-    >>> is_missing(float("nan")), is_missing(" "), is_missing(0)
-    (True, True, False)
-    """
-    if value is None:
-        return True
-    if isinstance(value, float):
-        return math.isnan(value)
-    return isinstance(value, str) and not value.strip()
+def _floats(name: str, values: Sequence[Any], form: NumberForm, lenient: bool) -> np.ndarray:
+    found = [_or_nothing(partial(as_number, name, value, form), math.nan, lenient) for value in values]
+    return np.array(found, dtype=np.float64)
 
 
-def as_number(name: str, value: Any) -> float:
-    """A cell as a float; NaN where it is missing or infinite.
-
-    Raises:
-        DataError: it holds something else.
-    """
-    if value is None:
-        return math.nan
+def _or_nothing(parse: Callable[[], Any], nothing: Any, lenient: bool) -> Any:
+    """What is read of a cell; of one that can't be read nothing, where that is no error."""
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        if str(value).strip().lower() in MISSING_WORDS:
-            return math.nan
-        raise DataError(f"column {name!r}: expected a number, got {str(value)[:60]!r}; fix or empty the cell") from None
-    return number if math.isfinite(number) else math.nan
-
-
-def as_date(name: str, value: Any) -> datetime.datetime | None:
-    """A cell as a datetime (ISO 8601 where it is text); None where it is missing.
-
-    Raises:
-        DataError: it holds something else.
-    """
-    if is_missing(value) or str(value).strip().lower() in MISSING_WORDS | {"nat"}:
-        return None
-    if isinstance(value, datetime.datetime):
-        return value
-    if isinstance(value, datetime.date):
-        return datetime.datetime(value.year, value.month, value.day)
-    try:
-        return datetime.datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        raise DataError(
-            f"column {name!r}: expected a date such as 2026-11-22 or 2026-11-22T08:30, got {str(value)[:60]!r}; "
-            "fix or empty the cell"
-        ) from None
-
-
-def date_parts(name: str, value: Any) -> list[float]:
-    """Year, month, day, weekday (Monday is 0) and hour with minutes as a fraction; five NaN where missing."""
-    date = as_date(name, value)
-    if date is None:
-        return [math.nan] * len(DATE_PARTS)
-    return [date.year, date.month, date.day, date.weekday(), date.hour + date.minute / 60]
-
-
-def _floats(name: str, values: Sequence[Any]) -> np.ndarray:
-    return np.array([as_number(name, value) for value in values], dtype=np.float64)
+        return parse()
+    except DataError:
+        if not lenient:
+            raise
+        return nothing
 
 
 def _quantile_edges(known: np.ndarray, bins: int) -> list[float]:
@@ -190,9 +173,6 @@ def _quantile_edges(known: np.ndarray, bins: int) -> list[float]:
     return [float(edges[0]), float(edges[0]) + 1.0] if len(edges) == 1 else [float(edge) for edge in edges]
 
 
-def _vocabulary(values: Sequence[Any], most: int) -> list[str]:
-    counts: dict[str, int] = {}
-    for value in values:
-        if not is_missing(value):
-            counts[str(value)] = counts.get(str(value), 0) + 1
-    return sorted(counts, key=lambda value: (-counts[value], value))[:most]
+def _vocabulary(values: Sequence[Any], most: int, untyped: bool) -> list[Known]:
+    counts = count_values(values, untyped)
+    return sorted(counts, key=lambda value: (-counts[value], str(value)))[:most]

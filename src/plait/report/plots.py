@@ -66,13 +66,13 @@ def levels(
     return _svg(draw, 5.2, 2.6)
 
 
-def confusion(counts: np.ndarray, classes: Sequence[str]) -> str:
+def confusion(counts: np.ndarray, classes: Sequence[Any]) -> str:
     """Rows are the truth, columns the answers; shaded by the share of the truth's row."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
     def draw(axes: "Axes") -> None:
         axes.imshow(share, cmap=_transparent_to(COLOURS[0]), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-        names = [name if len(name) <= 18 else name[:17] + "…" for name in classes]
+        names = [name if len(name) <= 18 else name[:17] + "…" for name in map(str, classes)]
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
         axes.set_yticks(range(len(names)), names)
         axes.set_xlabel("answered")

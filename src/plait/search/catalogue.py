@@ -22,7 +22,7 @@ from plait.errors import DataError, RunError, import_extra
 from plait.files import LOCK, unwritable, write_json
 from plait.predictor import Predictor
 from plait.processors.image import small_picture
-from plait.processors.tabular import as_number, is_missing
+from plait.values import as_number, is_missing
 
 FORMAT = 1
 META, ROWS = "catalogue.json", "rows"

@@ -10,7 +10,7 @@ from plait.tasks.matching import Matching, draw_matches
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
 from plait.tasks.retrieval import Retrieval
-from plait.tasks.targets import TASKS, Targets, Task, guess_task
+from plait.tasks.targets import TASKS, Targets, Task, guess_task, unused
 
 __all__ = [
     "TASKS",
@@ -24,4 +24,5 @@ __all__ = [
     "Task",
     "draw_matches",
     "guess_task",
+    "unused",
 ]

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plait.errors import DataError
-from plait.processors.tabular import is_missing
+from plait.values import Known, Vocabulary, count_values, in_order, is_missing
 
 
 class Classification:
     """Two or more classes, of which a row has one.
 
     Args:
-        classes: names, in the order of the logits.
+        classes: as the user's table has them (integers, booleans, texts), in the order of the logits.
         class_weights: weight of each class in the loss; None for one each.
         label_smoothing: share of the target that is spread over all classes.
 
@@ -33,7 +33,7 @@ class Classification:
     MISSING, UNSEEN = -1, -2
 
     def __init__(
-        self, classes: Sequence[str], class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0
+        self, classes: Sequence[Known], class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0
     ) -> None:
         if len(classes) < 2:
             raise DataError(
@@ -42,11 +42,16 @@ class Classification:
         self.classes = list(classes)
         self.class_weights = None if class_weights is None else list(class_weights)
         self.label_smoothing = label_smoothing
-        self._codes = {name: code for code, name in enumerate(self.classes)}
+        self._known = Vocabulary(self.classes)
 
     @classmethod
     def fit(
-        cls, values: Iterable[Any], balanced: bool = False, label_smoothing: float = 0.0, most: int | None = None
+        cls,
+        values: Iterable[Any],
+        balanced: bool = False,
+        label_smoothing: float = 0.0,
+        most: int | None = None,
+        untyped: bool = False,
     ) -> "Classification":
         """Learn the classes from training targets.
 
@@ -55,14 +60,12 @@ class Classification:
             balanced: weigh each class by the inverse of its frequency.
             label_smoothing: share of the target that is spread over all classes.
             most: keep so many of the most frequent; rows of other classes are neither learned from nor scored.
+            untyped: they come from a file in which every cell is text, so that "1" is an integer.
         """
-        counts: dict[str, int] = {}
-        for value in values:
-            if not is_missing(value):
-                counts[class_name(value)] = counts.get(class_name(value), 0) + 1
+        counts = count_values(values, untyped)
         if most is not None:
             counts = dict(sorted(counts.items(), key=lambda item: -item[1])[:most])
-        names = sorted(counts, key=_natural)
+        names = in_order(counts)
         weights = [sum(counts.values()) / (len(names) * counts[name]) for name in names] if balanced else None
         return cls(names, weights, label_smoothing)
 
@@ -77,12 +80,14 @@ class Classification:
     def out_dim(self) -> int:
         return len(self.classes)
 
-    def encode(self, values: Iterable[Any]) -> np.ndarray:
+    def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
         """`[N]` int64 codes; -1 where the row has no target, -2 where training never saw its class."""
-        codes = (
-            self.MISSING if is_missing(value) else self._codes.get(class_name(value), self.UNSEEN) for value in values
-        )
-        return np.fromiter(codes, dtype=np.int64)
+        found = (self.MISSING if is_missing(value) else self._code(value) for value in values)
+        return np.fromiter(found, dtype=np.int64)
+
+    def _code(self, value: Any) -> int:
+        code = self._known.find(value)
+        return self.UNSEEN if code == Vocabulary.UNKNOWN else code
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: no loss or metric can be computed."""
@@ -110,29 +115,11 @@ class Classification:
         """`[N, C]` probabilities."""
         return logits.softmax(dim=1).numpy()
 
-    def answers(self, probabilities: np.ndarray) -> list[str]:
-        """The likeliest class of each row."""
+    def answers(self, probabilities: np.ndarray) -> list[Known]:
+        """The likeliest class of each row, as the user's table has it."""
         return [self.classes[code] for code in probabilities.argmax(axis=1)]
 
     def columns(self, name: str, probabilities: np.ndarray) -> dict[str, Any]:
         """What a predictions file holds: the answer, its probability, and that of every class."""
         out: dict[str, Any] = {name: self.answers(probabilities), f"{name}_probability": probabilities.max(axis=1)}
         return out | {f"{name}_p_{c}": probabilities[:, code] for code, c in enumerate(self.classes)}
-
-
-def class_name(value: Any) -> str:
-    """A class as text; 1 and 1.0 are one class.
-
-    >>> class_name(1.0), class_name(True), class_name(" cat ")
-    ('1', 'True', 'cat')
-    """
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _natural(name: str) -> tuple[int, float, str]:
-    try:
-        return 0, float(name), name
-    except ValueError:
-        return 1, 0.0, name

@@ -1,5 +1,6 @@
 """A text a row: captions, answers, reports."""
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +15,8 @@ from plait.errors import DataError, RecipeError
 from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
 from plait.metrics.caption import CAPTION_METRICS, CaptionScorer
 from plait.processors import TargetText
-from plait.processors.tabular import is_missing
 from plait.tasks.pairs import Sides, side_codes
+from plait.values import as_text, is_missing
 
 ANSWER_METRICS = {
     "exact_match": exact_match,
@@ -70,6 +71,7 @@ class Generation:
         self._scorer: CaptionScorer | None = None
         self._scored = 0
         self.known: list[tuple[tuple[str, ...], str]] = []  # right answers and their type, by code
+        self._codes_of: dict[tuple[tuple[str, ...], str], int] = {}  # the same answers keep their code in any table
 
     @staticmethod
     def are_short(cells: Sequence[Any]) -> bool:
@@ -89,6 +91,20 @@ class Generation:
             "language_model": self.language_model,
         }
 
+    def with_texts(self, texts: TargetText) -> "Generation":
+        """The same task in other tokens."""
+        return self._changed(texts=texts)
+
+    def with_language_model(self, held: Mapping[str, Any]) -> "Generation":
+        """The same task with more known of its language model."""
+        return self._changed(language_model=dict(held))
+
+    def _changed(self, **values: Any) -> "Generation":
+        made = copy.copy(self)
+        for name, value in values.items():
+            setattr(made, name, value)
+        return made
+
     @property
     def measures(self) -> dict[str, bool]:
         """Metric → higher is better."""
@@ -105,7 +121,7 @@ class Generation:
         seen = {kind for _, kind in self.known if kind}
         return [t for t in VQA_TYPES if t in seen] + sorted(seen - set(VQA_TYPES))
 
-    def read(self, table: Table) -> np.ndarray | None:
+    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None:
         """`[N, 1 + L]` int64: the code of the row's right answers, then the ids of the one to learn, then -1.
 
         None where the table lacks the target.
@@ -130,7 +146,7 @@ class Generation:
     def _codes(self, table: Table, cells: Sequence[Sequence[str]]) -> np.ndarray:
         """Codes of right answers; rows with equal inputs share them."""
         more = None if self.references is None else [texts_of(cell) for cell in table.iterate(self.references)]
-        kinds = None if self.answer_types is None else [str(cell) for cell in table.iterate(self.answer_types)]
+        kinds = None if self.answer_types is None else [as_text(cell) for cell in table.iterate(self.answer_types)]
         rows = side_codes(table, self.sides)
         groups: dict[tuple[int, ...], list[int]] = {}
         for row, key in enumerate(map(tuple, rows.tolist())):
@@ -138,8 +154,11 @@ class Generation:
         codes = np.empty(len(cells), dtype=np.int64)
         for members in groups.values():
             right = [text for row in members for text in (cells[row] if more is None else more[row] or cells[row])]
-            codes[members] = len(self.known)
-            self.known.append((tuple(right), "" if kinds is None else kinds[members[0]]))
+            answers = tuple(right), "" if kinds is None else kinds[members[0]]
+            if answers not in self._codes_of:
+                self._codes_of[answers] = len(self.known)
+                self.known.append(answers)
+            codes[members] = self._codes_of[answers]
         return codes
 
     def right_answers(self, truth: np.ndarray) -> tuple[str, ...]:
@@ -234,7 +253,7 @@ def texts_of(cell: Any) -> list[str]:
         except ValueError:
             return [cell.strip()]
     items = cell if isinstance(cell, (list, tuple, np.ndarray)) else [cell]
-    return [str(item).strip() for item in items if not is_missing(item) and str(item).strip()]
+    return [as_text(item).strip() for item in items if not is_missing(item)]
 
 
 def _most_frequent(texts: Sequence[str]) -> str:

@@ -10,10 +10,11 @@ from torch import Tensor
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, unknown
 from plait.metrics import score
-from plait.processors.tabular import is_missing
 from plait.tasks.pairs import Sides, side_codes
+from plait.values import as_text, is_missing, shown
 
-YES, NO = ("1", "1.0", "true", "yes", "match"), ("0", "0.0", "false", "no", "no match")
+YES = ("1", "+1", "1.0", "true", "yes", "match")
+NO = ("0", "-1", "0.0", "-1.0", "false", "no", "no match")  # -1 is what margin losses call it
 Negatives = Literal["none", "random", "hard"]
 
 
@@ -73,10 +74,10 @@ class Matching:
         """Where labels stand: the given column, or `match` of tables that non-matches were drawn into."""
         return self.label or "match"
 
-    def read(self, table: Table) -> np.ndarray | None:
+    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None:
         """`[N, 3]` int64: the label (1, 0, or -1 for none), and codes of the anchor's value and of all others'."""
         if self.column in table:
-            labels = self.encode_labels(table.iterate(self.column))
+            labels = self.encode_labels(table.iterate(self.column), lenient)
         elif self.drawn:
             labels = np.ones(len(table), dtype=np.int64)
         else:
@@ -91,20 +92,23 @@ class Matching:
         """Columns of all sides but the anchor."""
         return [column for name, columns in self.sides.items() if name != self.anchor for column in columns]
 
-    def encode_labels(self, values: Iterable[Any]) -> np.ndarray:
-        """`[N]` int64.
+    def encode_labels(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
+        """`[N]` int64: 1, 0, or -1 for none; where `lenient`, what says neither yes nor no is none.
 
         Raises:
             DataError: a label says neither yes nor no.
         """
-        return np.fromiter((self._label(row, value) for row, value in enumerate(values, 1)), dtype=np.int64)
+        return np.fromiter((self._label(row, value, lenient) for row, value in enumerate(values, 1)), dtype=np.int64)
 
-    def _label(self, row: int, value: Any) -> int:
+    def _label(self, row: int, value: Any, lenient: bool) -> int:
         if is_missing(value):
             return -1
-        text = str(value).strip().lower()
+        text = as_text(value).strip().lower()
         if text not in (*YES, *NO):
-            raise DataError(f"row {row}: column {self.column!r}: expected 1 or 0 (or yes, no), got {str(value)[:40]!r}")
+            if lenient:
+                return -1
+            said = f"expected 1 or 0 (or -1, or yes and no), got {shown(value, 40)}"
+            raise DataError(f"row {row}: column {self.column!r}: {said}")
         return int(text in YES)
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
@@ -163,7 +167,7 @@ def draw_matches(table: Table, task: Matching, seed: int = 0) -> Table:
             other = taken[rows] if name in task.sides[task.anchor] else rows
             columns[name] = pa.chunked_array([*column.chunks, column.take(other).combine_chunks()], column.type)
     labels = np.r_[np.ones(len(table), np.int64), np.zeros(len(rows), np.int64)]
-    return Table(pa.table({**columns, task.column: labels}), table.root, table.source)
+    return table.with_data(pa.table({**columns, task.column: labels}))
 
 
 def draw_others(codes: np.ndarray, random: np.random.Generator, tries: int = 20) -> np.ndarray:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plait.errors import DataError
+from plait.values import as_text, is_missing
 
 
 class Multilabel:
@@ -60,7 +61,7 @@ class Multilabel:
     def out_dim(self) -> int:
         return len(self.classes)
 
-    def encode(self, values: Iterable[Any]) -> np.ndarray:
+    def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
         """`[N, L]` float32, 0 or 1; NaN in rows without a target. Labels that training never saw are left out."""
         rows = []
         for value in values:
@@ -109,13 +110,11 @@ def split_labels(value: Any) -> list[str] | None:
     >>> split_labels("red; big"), split_labels("[]"), split_labels(float("nan"))
     (['red', 'big'], [], None)
     """
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return [as_text(item).strip() for item in value if not is_missing(item)]
+    if is_missing(value):
         return None
-    if isinstance(value, list | tuple | np.ndarray):
-        return [str(item).strip() for item in value]
-    text = str(value).strip()
-    if not text:
-        return None
+    text = as_text(value).strip()
     text = text.removeprefix("[").removesuffix("]")
     separator = next((mark for mark in ";|," if mark in text), ";")
     return [part.strip().strip("'\"") for part in text.split(separator) if part.strip()]

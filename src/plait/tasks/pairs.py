@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from plait.data.table import Table
-from plait.processors.tabular import is_missing
+from plait.values import as_text, is_missing
 
 Sides = Mapping[str, Sequence[str]]  # input → the columns that it reads
 
@@ -32,6 +32,6 @@ def _codes(table: Table, columns: Sequence[str]) -> np.ndarray:
     known: dict[tuple[str, ...], int] = {}
     codes = np.empty(len(table), dtype=np.int64)
     for row, cells in enumerate(zip(*(table.iterate(name) for name in present), strict=True)):
-        key = tuple("" if is_missing(cell) else " ".join(str(cell).casefold().split()) for cell in cells)
+        key = tuple("" if is_missing(cell) else " ".join(as_text(cell).casefold().split()) for cell in cells)
         codes[row] = known.setdefault(key, len(known)) if any(key) else -1
     return codes

@@ -1,6 +1,7 @@
 """A number a row."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plait.errors import DataError
-from plait.processors.tabular import as_number
+from plait.values import as_number, number_form
 
 
 class Regression:
@@ -17,6 +18,7 @@ class Regression:
     Args:
         mean, std: of the training targets.
         name: what messages call the target.
+        form: how the target's numbers are written, where that is not the plain way.
 
     >>> task = Regression(mean=10.0, std=2.0)
     >>> task.encode([12, None]).tolist()
@@ -27,29 +29,53 @@ class Regression:
     default_metric = "rmse"
     out_dim = 1
 
-    def __init__(self, mean: float = 0.0, std: float = 1.0, name: str = "target") -> None:
+    def __init__(
+        self, mean: float = 0.0, std: float = 1.0, name: str = "target", form: Mapping[str, str] | None = None
+    ) -> None:
         self.mean, self.std, self.name = mean, std, name
+        self.form = dict(form) if form else None
 
     @classmethod
-    def fit(cls, values: Iterable[Any], name: str = "target") -> "Regression":
-        """Learn the scale from training targets.
+    def fit(
+        cls,
+        values: Iterable[Any],
+        name: str = "target",
+        form: Mapping[str, str] | None = None,
+        lenient: bool = False,
+    ) -> "Regression":
+        """Learn the scale from training targets; where `lenient`, a cell that is no number teaches nothing.
 
         Raises:
             DataError: a target is no number, or all are the same.
         """
-        numbers = np.array([as_number(name, value) for value in values], dtype=np.float64)
+        numbers = np.fromiter(cls(name=name, form=form)._read(values, lenient), dtype=np.float64)
         known = numbers[np.isfinite(numbers)]
         if not len(known) or known.std() == 0:
             came = "no number" if not len(known) else f"only {known[0]:g}"
             raise DataError(f"column {name!r}: regression needs targets that vary, got {came}")
-        return cls(float(known.mean()), float(known.std()), name)
+        return cls(float(known.mean()), float(known.std()), name, form)
 
     def to_json(self) -> dict[str, Any]:
-        return {"mean": self.mean, "std": self.std, "name": self.name}
+        state: dict[str, Any] = {"mean": self.mean, "std": self.std, "name": self.name}
+        return state | ({"form": self.form} if self.form else {})
 
-    def encode(self, values: Iterable[Any]) -> np.ndarray:
-        """`[N]` float32 in the user's units, NaN where the row has no target."""
-        return np.fromiter((as_number(self.name, value) for value in values), dtype=np.float32)
+    def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
+        """`[N]` float32 in the user's units, NaN where the row has no target or, if `lenient`, none that is a number.
+
+        Raises:
+            DataError: a cell holds something else; the message names the row.
+        """
+        return np.fromiter(self._read(values, lenient), dtype=np.float32)
+
+    def _read(self, values: Iterable[Any], lenient: bool) -> Iterator[float]:
+        form = number_form(self.form)
+        for row, value in enumerate(values, 1):
+            try:
+                yield as_number(self.name, value, form)
+            except DataError as error:
+                if not lenient:
+                    raise DataError(f"row {row}: {error}") from error
+                yield math.nan
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no target."""

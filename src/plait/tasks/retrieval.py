@@ -117,7 +117,7 @@ class Retrieval:
             else [f"{names[0]}_by_{names[1]}", f"{names[1]}_by_{names[0]}"]
         )
 
-    def read(self, table: Table) -> np.ndarray | None:
+    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None:
         """`[N, M]` int64 codes of the sides' values, -1 where a row lacks one; None where the table lacks two."""
         present = [name for name, columns in self.sides.items() if any(column in table for column in columns)]
         return side_codes(table, self.sides) if len(present) > 1 else None

@@ -1,6 +1,7 @@
 """One target or several, behind one interface."""
 
-from collections.abc import Mapping, Sequence
+import datetime
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -10,7 +11,6 @@ from torch import Tensor
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, unknown
 from plait.metrics import METRICS, score
-from plait.processors.tabular import as_number, is_missing
 from plait.tasks.classification import Classification
 from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching
@@ -18,6 +18,7 @@ from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
 from plait.tasks.retrieval import Retrieval
 from plait.types import Output
+from plait.values import PLAIN, NumberForm, are_codes, as_number, as_text, is_missing, shown
 
 
 class Task(Protocol):
@@ -47,7 +48,7 @@ class Task(Protocol):
 class ColumnTask(Task, Protocol):
     """A task whose truth is one column and whose metrics are METRICS': classification, multi-label, regression."""
 
-    def encode(self, values: Any) -> np.ndarray: ...
+    def encode(self, values: Any, lenient: bool = False) -> np.ndarray: ...
 
 
 @runtime_checkable
@@ -59,7 +60,7 @@ class TableTask(Task, Protocol):
     @property
     def measures(self) -> dict[str, bool]: ...
 
-    def read(self, table: Table) -> np.ndarray | None: ...
+    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None: ...
 
     def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None) -> dict[str, float]: ...
 
@@ -123,15 +124,24 @@ class Targets:
         only = next(iter(self.tasks.values()))
         return only if isinstance(only, Generation) else None
 
-    def encode(self, table: Table) -> dict[str, np.ndarray]:
-        """`[rows of the table, …]` encoded truth of each target that the table has."""
+    def with_task(self, name: str, task: Task) -> "Targets":
+        """The same targets, of which one is another task."""
+        return Targets({**self.tasks, name: task}, self.weights)
+
+    def encode(self, table: Table, lenient: bool = False) -> dict[str, np.ndarray]:
+        """`[rows of the table, …]` encoded truth of each target that the table has.
+
+        Args:
+            table: the rows.
+            lenient: a cell that is no such target counts as empty; else it is an error.
+        """
         found: dict[str, np.ndarray] = {}
         for name, task in self.tasks.items():
             if isinstance(task, TableTask):
-                read = task.read(table)
+                read = task.read(table, lenient)
                 found |= {} if read is None else {name: read}
             elif name in table:
-                found[name] = cast(ColumnTask, task).encode(table.iterate(name))
+                found[name] = cast(ColumnTask, task).encode(table.iterate(name), lenient)
         return found
 
     def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
@@ -193,8 +203,12 @@ class Targets:
         return found
 
     def columns(self, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """The columns of a predictions file."""
-        return {k: v for name, task in self.tasks.items() for k, v in task.columns(name, predictions[name]).items()}
+        """The columns of a predictions file; one that would have the name of another gets an underscore."""
+        out: dict[str, Any] = {}
+        for name, task in self.tasks.items():
+            for column, values in task.columns(name, predictions[name]).items():
+                out[column if column == name else unused(column, {*out, *self.tasks})] = values
+        return out
 
     def metric_name(self, target: str, metric: str) -> str:
         return metric if len(self.tasks) == 1 else f"{target}.{metric}"
@@ -233,6 +247,17 @@ class Targets:
         return cls(tasks, weights)
 
 
+def unused(name: str, taken: Container[str]) -> str:
+    """A name that is not taken, with as many underscores behind it as that needs.
+
+    >>> unused("row", {"row", "row_"}), unused("row", {"price"})
+    ('row__', 'row')
+    """
+    while name in taken:
+        name += "_"
+    return name
+
+
 def _measures(task: Task) -> dict[str, bool]:
     """The metrics that fit a task, and whether higher is better."""
     if isinstance(task, TableTask):
@@ -240,13 +265,14 @@ def _measures(task: Task) -> dict[str, bool]:
     return {name: metric.higher_is_better for name, metric in METRICS.items() if task.kind in metric.kinds}
 
 
-def guess_task(name: str, sample: Sequence[Any], distinct: int) -> tuple[str, str]:
+def guess_task(name: str, sample: Sequence[Any], distinct: int, form: NumberForm = PLAIN) -> tuple[str, str]:
     """The kind of task that a target column asks for, and why.
 
     Args:
         name: the column.
         sample: some of its cells.
         distinct: distinct cells in all.
+        form: how its numbers are written.
 
     Raises:
         DataError: it has no value, or only one.
@@ -257,11 +283,15 @@ def guess_task(name: str, sample: Sequence[Any], distinct: int) -> tuple[str, st
     if isinstance(present[0], list):
         return "multilabel", "its cells are lists"
     if distinct < 2:
-        raise DataError(f"target {name!r} is constant (always {str(present[0])[:40]!r}); there is nothing to learn")
+        raise DataError(f"target {name!r} is constant (always {shown(present[0], 40)}); there is nothing to learn")
     if isinstance(present[0], bool):
         return "classification", "it is true or false"
+    if isinstance(present[0], datetime.timedelta | datetime.time):
+        return "regression", "its cells are durations or times of day, taken as seconds"
+    if are_codes([as_text(value) for value in present], len(present), distinct):
+        return "classification", f"{distinct:,} distinct codes"
     try:
-        numbers = [as_number(name, value) for value in present]
+        numbers = [as_number(name, value, form) for value in present]
     except DataError:
         marked = sum(";" in str(value) or "|" in str(value) for value in present)
         if marked > 0.1 * len(present):
@@ -270,4 +300,5 @@ def guess_task(name: str, sample: Sequence[Any], distinct: int) -> tuple[str, st
     whole = all(number.is_integer() for number in numbers if np.isfinite(number))
     if whole and distinct <= max(2, min(20, len(present) // 5)):
         return "classification", f"{distinct} distinct whole numbers"
-    return "regression", f"its cells are numbers, {distinct:,} distinct"
+    written = f" (written with {form.describe()})" if form.describe() else ""
+    return "regression", f"its cells are numbers, {distinct:,} distinct{written}"

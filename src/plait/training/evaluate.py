@@ -10,7 +10,7 @@ from plait.data.batches import Source
 from plait.data.loader import load
 from plait.data.plan import BatchPlan
 from plait.training.precision import autocast, products
-from plait.types import Output
+from plait.types import POOLED, Output
 
 
 def run_batches(
@@ -31,11 +31,11 @@ def run_batches(
 def outputs_of(
     model: nn.Module, source: Source, plan: BatchPlan, precision: str, device: torch.device, workers: int = 0
 ) -> dict[str, Tensor]:
-    """Raw float32 outputs of a plan's rows, target → `[N, …]`, in the order of `plan.rows`; `pooled` among them."""
+    """Raw float32 outputs of a plan's rows, target → `[N, …]`, in the order of `plan.rows`; `POOLED` too."""
     held: dict[str, list[Tensor]] = {}
     seen: list[np.ndarray] = []
     for output, _, rows in run_batches(model, source, plan, precision, device, workers):
-        for name, values in [*output.predictions.items(), ("pooled", output.pooled)]:
+        for name, values in [*output.predictions.items(), (POOLED, output.pooled)]:
             held.setdefault(name, []).append(values.float().cpu())
         seen.append(rows)
     place = np.empty(len(plan.rows), dtype=np.int64)

@@ -1,10 +1,18 @@
 """What a user can set about training. No torch here: the command line reads it before anything heavy loads."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import ConfigDict
+from pydantic import BeforeValidator, ConfigDict
+
+MOST = 100_000_000  # of what is counted
+
+
+def _off(value: Any) -> Any:
+    """YAML reads `off` as false."""
+    return "off" if value is False else value
+
 
 Share = Annotated[float, Ge(0), Le(1)]
 
@@ -70,37 +78,37 @@ class TrainSettings:
             a copy in each; for a model that one device can't hold.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    epochs: Annotated[int, Ge(1)] = 10
-    batch_size: Annotated[int, Ge(1)] = 64
-    learning_rate: Annotated[float, Gt(0)] = 1e-3
-    encoder_learning_rate: Annotated[float, Gt(0)] | None = None
+    epochs: Annotated[int, Ge(1), Le(MOST)] = 10
+    batch_size: Annotated[int, Ge(1), Le(MOST)] = 64
+    learning_rate: Annotated[float, Gt(0), Le(1000)] = 1e-3
+    encoder_learning_rate: Annotated[float, Gt(0), Le(1000)] | None = None
     schedule: Literal["cosine", "onecycle", "linear", "constant"] = "cosine"
     warmup_ratio: Share = 0.05
     weight_decay: Annotated[float, Ge(0)] = 0.01
-    gradient_accumulation_steps: Annotated[int, Ge(1)] = 1
+    gradient_accumulation_steps: Annotated[int, Ge(1), Le(MOST)] = 1
     clip: Annotated[float, Ge(0)] = 1.0
     ema: Annotated[float, Ge(0), Le(0.99999)] = 0.0
     precision: Literal["auto", "float32", "bfloat16", "bfloat16_matmul"] = "auto"
     metric: str | None = None
-    patience: Annotated[int, Ge(0)] = 0
-    evaluate_every: Annotated[int, Ge(1)] = 1
+    patience: Annotated[int, Ge(0), Le(MOST)] = 0
+    evaluate_every: Annotated[int, Ge(1), Le(MOST)] = 1
     judge_rows: Annotated[int, Ge(0)] | None = None
     together: str = "auto"
-    seed: Annotated[int, Ge(0)] = 0
-    workers: Annotated[int, Ge(0)] | None = None
-    cache_mb: Annotated[float, Ge(0)] = 1024
+    seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0
+    workers: Annotated[int, Ge(0), Le(256)] | None = None
+    cache_mb: Annotated[float, Ge(0), Le(10_000_000)] = 1024
     checkpoint_minutes: Annotated[float, Gt(0)] = 10
     trackers: tuple[str, ...] = ()
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shard: bool = False
-    features: Literal["auto", "float32", "off"] = "auto"
+    features: Annotated[Literal["auto", "float32", "off"], BeforeValidator(_off)] = "auto"
     modality_dropout: Annotated[float, Ge(0), Le(0.9)] = 0.0
     auxiliary: Annotated[float, Ge(0)] = 0.0
     gradient_modulation: Annotated[float, Ge(0)] = 0.0
-    gradient_blending: Annotated[int, Ge(0)] = 0
-    gradient_cache: Annotated[int, Ge(0)] = 0
+    gradient_blending: Annotated[int, Ge(0), Le(1000)] = 0
+    gradient_cache: Annotated[int, Ge(0), Le(MOST)] = 0
     start: str | None = None
     teacher: str | None = None
     distillation: Share = 0.5

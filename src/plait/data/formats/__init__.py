@@ -8,7 +8,13 @@ from pathlib import Path
 from plait.data.formats.captions import read_captions_json
 from plait.data.formats.conversations import is_chat, read_chats
 from plait.data.formats.flickr import is_flickr, read_flickr_csv, read_flickr_token
-from plait.data.formats.hugging_face import is_saved_dataset, read_hub_dataset, read_saved_dataset
+from plait.data.formats.hugging_face import (
+    is_dataset,
+    is_saved_dataset,
+    read_dataset,
+    read_hub_dataset,
+    read_saved_dataset,
+)
 from plait.data.formats.web_dataset import is_shards, read_shards
 from plait.data.table import Table
 
@@ -21,11 +27,13 @@ FORMATS: dict[str, Callable[[Path], Table]] = {
 __all__ = [
     "FORMATS",
     "is_chat",
+    "is_dataset",
     "is_flickr",
     "is_saved_dataset",
     "is_shards",
     "read_captions_json",
     "read_chats",
+    "read_dataset",
     "read_flickr_csv",
     "read_flickr_token",
     "read_hub_dataset",

@@ -11,6 +11,7 @@ from plait.encoders.weights import online
 from plait.errors import DataError, PlaitError, import_extra
 
 ROWS = 256
+DATASETS = ("datasets.arrow_dataset.Dataset", "datasets.dataset_dict.DatasetDict")
 SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 
 
@@ -32,6 +33,17 @@ def read_saved_dataset(path: Path) -> Table:
     except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: the saved dataset can't be read ({str(error)[:160]})") from error
     return _table(_parts(held), path, str(path))
+
+
+def is_dataset(held: Any) -> bool:
+    """A `datasets.Dataset` or `DatasetDict` in memory, known without loading the library."""
+    kinds = type(held).__mro__
+    return any(f"{kind.__module__}.{kind.__qualname__}" in DATASETS for kind in kinds)
+
+
+def read_dataset(held: Any) -> Table:
+    """A `datasets.Dataset` or `DatasetDict` in memory; the caller made it, so its paths are taken as they are."""
+    return _table(_parts(held), None, "the dataset")
 
 
 def read_hub_dataset(name: str) -> Table:
@@ -57,7 +69,7 @@ def _parts(held: Any) -> dict[str | None, Any]:
     return dict(held) if isinstance(held, Mapping) else {None: held}
 
 
-def _table(parts: Mapping[str | None, Any], root: Path, source: str) -> Table:
+def _table(parts: Mapping[str | None, Any], root: Path | None, source: str) -> Table:
     first = next(iter(parts.values()))
     plan = {name: _column(name, feature) for name, feature in first.features.items()}
     fields = [(name, kind) for name, (kind, _) in plan.items() if kind is not None]

@@ -1,0 +1,42 @@
+"""A model's answers to a table's rows, as columns; rows with cells that can't be used keep their place."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from plait.tasks import Targets, unused
+
+OnError: TypeAlias = Literal["refuse", "skip", "missing"]  # a cell that can't be used
+
+
+def answer_frame(
+    targets: Targets, found: Mapping[str, np.ndarray], rows: np.ndarray, skipped: Collection[int] = ()
+) -> pd.DataFrame:
+    """The row's number (from 1) first, then answers and probabilities; those of skipped rows are empty.
+
+    Args:
+        targets: the tasks.
+        found: their predictions.
+        rows: `[N]` numbers from 0.
+        skipped: rows that get no answer.
+    """
+    columns = targets.columns(found)
+    if skipped:
+        gone = np.isin(rows, list(skipped))
+        columns = {name: _without(values, gone) for name, values in columns.items()}
+    return pd.DataFrame({unused("row", columns): rows + 1, **columns})
+
+
+def answer_array(answers: list[Any], skipped: Collection[int] = ()) -> np.ndarray:
+    """Answers as an array of their own type; of objects where a row got none."""
+    return np.array(answers) if not skipped else _without(answers, np.isin(np.arange(len(answers)), list(skipped)))
+
+
+def _without(values: Any, gone: np.ndarray) -> Any:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return np.where(gone, np.nan, values)
+    kept = np.empty(len(values), dtype=object)
+    kept[:] = [None if missing else value for value, missing in zip(values, gone, strict=True)]
+    return kept

@@ -1,0 +1,213 @@
+"""A pandas frame, dicts and lists of dicts → Arrow columns; every value keeps its meaning.
+
+Pictures become PNG bytes, paths and UUIDs their texts, an Enum its value, a Period its first moment. What no modality
+covers is never turned into the text of its `repr`: its column stays empty, and the table says why.
+"""
+
+import decimal
+import enum
+import io
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from plait.errors import DataError
+from plait.values import as_text, is_missing, plain
+
+TEXTS = (str, PurePath, uuid.UUID)
+NUMBERS = (bool, int, float, np.number, np.bool_, decimal.Decimal)
+
+
+def columns_of(frame: pd.DataFrame) -> tuple[dict[str, pa.Array], dict[str, str], set[str]]:
+    """The columns of a frame as Arrow arrays; of those that no modality covers, why; and which are categorical.
+
+    Raises:
+        DataError: two columns have one name, or a picture's array can't be one.
+    """
+    names = [str(name) for name in frame.columns]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise DataError(f"the frame has two columns of the name {twice!r}; rename one")
+    arrays: dict[str, pa.Array] = {}
+    uncovered: dict[str, str] = {}
+    categorical: set[str] = set()
+    for position, name in enumerate(names):
+        series = frame.iloc[:, position]
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            categorical.add(name)
+            series = series.astype(object) if _is_object(series.dtype.categories.dtype) else _decoded(series)
+        array, reason = _array(name, series)
+        arrays[name] = array
+        if reason:
+            uncovered[name] = reason
+    return arrays, uncovered, categorical
+
+
+def frame_of(rows: Sequence[Mapping[Any, Any]] | Mapping[Any, Any]) -> pd.DataFrame:
+    """Dicts as a frame whose cells are as they were given: a list of rows, a dict of columns, or a dict of one row.
+
+    A dict is columns where a value is a list, an array or a series, else one row.
+
+    Raises:
+        DataError: an entry is no dict, or columns differ in length.
+
+    >>> frame_of([{"a": 1}, {"b": "x"}]).shape, frame_of({"a": [1, 2]}).shape, frame_of({"a": 1, "b": "x"}).shape
+    ((2, 2), (2, 1), (1, 2))
+    """
+    if isinstance(rows, Mapping):
+        columns = {name: value for name, value in rows.items() if isinstance(value, list | np.ndarray | pd.Series)}
+        if not columns:
+            return frame_of([rows])
+        lengths = {str(name): len(value) if name in columns else 0 for name, value in rows.items()}
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{name}: {length or 'one value'}" for name, length in list(lengths.items())[:5])
+            raise DataError(f"the dict's columns differ in length ({told}); give each a list of one length")
+        return pd.DataFrame({name: _objects(list(value)) for name, value in rows.items()})
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping):
+            raise DataError(f"row {number}: expected a dict of column and value, got {type(row).__name__}")
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pd.DataFrame({name: _objects([row.get(name) for row in rows]) for name in names})
+
+
+def _objects(values: list[Any]) -> pd.Series:
+    """Cells as they are: pandas would turn integers beside None into floats."""
+    series = pd.Series([None] * len(values), dtype=object)
+    for place, value in enumerate(values):
+        series.iat[place] = value
+    return series
+
+
+def _is_object(dtype: Any) -> bool:
+    return bool(pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.IntervalDtype | pd.PeriodDtype))
+
+
+def _decoded(series: pd.Series) -> pd.Series:
+    """A categorical column in the type of its categories, with room for empty cells."""
+    kept = series.dtype.categories.dtype
+    integers = pd.api.types.is_integer_dtype(kept) or pd.api.types.is_bool_dtype(kept)
+    return series.astype(object) if integers and series.isna().any() else series.astype(kept)
+
+
+def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
+    if isinstance(series.dtype, pd.PeriodDtype):
+        series = series.dt.to_timestamp()
+    elif isinstance(series.dtype, pd.IntervalDtype):
+        series = series.astype(object)
+    elif isinstance(series.dtype, pd.SparseDtype):
+        series = series.sparse.to_dense()
+    if not pd.api.types.is_object_dtype(series.dtype):
+        try:
+            return pa.Array.from_pandas(series), ""
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            return pa.nulls(len(series)), f"its type is {series.dtype}, which no type covers"
+    cells = [None if not _nested(value) and is_missing(value) else value for value in series]
+    present = [value for value in cells if value is not None]
+    for fits, convert in _KINDS:
+        if present and all(fits(value) for value in present):
+            made = [None if value is None else convert(name, row, value) for row, value in enumerate(cells, 1)]
+            return pa.array(made), ""
+    bare = [value if _nested(value) else plain(value) for value in cells]
+    try:
+        array = pa.array(bare, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        if all(value is None or isinstance(value, TEXTS + NUMBERS) for value in bare):
+            return pa.array([None if value is None else as_text(value) for value in bare], pa.string()), ""
+        kinds = sorted({type(value).__name__ for value in present})
+        reason = f"its cells are {' and '.join(kinds[:3])} objects, which no type covers"
+        return pa.nulls(len(cells)), reason
+    return array, ""
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset | dict | np.ndarray)
+
+
+def _is_picture(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim in (2, 3)
+    return hasattr(value, "convert") and hasattr(value, "getbands")  # PIL's, without loading it
+
+
+def _are_pictures(value: Any) -> bool:
+    return _is_picture(value) or (
+        isinstance(value, list | tuple) and bool(value) and all(_is_picture(item) for item in value)
+    )
+
+
+def picture_bytes(name: str, row: int, value: Any) -> Any:
+    """A PIL picture or an array as PNG bytes, without loss; a list of them as a list.
+
+    Args:
+        name, row: of the cell, for the message.
+        value: a PIL picture, or uint8 (or bool, or uint16 of one channel) `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or
+            `[H, W, 4]`.
+
+    Raises:
+        DataError: the array has another shape (CHW), or another type.
+
+    >>> picture_bytes("photo", 1, np.zeros((2, 3), np.uint8))[:4]
+    b'\\x89PNG'
+    """
+    from PIL import Image
+
+    if isinstance(value, list | tuple):
+        return [picture_bytes(name, row, item) for item in value]
+    where = f"row {row}, column {name!r}"
+    if isinstance(value, np.ndarray):
+        if value.ndim == 3 and value.shape[2] == 1:
+            value = value[:, :, 0]
+        shape = "×".join(map(str, value.shape))
+        if value.ndim == 3 and value.shape[2] not in (3, 4):
+            order = " (channels first; turn it with array.transpose(1, 2, 0))" if value.shape[0] in (1, 3, 4) else ""
+            raise DataError(f"{where}: expected a picture as H×W or H×W×3, got an array of {shape}{order}")
+        if value.dtype not in (np.uint8, np.bool_) and not (value.dtype == np.uint16 and value.ndim == 2):
+            raise DataError(f"{where}: expected a picture of uint8 (0 to 255), got {value.dtype} ({shape}); convert it")
+        if 0 in value.shape:
+            raise DataError(f"{where}: the picture is empty ({shape})")
+        value = Image.fromarray(value)
+    elif getattr(value, "mode", "") in ("CMYK", "YCbCr", "HSV", "LAB"):
+        value = value.convert("RGB")
+    file = io.BytesIO()
+    try:
+        value.save(file, "PNG", compress_level=1)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{where}: the picture can't be read ({error})") from error
+    return file.getvalue()
+
+
+def _sequence(value: Any) -> bool:
+    simple = (*TEXTS, *NUMBERS, enum.Enum, type(None))
+    return isinstance(value, list | tuple | set | frozenset) and all(isinstance(item, simple) for item in value)
+
+
+def _as_plain(name: str, row: int, value: Any) -> Any:
+    return plain(value)
+
+
+def _written(name: str, row: int, value: Any) -> str:
+    return str(value)
+
+
+def _moment(name: str, row: int, value: Any) -> Any:
+    return value.to_timestamp()
+
+
+# What fits a whole column, and what becomes of a cell. The first that fits every cell is taken.
+_KINDS: list[tuple[Callable[[Any], bool], Callable[[str, int, Any], Any]]] = [
+    (_are_pictures, picture_bytes),
+    (lambda value: isinstance(value, pd.Interval), _written),
+    (lambda value: isinstance(value, pd.Period), _moment),
+    (lambda value: isinstance(value, decimal.Decimal), lambda name, row, value: float(value)),
+    (lambda value: isinstance(value, TEXTS) and not isinstance(value, enum.Enum), _written),
+    (lambda value: isinstance(value, enum.Enum) and isinstance(plain(value), str), _as_plain),
+    (
+        lambda value: isinstance(value, set | frozenset) and _sequence(value),
+        lambda n, r, value: sorted(map(as_text, value)),
+    ),
+]

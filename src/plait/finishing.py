@@ -1,0 +1,85 @@
+"""What a trained model leaves in its run folder: weights, scores, answers, the report."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from plait import console
+from plait.ablation import ModalityReport
+from plait.data.batches import TableSource
+from plait.data.plan import BatchPlan
+from plait.facts import Stopwatch
+from plait.fitting import Prepared, plan_for
+from plait.outcome import write_predictions
+from plait.report.run_report import write_report
+from plait.run_folder import RunFolder
+from plait.tasks import Retrieval
+from plait.training.checkpoint import save_tensors
+
+MOST_ABLATED = 2000  # rows, drawn at random, that a report looks at without each modality; a tenth where texts are made
+
+Outputs = Callable[[TableSource, np.ndarray, BatchPlan], Mapping[str, Tensor]]
+Modalities = Callable[[TableSource, np.ndarray], ModalityReport]
+
+
+def finish(
+    prepared: Prepared,
+    run: RunFolder,
+    progress: Any,
+    watch: Stopwatch,
+    outputs_of: Outputs,
+    modalities_of: Modalities,
+    verbose: bool,
+) -> dict[str, dict[str, float]]:
+    """Score the best weights, write what a reader of the run folder looks for; gives the metrics of each part.
+
+    Args:
+        prepared: data, tasks and the trained model.
+        run: the folder.
+        progress: what training recorded.
+        watch: seconds of each stage.
+        outputs_of: (source, rows, plan) → raw outputs.
+        modalities_of: (source, rows) → what each modality gives.
+        verbose: print the scores.
+    """
+    targets = prepared.targets
+    prepared.model.eval()
+    save_tensors(prepared.model.state_dict(), run.weights)
+    metrics: dict[str, dict[str, float]] = {}
+    scored: dict[str, Any] = {}
+    for name in ("val", "test"):
+        if name in prepared.parts:
+            part = prepared.parts[name]
+            outputs = outputs_of(part.source, part.rows, plan_for(prepared, name, shuffle=False))
+            found = targets.predictions(outputs)
+            metrics[name] = targets.metrics(found, part.truth())
+            scored[name] = (part, outputs, found)
+    shown = "test" if "test" in scored else "val"
+    modalities = None
+    if shown in scored and len(prepared.inputs) > 1 and not isinstance(targets.pairs, Retrieval):
+        part = scored[shown][0]
+        most = MOST_ABLATED // (10 if targets.text else 1)
+        modalities = modalities_of(part.source, draw(part.rows, most, prepared.recipe.train.seed))
+        run.write_json("modalities.json", modalities.to_json())
+    watch.lap("evaluation")
+    run.write_json("metrics.json", metrics)
+    write_predictions(run, targets, scored)
+    write_report(run, prepared, progress, metrics, scored, watch.seconds, modalities)
+    if verbose:
+        for name, values in metrics.items():
+            console.say(f"{name}: " + "  ".join(f"{key} {console.number(value)}" for key, value in values.items()))
+        console.say(f"report: {run.path / 'report.html'}")
+    return metrics
+
+
+def draw(rows: np.ndarray, most: int | None, seed: int) -> np.ndarray:
+    """Up to so many rows, drawn at random and in their order: the first ones of a sorted table are not like the rest.
+
+    >>> draw(np.arange(100), 5, seed=0).tolist(), draw(np.arange(3), 5, seed=0).tolist()
+    ([29, 36, 67, 86, 88], [0, 1, 2])
+    """
+    if most is None or len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

@@ -1,0 +1,176 @@
+"""Settings of a recipe that nothing reads: those of another task, fusion, encoder, decoder or loss.
+
+What was typed for this run is refused, for whoever typed it expects that it does something. What a recipe brings is
+left out with a line, so that one line of it (`fusion.method=product`) makes another run.
+"""
+
+import inspect
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from plait.build import BOOSTED
+from plait.build_pairs import ONLY_WITH, OPTIONS, TABULAR
+from plait.build_text import PROMPT
+from plait.decoders import DECODERS
+from plait.decoders.language_model import LanguageModel
+from plait.decoders.language_weights import is_language_model
+from plait.encoders import ENCODERS
+from plait.errors import RecipeError
+from plait.fusion import FUSIONS
+from plait.processors import PROCESSORS
+from plait.recipe import Recipe
+from plait.training.settings import TrainSettings
+
+SECTIONS = ("task", "inputs", "tabular", "fusion", "head", "decoder", "generation", "train")
+OF_TREES = {"metric", "seed", "workers", "cache_mb", "device", "features", "together", "precision"}
+OF_TEACHER = ("distillation", "distillation_temperature")
+OF_TEXTS = ("scheduled_sampling", "self_critical", "judge_rows")
+OF_LEARNED_WORDS, OF_LANGUAGE_MODELS = ("vocab_size", "lowercase"), ("prompt", "projector", "tune")
+
+
+def settle(
+    recipe: Recipe, kinds: Mapping[str, str], typed: Collection[str] = (), sections: Collection[str] = SECTIONS
+) -> tuple[Recipe, list[str]]:
+    """The recipe without what it does not read, and a line that says what that is.
+
+    Args:
+        recipe: complete; its inputs say what they are.
+        kinds: target → kind of its task.
+        typed: dotted names that the user set for this run, such as `fusion.rank`.
+        sections: that are looked at.
+
+    Raises:
+        RecipeError: one of those is not read; the message says what reads it.
+    """
+    found = {path: told for path, told in unread(recipe, kinds).items() if path.split(".")[0] in sections}
+    for path, reason in found.items():
+        if any(path == name or name.startswith(f"{path}.") for name in typed):
+            raise RecipeError(f"{path}: nothing reads it here, it belongs to {reason}; leave it out")
+    if not found:
+        return recipe, []
+    told = ", ".join(f"{path} ({reason})" for path, reason in list(found.items())[:8])
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    return _without(recipe, found), [f"settings that nothing reads here: {told}{more}"]
+
+
+def unread(recipe: Recipe, kinds: Mapping[str, str]) -> dict[str, str]:
+    """Dotted name of each set option that nothing reads → what would read it."""
+    found: dict[str, str] = {}
+    for task in recipe.task:
+        kind = kinds.get(str(task.target), task.type or "") or next(iter(kinds.values()), "")
+        found |= {f"task.{name}": told for name, told in _unread_of_task(task, kind)}
+    asked = set(kinds.values())
+    found |= {f"fusion.{name}": told for name, told in _unread_of_fusion(recipe, asked)}
+    if recipe.head.model_fields_set and (recipe.fusion.method == BOOSTED or asked & {"retrieval", "generation"}):
+        found |= dict.fromkeys((f"head.{name}" for name in sorted(recipe.head.model_fields_set)), "predicting fusions")
+    found |= _unread_of_texts(recipe, asked)
+    found |= {f"train.{name}": told for name, told in _unread_of_training(recipe, asked)}
+    found |= _unread_of_inputs(recipe)
+    return found
+
+
+def _changed(section: Any, names: Iterable[str]) -> list[str]:
+    """Options that are set to something else than their default."""
+    fields = getattr(type(section), "model_fields", {})
+    return [name for name in names if name in fields and getattr(section, name) != fields[name].default]
+
+
+def _unread_of_task(task: Any, kind: str) -> Iterable[tuple[str, str]]:
+    known = {"target", "type", *OPTIONS.get(kind, ())}
+    for name in _changed(task, sorted(task.model_fields_set - known)):
+        yield name, ", ".join(owner for owner, options in OPTIONS.items() if name in options)
+    for name, loss in ONLY_WITH.items():
+        if kind == "retrieval" and task.loss != loss and _changed(task, [name]):
+            yield name, f"task.loss={loss}"
+
+
+def _unread_of_fusion(recipe: Recipe, asked: Collection[str]) -> Iterable[tuple[str, str]]:
+    method, made = recipe.fusion.method, FUSIONS.get(recipe.fusion.method)
+    late = getattr(made, "stage", "") == "late"
+    if (method in (BOOSTED, PROMPT) or late) and _changed(recipe.fusion, ["dim"]):
+        yield "dim", "fusions that make a vector"
+    if method == BOOSTED and recipe.fusion.absent_token:
+        yield "absent_token", "fusions that are networks"
+    if "retrieval" in asked or made is None:
+        return
+    takes = _takes(made)
+    for name in recipe.fusion.options:
+        owners = [other for other, cls in FUSIONS.items() if name in _takes(cls)]
+        if name not in takes and owners:
+            yield name, ", ".join(owners[:4])
+
+
+def _unread_of_texts(recipe: Recipe, asked: Collection[str]) -> dict[str, str]:
+    if "generation" not in asked:
+        decoder = sorted(recipe.decoder.model_fields_set | recipe.decoder.options.keys())
+        search = [n for n, v in recipe.generation.to_json().items() if v != getattr(type(recipe.generation)(), n)]
+        names = [*(f"decoder.{name}" for name in decoder), *(f"generation.{name}" for name in search)]
+        return dict.fromkeys(names, "task.type=generation")
+    found: dict[str, str] = {}
+    method = recipe.decoder.method
+    model = is_language_model(method)
+    for name in _changed(recipe.decoder, OF_LEARNED_WORDS if model else ["prompt"]):
+        found[f"decoder.{name}"] = " and ".join(DECODERS) if model else "language models"
+    own = _takes(LanguageModel) | set(OF_LANGUAGE_MODELS) if model else _takes(DECODERS.get(method, object))
+    for name in recipe.decoder.options:
+        owners = [other for other, cls in DECODERS.items() if name in _takes(cls)]
+        owners += ["language models"] if name in _takes(LanguageModel) | set(OF_LANGUAGE_MODELS) else []
+        if name not in own and owners:
+            found[f"decoder.{name}"] = ", ".join(owners)
+    return found
+
+
+def _unread_of_training(recipe: Recipe, asked: Collection[str]) -> Iterable[tuple[str, str]]:
+    settings, plain = recipe.train, TrainSettings()
+    names = [name for name in vars(plain) if getattr(settings, name) != getattr(plain, name)]
+    for name in names:
+        if recipe.fusion.method == BOOSTED and name not in OF_TREES:
+            yield name, "fusions that are networks"
+        elif name in OF_TEACHER and settings.teacher is None:
+            yield name, "train.teacher"
+        elif name in OF_TEXTS and "generation" not in asked:
+            yield name, "task.type=generation"
+        elif name == "warmup_ratio" and settings.schedule == "onecycle":
+            yield name, "schedules other than onecycle"
+
+
+def _unread_of_inputs(recipe: Recipe) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for column, spec in recipe.inputs.items():
+        if spec.modality in TABULAR:
+            said = [name for name in ("encoder", "frozen", "tune_last") if _changed(spec, [name])]
+            names = [*said, *spec.options]
+            found |= dict.fromkeys((f"inputs.{column}.{name}" for name in names), "texts and images; see tabular")
+        elif spec.encoder in ENCODERS and spec.encoder.startswith("scratch:"):
+            processor = {"text": PROCESSORS["text"].train, "image": PROCESSORS["image"]}[str(spec.modality)]  # type: ignore[attr-defined]
+            own = _takes(ENCODERS[spec.encoder]) | set(inspect.signature(processor).parameters)
+            for name in spec.options:
+                owners = [other for other, made in ENCODERS.items() if name in _takes(made)]
+                if name not in own and owners:
+                    found[f"inputs.{column}.{name}"] = ", ".join(owners[:4])
+    if not any(spec.modality in TABULAR for spec in recipe.inputs.values()):
+        names = sorted(recipe.tabular.model_fields_set | recipe.tabular.options.keys())
+        found |= dict.fromkeys((f"tabular.{name}" for name in names), "columns of numbers, categories and dates")
+    return found
+
+
+def _takes(made: Any) -> set[str]:
+    """The options that a class has a name for."""
+    return set() if made is object else set(inspect.signature(made).parameters)
+
+
+def _without(recipe: Recipe, found: Mapping[str, str]) -> Recipe:
+    """The recipe with those options as if they had not been set; targets of several tasks lose an option together."""
+    values = recipe.model_dump(mode="json", exclude_defaults=True)
+    for path in found:
+        section, rest = path.split(".", 1)
+        if section == "inputs":
+            column, _, name = rest.rpartition(".")
+            values["inputs"].get(column, {}).pop(name, None)
+        elif section == "task":
+            for task in values["task"]:
+                if rest not in OPTIONS.get(task.get("type") or "", ()):
+                    task.pop(rest, None)
+        else:
+            values.get(section, {}).pop(rest, None)
+    return Recipe.parse(values)
