@@ -7,21 +7,24 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from plait.console import table
 
 NAMES = ("loop", "engine", "features", "compare", "pictures", "search", "generation", "captions", "remedies", "startup")
 NAMES += ("memory",)
+ON_CUDA = ("gpu",)  # run by default where there is such a device
 RESULTS = Path(__file__).parent / "results.json"
 
 
 def main() -> None:
     """Run the named benchmarks (all by default); a partial run replaces only its own rows."""
-    chosen = sys.argv[1:] or list(NAMES)
+    chosen = sys.argv[1:] or [*NAMES, *(ON_CUDA if torch.cuda.is_available() else ())]
+    known = NAMES + ON_CUDA
     for name in chosen:
-        if name not in NAMES:
-            sys.exit(f"unknown benchmark {name!r}; known: {', '.join(NAMES)}")
+        if name not in known:
+            sys.exit(f"unknown benchmark {name!r}; known: {', '.join(known)}")
     rows = json.loads(RESULTS.read_text()) if sys.argv[1:] and RESULTS.exists() else []
     for name in chosen:
         found = _apart(name)

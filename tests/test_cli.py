@@ -331,6 +331,9 @@ def test_a_killed_run_resumes_and_an_interrupted_one_says_how(tmp_path: Path, pl
     recipe.write_text(recipe.read_text().replace("epochs: 400", "epochs: 30"))
     code, _, error = plait("train", "--resume", run)
     assert code == 0, error
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    steps = [(line["epoch"], line.get("step")) for line in log if "epoch" in line]
+    assert len(steps) == len(set(steps)) and {epoch for epoch, step in steps if step is None} == set(range(1, 31))
     assert plait("evaluate", run, table)[0] == 0
     refused(plait("train", "--resume", run, "train.epochs=3"), "takes no overrides")
 
@@ -442,3 +445,91 @@ def test_features_are_listed_verified_and_pruned(plait: Run, tmp_path: Path, mon
     assert plait("features", "prune")[2].startswith("removed 0 stores")
     assert "removed 1 stores" in plait("features", "prune", "--days", "0")[2]
     assert json.loads(plait("features", "list", "--json")[1]) == []
+
+
+def test_two_runs_at_once_get_two_folders(tmp_path: Path) -> None:
+    table = colour_table(tmp_path, rows=60)
+    command = [sys.executable, "-m", "plait", "train", table, "-t", "answer", *FAST]
+    both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    runs = sorted((tmp_path / "runs").iterdir())
+    assert len(runs) == 2 and all((run / "model.safetensors").exists() for run in runs)
+
+
+def test_a_run_that_is_being_trained_is_refused(trained: tuple[Path, Path], plait: Run) -> None:
+    from plait.files import claimed
+
+    _, run = trained
+    with claimed(run):
+        refused(plait("train", run, "--resume"), "another process works in this folder")
+    (run / "report.html").unlink()
+    assert plait("train", run, "--resume", "-q")[0] == 0 and (run / "report.html").exists()
+
+
+@pytest.mark.parametrize("tracker", ["tensorbord", "wandb", "tensorboard"])
+def test_a_tracker_that_is_not_there_leaves_no_folder(
+    tmp_path: Path, plait: Run, tracker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if tracker == "tensorboard":
+        monkeypatch.setitem(sys.modules, "tensorboard", None)
+    elif importlib.util.find_spec(tracker) is not None:
+        pytest.skip(f"{tracker} is installed")
+    words = {
+        "tensorbord": "did you mean 'tensorboard'",
+        "wandb": "pip install wandb",
+        "tensorboard": "plait[tensorboard]",
+    }
+    command = ("train", make_table(tmp_path), "-t", "y", "-o", tmp_path / "run", *FAST)
+    refused(plait(*command, f"train.trackers=[{tracker}]"), words[tracker])
+    assert not (tmp_path / "run").exists()
+    assert plait(*command)[0] == 0
+
+
+@pytest.mark.parametrize("output", [None, "runs/one"])
+def test_what_fails_before_there_are_weights_leaves_nothing(
+    tmp_path: Path, plait: Run, monkeypatch: pytest.MonkeyPatch, output: str | None
+) -> None:
+    from plait.errors import DataError
+
+    def fails(*_: object) -> None:
+        raise DataError("row 3 is odd")
+
+    monkeypatch.chdir(tmp_path)
+    command = ("train", make_table(tmp_path), "-t", "y", *(() if output is None else ("-o", output)), *FAST)
+    monkeypatch.setattr("plait.predictor.train_run", fails)
+    refused(plait(*command), "row 3 is odd")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert plait(*command)[0] == 0 and len(list((tmp_path / "runs").iterdir())) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_it_is_evaluated_a_run_says_what_is_there(
+    tmp_path: Path, plait: Run, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    run, whole = tmp_path / "run", "plait.finishing.write_predictions"
+    true = importlib.import_module("plait.finishing").write_predictions
+    monkeypatch.setattr(whole, lambda *_: signal.raise_signal(number))
+    code, _, error = plait("train", make_table(tmp_path), "-t", "y", "-o", run, *FAST)
+    last = error.strip().splitlines()[-1]
+    assert code == 130 and f"{run}/model.safetensors is there" in last and f"plait train --resume {run}" in last
+    monkeypatch.setattr(whole, true)
+    assert plait("train", run, "--resume", "-q")[0] == 0 and (run / "report.html").exists()
+
+
+def test_another_number_of_threads_is_said_on_resume(trained: tuple[Path, Path], plait: Run) -> None:
+    import torch
+
+    _, run = trained
+    threads = torch.get_num_threads()
+    began = yaml.safe_load((run / "recipe.yaml").read_text())["resolved"]["threads"]
+    try:
+        torch.set_num_threads(began)
+        assert "threads" not in plait("train", run, "--resume", "-q")[2]
+        torch.set_num_threads(began + 1)
+        code, _, error = plait("train", run, "--resume", "-q")
+    finally:
+        torch.set_num_threads(threads)
+    assert code == 0 and f"began with {began} threads and goes on with {began + 1}" in " ".join(error.split())

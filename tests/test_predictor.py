@@ -335,3 +335,38 @@ def test_boosted_trees_on_a_pretrained_encoder(tmp_path: Path) -> None:
         inputs={"title": {"modality": "text", "encoder": "packaged:minilm"}, "price": {"modality": "number"}},
     ).fit(table)  # fmt: skip
     assert Predictor.load(tmp_path / "run").predict(table).tolist() == predictor.predict(table).tolist()
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_cache_that_can_not_be_written_is_said_once_and_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], elsewhere: bool
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "file"))
+    if not elsewhere:
+        monkeypatch.setattr("plait.frozen.stand_in", lambda part: None)
+    table = colour_table(tmp_path, rows=60)
+    options = {"inputs": {"photo": {"frozen": True}}, "train": {"epochs": 1, "device": "cpu"}, "verbose": False}
+    predictor = Predictor("answer", output=tmp_path / "run", **options).fit(table)
+    predictor.predict(table)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("the feature store can't be written") == 1
+    assert len(predictor.predict(table)) == 60
+
+
+def test_fit_and_load_leave_random_numbers_as_they_were(tmp_path: Path) -> None:
+    import random
+
+    def drawn() -> tuple[float, ...]:
+        return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+    def seed() -> None:
+        random.seed(5), np.random.seed(5), torch.manual_seed(5)
+
+    frame = pd.DataFrame({"size": [n / 8 for n in range(40)], "big": ["no"] * 20 + ["yes"] * 20})
+    seed()
+    expected = drawn()
+    seed()
+    Predictor("big", output=tmp_path / "run", train={"epochs": 1, "device": "cpu"}, verbose=False).fit(frame)
+    Predictor.load(tmp_path / "run").predict(frame)
+    assert drawn() == expected

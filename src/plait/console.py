@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +16,12 @@ stderr = Console(stderr=True, highlight=False)
 def say(text: str) -> None:
     """A line of news, on stderr so that stdout stays clean."""
     stderr.print(text, markup=False, soft_wrap=True)
+
+
+@cache
+def say_once(text: str) -> None:
+    """A line of news that is told once in a process."""
+    say(text)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[str] = ()) -> Table:

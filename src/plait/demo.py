@@ -10,7 +10,8 @@ import pandas as pd
 
 from plait import console
 from plait.datasets import get_dataset
-from plait.errors import DataError
+from plait.errors import DataError, RunError
+from plait.files import claimed
 from plait.predictor import Predictor
 from plait.report import plots
 from plait.report.page import render, thumbnail
@@ -32,36 +33,54 @@ def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True)
 
     Raises:
         MissingExtra: the package `easy-vqa` is not installed.
-        RunError: the folder can't be written.
+        RunError: the folder can't be written, or holds something else.
     """
     start = time.monotonic()
     run = RunFolder(folder)
-    train, test = get_dataset("easy-vqa", folder / "data")
-    accuracy: dict[str, float] = {}
-    rows = []
-    for name, inputs in MODELS.items():
-        began = time.monotonic()
-        shutil.rmtree(folder / name, ignore_errors=True)  # the demo's own earlier run
-        predictor = Predictor(
-            "answer",
-            output=folder / name,
-            inputs=inputs,
-            fusion="product",
-            data={"val": 0.05, "group": "image"},
-            train={**TRAIN, "epochs": epochs, "seed": seed},
-            verbose=verbose,
-        ).fit(train, test=test)
-        accuracy[name] = predictor.metrics_["test"]["accuracy"]
-        parameters = sum(parameter.numel() for parameter in predictor.model_.parameters())
-        rows.append(
-            {"name": name, "accuracy": accuracy[name], "parameters": parameters, "seconds": time.monotonic() - began}
-        )
-    seconds = time.monotonic() - start
-    run.write_json("demo.json", accuracy)
-    run.write_text("report.html", _page(rows, seconds, run))
+    with claimed(folder, lambda: any(folder.glob("*/recipe.yaml"))):
+        train, test = get_dataset("easy-vqa", folder / "data")
+        accuracy: dict[str, float] = {}
+        rows = []
+        for name, inputs in MODELS.items():
+            began = time.monotonic()
+            _remove_run(folder / name)
+            predictor = Predictor(
+                "answer",
+                output=folder / name,
+                inputs=inputs,
+                fusion="product",
+                data={"val": 0.05, "group": "image"},
+                train={**TRAIN, "epochs": epochs, "seed": seed},
+                verbose=verbose,
+            ).fit(train, test=test)
+            accuracy[name] = predictor.metrics_["test"]["accuracy"]
+            parameters = sum(parameter.numel() for parameter in predictor.model_.parameters())
+            rows.append(
+                {
+                    "name": name,
+                    "accuracy": accuracy[name],
+                    "parameters": parameters,
+                    "seconds": time.monotonic() - began,
+                }
+            )
+        seconds = time.monotonic() - start
+        run.write_json("demo.json", accuracy)
+        run.write_text("report.html", _page(rows, seconds, run))
     if verbose:
         _show(rows, seconds, folder)
     return accuracy
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove the demo's own earlier run, and nothing that is none.
+
+    Raises:
+        RunError: the folder is somebody else's.
+    """
+    if (folder / "recipe.yaml").exists():
+        shutil.rmtree(folder)
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise RunError(f"{folder}: holds something that is no run; choose another folder with -o")
 
 
 def _show(rows: list[dict[str, Any]], seconds: float, folder: Path) -> None:

@@ -26,6 +26,10 @@ class RunError(PlaitError):
     """A run folder or checkpoint can't be read or written."""
 
 
+class StoreError(RunError):
+    """The feature store can't be written; work can go on without it."""
+
+
 class MissingExtra(PlaitError):
     """An optional dependency is needed and absent."""
 

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from plait import console
 from plait.data.batches import InputSpec, TableSource
 from plait.data.encoded import ColumnEncoder
+from plait.data.features import FEATURES, stand_in
+from plait.errors import StoreError
 from plait.model import MultimodalModel
 from plait.training.precision import has_bfloat16
 
@@ -65,14 +67,29 @@ class FrozenInputs:
             column = self.inputs[name].columns[0]
             if column not in source.table:
                 continue
-            start = time.monotonic()
-            encoder = self._encoder(name)
-            before = encoder.encoded
-            with _Bar(name, self.verbose) as bar:
-                encoder.tell = bar.tell
-                source.encoded[name] = encoder.encode(source.table, np.unique(rows))
-            said.append(_line(name, encoder, encoder.encoded - before, time.monotonic() - start))
+            while True:
+                try:
+                    said.append(self._attach(name, source, rows))
+                    break
+                except StoreError as error:
+                    self._encoders.pop(name, None)
+                    if stand_in(FEATURES) is None:
+                        why = "nor is there room elsewhere, so frozen encoders run anew for every batch"
+                        console.say_once(f"{error}; {why}")
+                        self.features = "off"
+                        return said
+                    why = "what frozen encoders give is kept until this process ends"
+                    console.say_once(f"{error}; {why} (set PLAIT_CACHE to another folder to keep it)")
         return said
+
+    def _attach(self, name: str, source: TableSource, rows: np.ndarray) -> str:
+        start = time.monotonic()
+        encoder = self._encoder(name)
+        before = encoder.encoded
+        with _Bar(name, self.verbose) as bar:
+            encoder.tell = bar.tell
+            source.encoded[name] = encoder.encode(source.table, np.unique(rows))
+        return _line(name, encoder, encoder.encoded - before, time.monotonic() - start)
 
     def _encoder(self, name: str) -> ColumnEncoder:
         if name not in self._encoders:

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from plait import console
-from plait.errors import RunError
 from plait.facts import parameter_rows
+from plait.files import replacing
 from plait.fitting import Prepared
 from plait.run_folder import RunFolder
 from plait.tasks import Targets
@@ -59,11 +59,5 @@ def write_predictions(run: RunFolder, targets: Targets, scored: Mapping[str, Any
         column = f"{target}_true"
         if column in joined and joined[column].dtype == object:
             joined[column] = joined[column].map(lambda value: None if value is None else str(value))
-    path = run.path / "predictions.parquet"
-    beside = path.with_name(".predictions.tmp")
-    try:
+    with replacing(run.path / "predictions.parquet") as beside:
         joined.to_parquet(beside)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise RunError(f"{path}: can't be written ({error})") from error

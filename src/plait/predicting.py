@@ -1,7 +1,6 @@
 """`plait predict`: a table or one row through a run, to a file or the terminal."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,7 +15,8 @@ from plait.answering import OnError
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
-from plait.errors import DataError, RunError, unknown
+from plait.errors import DataError, unknown
+from plait.files import replacing
 from plait.predictor import Predictor
 from plait.tasks import unused
 from plait.zero_shot import classify, load_aligned
@@ -166,15 +166,8 @@ def _target(output: Path | None) -> Iterator[Path | None]:
     if output is None:
         yield None
         return
-    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(output) as beside:
         yield beside
-        beside.replace(output)
-    except OSError as error:
-        raise RunError(f"{output}: can't be written ({error.strerror or error})") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 class TextWriter:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from plait import console, fitting
+from plait import fitting
 from plait.ablation import ModalityReport, Scorer, chosen_noises, modality_report
 from plait.answering import OnError, answer_array, answer_frame
 from plait.build import build_model
@@ -24,12 +24,13 @@ from plait.model import MultimodalModel
 from plait.opening import need_targets, open_given, source_for
 from plait.outcome import announce, write_problems
 from plait.recipe import Recipe, names_of
-from plait.run_folder import RunFolder, run_folder
-from plait.running import decide_precision, train_run
+from plait.run_folder import RunFolder, claimed_folder
+from plait.running import decide_precision, folder_of_run, recipe_to_train, train_run
 from plait.tasks import Retrieval, Targets
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
 from plait.training.devices import make_accelerator, pick_device
 from plait.training.evaluate import outputs_of
+from plait.training.randomness import own_randomness
 from plait.types import POOLED
 
 Frame: TypeAlias = pd.DataFrame
@@ -37,6 +38,7 @@ TableLike: TypeAlias = Openable
 Name: TypeAlias = str | int  # of a column; frames may number theirs
 PREDICTION_BATCH = 256
 NOTHING_ASKED = "what should be predicted? Name a column with --target COLUMN, or say --task retrieval or matching"
+UNFITTED = "the predictor is not fitted; call fit() or Predictor.load()"
 
 
 class Predictor:
@@ -119,6 +121,7 @@ class Predictor:
         made.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
         return made
 
+    @own_randomness()
     def fit(
         self,
         table: TableLike | None = None,
@@ -144,14 +147,8 @@ class Predictor:
         accelerator = make_accelerator(recipe.train.device)
         stem = Path(tables[0].source).stem if tables[0].root is not None else "frame"
         names = recipe.targets or [str(recipe.task[0].type)]
-        folder = run_folder(self.output, "-".join([stem, *names]))
-        if resume:
-            recipe = folder.read_recipe()
         main = accelerator.is_main_process
-        if not resume:
-            folder.refuse_existing()
-        elif folder.weights.exists() and self.verbose:
-            console.say(f"{folder.path}: the run is finished already; its results are written again")
+        recipe = recipe_to_train(recipe, self.output, resume, self.verbose)
         prepared = fitting.prepare(recipe, *tables, typed=() if resume else self.typed)
         prepared.model.to(accelerator.device)
         with accelerator.main_process_first():  # the others find what the first has stored
@@ -160,20 +157,21 @@ class Predictor:
         watch.lap("reading and checking")
         recipe = decide_precision(prepared, accelerator)
         prepared.recipe = recipe
-        self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
-        if main:
-            folder.create()  # only now, so that a mistake leaves no folder behind
-            if self.verbose:
-                announce(prepared, folder)
-            folder.save_setup(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model.encoders)
-            write_problems(folder, prepared.problems)
-        history = train_run(prepared, accelerator, folder, resume, self.verbose)
-        watch.lap("training")
-        self.metrics_ = {}
-        if main:
-            outputs, modalities = self._outputs, self._modalities
-            self.metrics_ = finish(prepared, folder, history, watch, outputs, modalities, self.verbose)
-        accelerator.wait_for_everyone()
+        # Only now, so that a mistake leaves no folder behind.
+        with folder_of_run(accelerator, self.output, "-".join([stem, *names]), resume) as folder:
+            self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
+            if main:
+                if self.verbose:
+                    announce(prepared, folder)
+                folder.save_setup(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model.encoders)
+                write_problems(folder, prepared.problems)
+            history = train_run(prepared, accelerator, folder, resume, self.verbose)
+            watch.lap("training")
+            self.metrics_ = {}
+            if main:
+                outputs, modalities = self._outputs, self._modalities
+                self.metrics_ = finish(prepared, folder, history, watch, outputs, modalities, self.verbose)
+            accelerator.wait_for_everyone()
         return self
 
     def predict(self, table: TableLike, on_error: OnError = "refuse") -> np.ndarray | Frame:
@@ -299,15 +297,16 @@ class Predictor:
         Raises:
             RunError: the folder can't be written or holds a run already.
         """
-        run = RunFolder(Path(folder).expanduser())
-        run.refuse_existing()
-        run.create()
-        run.save_setup(self.recipe_, self.schema_, self.inputs_, self.targets_, self.model_.encoders)
-        save_tensors(self.model_.state_dict(), run.weights)
-        run.write_json("metrics.json", self.metrics_)
+        if not hasattr(self, "model_"):
+            raise PlaitError(UNFITTED)
+        with claimed_folder(folder, "") as run:
+            run.save_setup(self.recipe_, self.schema_, self.inputs_, self.targets_, self.model_.encoders)
+            save_tensors(self.model_.state_dict(), run.weights)
+            run.write_json("metrics.json", self.metrics_)
         return run.path
 
     @classmethod
+    @own_randomness()  # weights are drawn before they are read
     def load(cls, folder: str | Path, device: str = "auto", verbose: bool = False) -> Self:
         """Read a run folder; nothing in it is executed.
 
@@ -361,7 +360,7 @@ class Predictor:
 
     def _source(self, table: TableLike, targets: Targets | None, problems: list[str] | None = None) -> TableSource:
         if not hasattr(self, "model_"):
-            raise PlaitError("the predictor is not fitted; call fit() or Predictor.load()")
+            raise PlaitError(UNFITTED)
         return source_for(self.recipe_, table, self.inputs_, targets, problems, self.verbose)
 
     def _scored_source(self, table: TableLike) -> TableSource:

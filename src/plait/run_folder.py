@@ -2,8 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,20 @@ import yaml
 from plait.data.batches import InputSpec
 from plait.data.schema import Schema, load_schema, save_schema
 from plait.errors import RunError
+from plait.files import claimed, sweep, unwritable, write_json, write_text
 from plait.processors import load_processor, save_processor
 from plait.recipe import Recipe
 from plait.tasks import Targets
+from plait.training.checkpoint import LAST
 
 FORMAT = 1  # of the folder; a reader refuses a newer one
+LOG, ANSWERS = "log.jsonl", "answers"
+HELD = {  # what tells the folders of plait apart; a comparison has a recipe too
+    "state.json": ("comparison", ""),
+    "catalogue.json": ("catalogue", ""),
+    "recipe.yaml": ("run", "continue it with --resume, or "),
+}
+LONGEST_NAME = 100  # characters of a folder that is named after a table and its targets
 
 
 @dataclass(frozen=True)
@@ -37,26 +50,24 @@ class RunFolder:
     def weights(self) -> Path:
         return self.path / "model.safetensors"
 
-    def refuse_existing(self) -> None:
-        """Raise `RunError` where the folder holds a run already."""
-        if (self.path / "recipe.yaml").exists():
-            raise RunError(f"{self.path}: holds a run already; continue it with --resume, or choose another with -o")
+    @property
+    def trained(self) -> bool:
+        """Whether it holds weights, of the end or of a checkpoint: something to go on with."""
+        return self.weights.exists() or (self.checkpoints / LAST).exists()
 
-    def create(self) -> None:
-        """Make the folder.
+    @property
+    def has_results(self) -> bool:
+        """Whether it is worth keeping: it holds weights, or answers of a comparison."""
+        return self.trained or any((self.path / ANSWERS).glob("*.npz"))
 
-        Raises:
-            RunError: it can't be written.
-        """
+    def refuse_existing(self, but: str = "") -> None:
+        """Raise `RunError` where the folder holds something of plait's already, other than `but`."""
         try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-            probe = self.path / f".{os.getpid()}.tmp"
-            probe.write_text("plait", encoding="utf-8")
-            probe.unlink()
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: the folder can't be written ({error.strerror}); choose another with -o"
-            ) from error
+            held = next((found for name, found in HELD.items() if (self.path / name).exists()), None)
+        except OSError as error:  # such as a name that is too long
+            raise unwritable(self.path, error) from error
+        if held is not None and held[0] != but:
+            raise RunError(f"{self.path}: holds a {held[0]} already; {held[1]}choose another with -o")
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a file in one step.
@@ -64,18 +75,10 @@ class RunFolder:
         Raises:
             RunError: the disk is full or the folder not writable; the old file stays.
         """
-        path = self.path / name
-        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise RunError(f"{path}: can't be written ({error.strerror or error})") from error
+        write_text(self.path / name, text)
 
     def write_json(self, name: str, value: Any) -> None:
-        self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False, default=float) + "\n")
+        write_json(self.path / name, value)
 
     def read_json(self, name: str) -> Any:
         """Read a JSON file.
@@ -89,9 +92,37 @@ class RunFolder:
             raise RunError(f"{self.path / name}: can't be read ({error})") from error
 
     def append_log(self, record: Mapping[str, Any]) -> None:
-        """Add a line to `log.jsonl`."""
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, default=float) + "\n")
+        """Add a line to `log.jsonl`.
+
+        Raises:
+            RunError: the disk is full.
+        """
+        try:
+            with (self.path / LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record, default=float) + "\n")
+        except OSError as error:
+            raise unwritable(self.path / LOG, error) from error
+
+    def trim_log(self, epoch: int, step: int) -> None:
+        """Cut off what `log.jsonl` says of steps after a checkpoint, which a resumed run does again.
+
+        Args:
+            epoch, step: that are done: whole epochs, and batches of the next one.
+        """
+        path = self.path / LOG
+        kept, begun = 0, 0
+        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
+            begun += len(line)
+            try:
+                record = json.loads(line)
+                at = (int(record["epoch"]), float(record.get("step", inf))) if "epoch" in record else None
+            except ValueError:  # a kill left half of it
+                break
+            if at is not None and at > (epoch + 1, step):
+                break
+            kept = kept if at is None else begun  # samples belong to the epoch whose record follows
+        if path.exists():
+            os.truncate(path, kept)
 
     def save_setup(
         self,
@@ -103,7 +134,6 @@ class RunFolder:
     ) -> None:
         """Everything but weights and results. The recipe comes last: a folder with one is complete."""
         names = list(inputs)
-        (self.path / "processors").mkdir(exist_ok=True)
         for position, name in enumerate(names):
             save_processor(inputs[name].processor, self.path / "processors" / f"{position}.json")
         listing = [
@@ -163,11 +193,44 @@ class RunFolder:
         return recipe, load_schema(self.path / "schema.json"), inputs, targets, configs
 
 
-def run_folder(output: str | Path | None, stem: str, parent: str = "runs") -> RunFolder:
-    """The given folder, else `parent/stem-1` or the first number that is free."""
-    if output is not None:
-        return RunFolder(Path(output).expanduser())
-    number = 1
-    while (Path(parent) / f"{stem}-{number}").exists():
-        number += 1
-    return RunFolder(Path(parent) / f"{stem}-{number}")
+@contextmanager
+def claimed_folder(
+    output: str | Path | None, stem: str, parent: str = "runs", goes_on: str = ""
+) -> Iterator[RunFolder]:
+    """A folder to itself while it is written: the given one, else `parent/stem-1` or the first number that is free.
+
+    Where the work fails before there are results, what was made is removed: the corrected command finds it as it was.
+
+    Args:
+        output: the folder; None for a new one.
+        stem: what a new one is named after.
+        parent: where new ones lie.
+        goes_on: what it may hold already: a `run`, a `comparison`, or nothing.
+
+    Raises:
+        RunError: it holds something already, another process has it, or it can't be written.
+    """
+    with ExitStack() as stack:
+        if output is not None:
+            run = RunFolder(Path(output).expanduser())
+            stack.enter_context(claimed(run.path, partial(getattr, run, "has_results")))
+        else:
+            run = stack.enter_context(_numbered(Path(parent), stem))
+        run.refuse_existing(but=goes_on)
+        if goes_on:
+            sweep(run.path)
+        yield run
+
+
+@contextmanager
+def _numbered(parent: Path, stem: str) -> Iterator[RunFolder]:
+    stem = stem.replace("/", "_")[:LONGEST_NAME]
+    for number in count(1):
+        run = RunFolder(parent / f"{stem}-{number}")
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(claimed(run.path, partial(getattr, run, "has_results"), new=True))
+            except FileExistsError:
+                continue
+            yield run
+            return

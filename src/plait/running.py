@@ -1,11 +1,14 @@
 """The training of one run, whatever its fusion asks for: the loop, trees, or the loop and a combiner."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
@@ -13,25 +16,83 @@ from plait import console, fitting, judging
 from plait.boosting import boost, is_boosted
 from plait.data.plan import BatchPlan
 from plait.distilling import Teacher
+from plait.errors import PlaitError
 from plait.facts import environment
 from plait.fusion import StackingFusion
 from plait.model import MultimodalModel
 from plait.objective import Objective, blend_of
 from plait.recipe import Recipe
-from plait.run_folder import RunFolder
+from plait.run_folder import RunFolder, claimed_folder
 from plait.stacking import fit_stacking
+from plait.training.checkpoint import LAST, progress_of
 from plait.training.loop import Interrupted, fallback, train
 from plait.training.precision import choose_precision
-from plait.training.trackers import listeners
+from plait.training.trackers import check_trackers, listeners
 
 BLENDING = "blending.json"
+
+
+def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, verbose: bool) -> Recipe:
+    """What is trained: the given recipe, or that of the run that goes on. Looks before any work at what would stop it.
+
+    Raises:
+        RunError: the folder holds something already; or nothing that could go on.
+        RecipeError, MissingExtra: a tracker is not there.
+    """
+    if output is not None or resume:
+        run = RunFolder(Path(output or ".").expanduser())
+        if not resume:
+            run.refuse_existing()
+        else:
+            recipe = run.read_recipe()
+            if run.weights.exists() and verbose:
+                console.say(f"{run.path}: the run is finished already; its results are written again")
+            before, now = recipe.resolved.get("threads"), torch.get_num_threads()
+            if before not in (None, now) and recipe.train.device in ("auto", "cpu"):
+                console.say(
+                    f"{run.path}: began with {before} threads and goes on with {now}; on a CPU sums are then rounded "
+                    f"in another order, so the weights end a little different; OMP_NUM_THREADS={before} avoids it"
+                )
+    check_trackers(recipe.train.trackers)
+    return recipe
+
+
+@contextmanager
+def folder_of_run(accelerator: Accelerator, output: str | Path | None, stem: str, resume: bool) -> Iterator[RunFolder]:
+    """The run's folder (see `claimed_folder`): the first process has it to itself, the others are told where it is.
+
+    Raises:
+        RunError: it can't be had; all processes say so.
+        Interrupted: Ctrl-C within, and there are weights to go on with.
+    """
+    with ExitStack() as stack:
+        found: RunFolder | PlaitError | None = None
+        if accelerator.is_main_process:
+            try:
+                found = stack.enter_context(claimed_folder(output, stem, goes_on="run" if resume else ""))
+            except PlaitError as error:
+                found = error
+        if accelerator.num_processes > 1:
+            found = broadcast_object_list([found])[0]
+        if not isinstance(found, RunFolder):
+            assert found is not None
+            raise found
+        try:
+            yield found
+        except (Interrupted, KeyboardInterrupt) as stop:
+            if not found.trained:
+                raise
+            where = str(stop) or "stopped"
+            if found.weights.exists():
+                where = f"stopped after training: {found.weights} is there, metrics and report are not"
+            raise Interrupted(f"{where}; continue with: plait train --resume {found.path}") from None
 
 
 def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFolder, resume: bool, verbose: bool) -> Any:
     """Train a prepared model in place; afterwards it holds the weights of the best epoch.
 
     Raises:
-        Interrupted: Ctrl-C; the run folder can be resumed.
+        Interrupted: Ctrl-C.
     """
     if is_boosted(prepared):
         return boost(prepared, accelerator.device)
@@ -42,38 +103,38 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     plan = fitting.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
-    try:
-        blend = _blend(prepared, plan, accelerator, run, resume)
-        teacher = None
-        if settings.teacher is not None and settings.distillation:
-            part, grade = prepared.parts["train"], settings.distillation_temperature
-            given = (settings.teacher, part.source.table, prepared.targets, grade, part.rows, accelerator.device)
-            teacher = Teacher(*given)
-        objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
-        with listeners(run, recipe.train, verbose) as listener:
-            judge = None
-            if "val" in prepared.parts:
-                tell = listener.samples
-                judge = judging.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, tell)
-            progress = train(
-                prepared.model,
-                prepared.parts["train"].source,
-                plan,
-                objective,
-                settings,
-                judge=judge,
-                metric=metric,
-                pretrained=pretrained,
-                folder=run.checkpoints,
-                resume=resume,
-                listener=listener,
-                accelerator=accelerator,
-                workers=workers,
-                blame=objective.blame,
-                around_step=objective.around_step,
-            )
-    except Interrupted as error:
-        raise Interrupted(f"{error}; continue with: plait train --resume {run.path}") from None
+    if resume and accelerator.is_main_process:
+        done = progress_of(run.checkpoints / LAST)
+        run.trim_log(done.epoch, done.step)
+    blend = _blend(prepared, plan, accelerator, run, resume)
+    teacher = None
+    if settings.teacher is not None and settings.distillation:
+        part, grade = prepared.parts["train"], settings.distillation_temperature
+        given = (settings.teacher, part.source.table, prepared.targets, grade, part.rows, accelerator.device)
+        teacher = Teacher(*given)
+    objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
+    with listeners(run, recipe.train, verbose) as listener:
+        judge = None
+        if "val" in prepared.parts:
+            tell = listener.samples
+            judge = judging.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, tell)
+        progress = train(
+            prepared.model,
+            prepared.parts["train"].source,
+            plan,
+            objective,
+            settings,
+            judge=judge,
+            metric=metric,
+            pretrained=pretrained,
+            folder=run.checkpoints,
+            resume=resume,
+            listener=listener,
+            accelerator=accelerator,
+            workers=workers,
+            blame=objective.blame,
+            around_step=objective.around_step,
+        )
     padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))
     unjudged = fallback(progress, metric)
     prepared.notes += [unjudged] if unjudged else []
@@ -101,7 +162,9 @@ def decide_precision(prepared: fitting.Prepared, accelerator: Accelerator) -> Re
         prepared.notes.append(f"precision: {chosen}, {reason}")
     loaded = {**dict(prepared.model.encoders.items()), "decoder": getattr(prepared.model.head, "decoder", None)}
     weights = {n: part.weights for n, part in loaded.items() if getattr(part, "weights", None)}
-    resolved = {"versions": environment(), **({"weights": weights} if weights else {})}
+    # On a CPU a run is the same bit by bit for one number of threads: they share out sums.
+    resolved = {"versions": environment(), "threads": torch.get_num_threads()}
+    resolved |= {"weights": weights} if weights else {}
     return recipe.model_copy(update={"resolved": resolved, "inputs": prepared.recipe.inputs})
 
 

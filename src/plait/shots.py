@@ -9,10 +9,10 @@ from plait import console
 from plait.data.readers import open_table
 from plait.errors import DataError, unknown
 from plait.few_shot import FewShotReport, shot_curves
+from plait.files import write_text
 from plait.predictor import TableLike
 from plait.report import plots
 from plait.report.page import render
-from plait.run_folder import RunFolder
 from plait.values import is_missing
 from plait.zero_shot import class_vectors, embed_side, load_aligned, scale_of, side_of
 
@@ -79,4 +79,4 @@ def write_shots(path: Path, report: FewShotReport, run: str, table: str) -> None
         mean=lambda values: float(np.mean(values)),
         spread=lambda values: float(np.std(values)),
     )
-    RunFolder(path.parent).write_text(path.name, page)
+    write_text(path, page)

@@ -16,6 +16,7 @@ from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, RunError
 from plait.predictor import Predictor, TableLike
 from plait.recipe import Recipe
+from plait.training.randomness import own_randomness
 
 TEMPLATE = "{}"
 
@@ -38,6 +39,7 @@ def load_aligned(run: str | Path, verbose: bool = False) -> Predictor:
     return found
 
 
+@own_randomness()
 def pretrained(name: str, verbose: bool = False) -> Predictor:
     """A model of pictures and texts as a retrieval run, as it is: inputs `image` and `text`, no projections.
 

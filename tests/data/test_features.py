@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.data.features import RECORD, FeatureStore, content_key, prune, stores
-from plait.errors import RunError
+from plait.data.features import RECORD, FeatureStore, content_key, features_folder, prune, stand_in, stores
+from plait.errors import RunError, StoreError
 
 META = {"width": 4, "dtype": "float32", "encoder": "fake"}
 
@@ -134,5 +135,27 @@ def test_listing_and_pruning(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="PLAIT_CACHE"):
+    with pytest.raises(StoreError, match="the feature store can't be written"):
         FeatureStore(tmp_path / "file" / "a", META)
+
+
+def test_a_store_that_can_only_be_read_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [content_key(b"a"), content_key(b"b")]
+    FeatureStore(tmp_path / "a", META).add(keys[:1], [np.ones((1, 4), np.float32)])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    store = FeatureStore(tmp_path / "a", META)
+    assert not store.writable and store.positions(keys).tolist() == [0, -1]
+    with pytest.raises(StoreError, match="Permission denied"):
+        store.add(keys[1:], [np.ones((1, 4), np.float32)])
+    assert len(stores(tmp_path)) == 1
+
+
+def test_what_stands_in_for_a_cache_is_had_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "none"))
+    assert features_folder() == tmp_path / "none" / "features"
+    assert stand_in("features") == features_folder() and features_folder().is_dir()
+    assert stand_in("features") is None  # it is what can't be written

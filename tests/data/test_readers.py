@@ -1,8 +1,10 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from fakes import picture
@@ -139,3 +141,21 @@ def test_codes_and_iterate(tmp_path: Path) -> None:
     assert list(table.iterate("b", size=2)) == ["1", "2", "3", "4"]
     with pytest.raises(DataError, match="unknown column 'bb'; did you mean 'b'"):
         table.column("bb")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "no room to unpack the table"),
+        (PermissionError(13, "Permission denied"), "can't be unpacked in"),
+        (OSError("Couldn't deserialize thrift: TProtocolException"), "can't be read (Couldn't deserialize thrift"),
+    ],
+)
+def test_only_a_full_disk_is_called_full(error: OSError, said: str) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        raise error
+        yield
+
+    with pytest.raises(DataError) as caught:
+        Table.from_batches(pa.schema([("a", pa.int64())]), batches(), Path(), "t.parquet")
+    assert said in str(caught.value) and ("room" in str(caught.value)) == (error.errno == 28)

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,49 @@ def test_dialogs_about_scenes_need_their_history(tmp_path: Path) -> None:
         assert picture.size == (48, 48) and len(picture.getcolors()) >= 3
     again = write_scenes(tmp_path / "again", seed=1, pictures={"train": 60, "test": 20})
     assert again[0].read_text() == train.read_text()
+
+
+def test_a_table_of_the_users_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("my,own\n")
+    with pytest.raises(RunError, match=r"train\.csv: there is another table of that name"):
+        write_scenes(tmp_path, pictures={"train": 2})
+    assert (tmp_path / "train.csv").read_text() == "my,own\n"
+    write_scenes(tmp_path / "twice", pictures={"train": 2})
+    write_scenes(tmp_path / "twice", pictures={"train": 2})  # the same again is no other table
+
+
+def test_a_data_set_that_can_not_be_had_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(folder: Path) -> list[Path]:
+        picture(folder / "pictures" / "a.png", "red")
+        raise DataError("the download failed")
+
+    monkeypatch.setitem(DATASETS, "emoji", replace(DATASETS["emoji"], write=fails))
+    with pytest.raises(DataError, match="the download failed"):
+        get_dataset("emoji", tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_goes_elsewhere_where_the_cache_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "file"))
+
+    def fetch(folder: Path) -> None:
+        (folder / "unpacked").mkdir()
+
+    found = packages._cached("a", "package a", "", fetch)
+    assert found.is_dir() and packages._cached("a", "package a", "", fetch) == found
+    assert capsys.readouterr().err.count("can't be written") == 1
+
+
+def test_the_demo_removes_no_folder_but_its_own(tmp_path: Path) -> None:
+    from plait.demo import _remove_run
+
+    picture(tmp_path / "image" / "mine.png", "red")
+    with pytest.raises(RunError, match="holds something that is no run"):
+        _remove_run(tmp_path / "image")
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "recipe.yaml").write_text("")
+    _remove_run(tmp_path / "both")
+    assert [path.name for path in tmp_path.iterdir()] == ["image"]

@@ -1,6 +1,8 @@
 """Catalogues: what is found, filters, appending, and what is refused."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from plait.errors import DataError, RunError
 from plait.predictor import Predictor
 from plait.search import Catalogue, ExactIndex, Query, Searcher, exact, index_table, parse_where
 from plait.search import searcher as searcher_module
+from plait.search.indexing import describe
 from plait.search.narrow import NarrowVectors
 from plait.search.showing import contact_sheet, in_protocol, weights_in
 
@@ -338,3 +341,52 @@ def test_a_contact_sheet_is_a_picture(searcher: Searcher) -> None:
     assert kitty.startswith("\033_Ga=T,f=100,m=1;") and kitty.count("\033_G") == 3 and "m=0;" in kitty
     with pytest.raises(DataError, match="expected two numbers"):
         weights_in("1")
+
+
+def test_two_that_index_at_once_bring_each_row_once(squares: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "plait", "index", squares / "pairs", squares / "squares.csv", "-o", "two.lance"]
+    both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    ids = Catalogue(tmp_path / "two.lance").read(["id"]).column("id").to_pylist()
+    assert len(ids) == len(set(ids)) == 64
+
+
+def test_a_first_write_that_was_killed_blocks_nothing(squares: Path, tmp_path: Path, catalogue: Path) -> None:
+    path = tmp_path / "killed.lance"
+    shutil.copytree(catalogue, path)
+    for manifest in (path / "rows.lance" / "_versions").iterdir():
+        manifest.unlink()
+    with pytest.raises(RunError, match="the catalogue is empty; run plait index again"):
+        Searcher(path)
+    found = index_table(squares / "pairs", squares / "squares.csv", path, "title", verbose=False)  # another side, even
+    assert (found.rows, found.added) == (64, 64) and Searcher(path).search(Query("a red square"), 1)
+
+
+def test_a_mistake_leaves_no_catalogue(squares: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(squares / "squares.csv").assign(photo=None)
+    with pytest.raises(DataError, match="nothing to index"):
+        index_table(squares / "pairs", frame, tmp_path / "none.lance", verbose=False)
+    frame = frame.rename(columns={"price": "price.eur"})
+    with pytest.raises(DataError, match=r"'price\.eur' has a dot"):
+        index_table(squares / "pairs", frame, tmp_path / "none.lance", verbose=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_that_a_later_table_adds_or_lacks_are_said(squares: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(squares / "squares.csv")
+    path = tmp_path / "later.lance"
+    index_table(squares / "pairs", squares / "squares.csv", path, verbose=False)
+    table.rename(columns={"price": "cost"}).to_csv(squares / "later.csv", index=False)
+    found = index_table(squares / "pairs", squares / "later.csv", path, verbose=False)
+    assert (found.left_out, found.lacking, found.added) == (("cost",), ("price",), 64)
+    assert "its first table gave: cost; not in this table, so empty in its rows: price" in describe(found, path)
+
+
+def test_what_is_no_lack_of_space_is_not_called_one(
+    catalogue: Path,
+) -> None:
+    held = Catalogue(catalogue)
+    with pytest.raises(RunError, match="can't be written") as caught:
+        held.add(pa.table({"other": [1]}))
+    assert "space" not in str(caught.value)

@@ -1,7 +1,11 @@
 """The search page: its answers, its limits, and the page itself in a browser."""
 
 import base64
+import io
+import json
+import math
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from plait.search import Query, Searcher, index_table
 from plait.serving import search_app
+from plait.serving.guard import impatient
 from plait.serving.search_app import make_app
 
 pytest.importorskip("fastapi")
@@ -28,7 +34,7 @@ def searcher(squares: Path) -> Searcher:
 def client(searcher: Searcher) -> Any:
     from fastapi.testclient import TestClient
 
-    return TestClient(make_app(searcher, "squares"))
+    return TestClient(make_app(searcher, "squares"), base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 
 
 def test_answers_are_the_searchers(client: Any, searcher: Searcher, squares: Path) -> None:
@@ -59,11 +65,114 @@ def test_answers_are_the_searchers(client: Any, searcher: Searcher, squares: Pat
         ({"image": base64.b64encode(b"no picture").decode()}, "picture can't be used"),
         ({"text": "x", "weights": "heavy"}, "weights: expected two numbers"),
         ({"text": "x", "mode": "magic"}, "unknown mode"),
+        ({"text": "x", "weights": [math.nan, 1]}, "weights: expected two numbers"),
+        ({"text": "x", "weights": [math.inf, 1]}, "weights: expected two numbers"),
+        ({"text": "x", "weights": [10**400, 1]}, "weights: expected two numbers"),
+        ({"text": "x", "weights": [True, 1]}, "weights: expected two numbers"),
+        ({"text": "x", "weights": [0, 0]}, "not both zero"),
+        ({"text": "x", "k": 10**30}, "k: expected 1 to 200"),
+        ({"text": "x", "k": math.nan}, "k: expected 1 to 200"),
+        ({"text": "a \ud800 b"}, "half a character"),
+        ({"text": "x", "where": "title = '\udfff'"}, "half a character"),
+        ({"text": "x", "mode": "\ud800"}, "unknown mode"),
+        ({"like": "\ud800"}, "has no row"),
+        (
+            {"text": "x", "where": "price in (" + ",".join(map(str, range(200_000))) + ")"},
+            "more than 20,000 characters",
+        ),
+        ({"text": "x", "where": "price < 1e999"}, "too large a number"),
+        ({"text": "x", "where": "price < " + "9" * 5000}, "too large a number"),
     ],
 )
 def test_wrong_questions_are_one_line(body: dict[str, Any], said: str, client: Any) -> None:
-    answer = client.post("/api/search", json=body)
+    started = time.monotonic()
+    answer = client.post("/api/search", content=json.dumps(body), headers={"content-type": "application/json"})
     assert answer.status_code == 422 and said in answer.json()["error"]
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "asked", [b"", b"{", b"[NaN]", b"3", b"\xff\xfe", b'{"text": ' + b"[" * 100_000, b'{"k": ' + b"9" * 10_000 + b"}"]
+)
+def test_what_is_no_question_is_422(client: Any, asked: bytes) -> None:
+    answer = client.post("/api/search", content=asked, headers={"content-type": "application/json"})
+    assert answer.status_code == 422 and "expected a question as" in answer.json()["error"]
+
+
+def test_weights_of_any_size_are_weights(client: Any, squares: Path) -> None:
+    image = base64.b64encode((squares / "4.png").read_bytes()).decode()
+    ids = [
+        [hit["id"] for hit in client.post("/api/search", json=body).json()["hits"]]
+        for body in ({"text": "red", "image": image, "weights": [w, w], "k": 5} for w in (1, 1e299, 1e-300))
+    ]
+    assert ids[0] == ids[1] == ids[2] and len(ids[0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("bound", "host", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000", 200),
+        ("127.0.0.1", "localhost", 200),
+        ("127.0.0.1", "LOCALHOST.:8000", 200),
+        ("127.0.0.1", "[::1]:8000", 200),
+        ("127.0.0.1", "evil.example", 421),
+        ("127.0.0.1", "127.0.0.1.evil.example:8000", 421),
+        ("127.0.0.1", "evil@127.0.0.1", 421),
+        ("127.0.0.1", "192.168.1.9", 421),
+        ("127.0.0.1", "", 421),
+        ("192.168.1.9", "192.168.1.9:8000", 200),
+        ("shop.local", "shop.local", 200),
+        ("shop.local", "evil.example", 421),
+        ("::1", "[::1]", 200),
+        ("0.0.0.0", "192.168.1.9:8000", 200),
+        ("0.0.0.0", socket.gethostname(), 200),
+        ("0.0.0.0", "evil.example", 421),
+        ("::", "[2001:db8::7]:8000", 200),
+    ],
+)
+def test_only_this_machines_names_are_answered(searcher: Searcher, bound: str, host: str, status: int) -> None:
+    from fastapi.testclient import TestClient
+
+    client = TestClient(make_app(searcher, "squares", bound))
+    answer = client.get("/api/about", headers={"host": host})
+    assert answer.status_code == status
+    if status == 421:
+        assert "own names only" in answer.json()["error"]
+
+
+def test_a_picture_that_takes_a_gigabyte_is_refused(client: Any) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (6000, 6000)).save(buffer, "PNG")
+    answer = client.post("/api/search", json={"image": base64.b64encode(buffer.getvalue()).decode()})
+    assert answer.status_code == 422 and "6000 x 6000 pixels are more than" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"", None),
+        (b"GET / HTTP/1.1\r\nHost: 127", None),
+        (b"GET /api/about HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HT", b"200"),
+        (b"POST /api/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\n\r\n{", b"408"),
+    ],
+)
+def test_half_a_request_is_waited_for_a_while_only(searcher: Searcher, sent: bytes, status: bytes | None) -> None:
+    uvicorn = pytest.importorskip("uvicorn")
+    app = make_app(searcher, "squares", patience=0.5)
+    config = uvicorn.Config(app, port=0, log_level="error", timeout_keep_alive=60)
+    config.load()
+    config.http_protocol_class = impatient(config.http_protocol_class, 0.5)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    with socket.create_connection(server.servers[0].sockets[0].getsockname()[:2], timeout=10) as line:
+        line.sendall(sent)
+        came = b"".join(iter(lambda: line.recv(65536), b""))  # until the server hangs up
+    server.should_exit = True
+    thread.join(timeout=10)
+    assert came == b"" if status is None else came.startswith(b"HTTP/1.1 " + status)
 
 
 def test_large_requests_are_413(client: Any, monkeypatch: pytest.MonkeyPatch, searcher: Searcher) -> None:
@@ -80,10 +189,6 @@ def test_large_requests_are_413(client: Any, monkeypatch: pytest.MonkeyPatch, se
 
 
 def test_a_bomb_is_refused(client: Any) -> None:
-    import io
-
-    from PIL import Image
-
     buffer = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
     answer = client.post("/api/search", json={"image": base64.b64encode(buffer.getvalue()).decode()})

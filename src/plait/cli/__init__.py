@@ -1,6 +1,8 @@
 """The commands. Each is a thin call of one function; heavy imports wait until a command runs."""
 
+import signal
 import sys
+import threading
 from typing import NoReturn
 
 import typer
@@ -35,6 +37,8 @@ def _interrupted() -> NoReturn:
 
 def main() -> NoReturn:
     """Run a command; a user's mistake is one line on stderr and exit code 2."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a Ctrl-C
     try:
         app()
     except PlaitError as error:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -23,20 +24,23 @@ from plait.data.table import Table
 from plait.doctor import EXTRAS, is_present
 from plait.errors import RunError
 from plait.facts import environment
+from plait.files import replacing
 from plait.fitting import metric_of, type_columns
 from plait.metrics import METRICS
 from plait.predictor import Predictor
 from plait.recipe import Recipe
 from plait.report.comparison_report import write_comparison
-from plait.run_folder import RunFolder, run_folder
+from plait.run_folder import ANSWERS, RunFolder, claimed_folder
 from plait.training.interrupt import StopRequest
 from plait.training.loop import Interrupted
+from plait.training.randomness import own_randomness
 
 DIM = 128  # the fused width that twenty methods share: a quarter of 256's cost in the ones with attention
 TABULAR_LAYERS = 0  # half of a small model's time were blocks over columns, which gave nothing on small tables
 PACKAGED = {"text": "packaged:minilm", "image": "packaged:efficientnet-lite0"}
 
 
+@own_randomness()
 def compare(
     recipe: Recipe,
     table: Any = None,
@@ -69,29 +73,32 @@ def compare(
     """
     start = time.monotonic()
     check_fusions(fusions)
+    if output is not None:
+        RunFolder(Path(output).expanduser()).refuse_existing(but="comparison")
     opened = open_table(recipe.data.train if table is None else table)
     experiment = Experiment(recipe, opened, folds, verbose, rows)
     found = candidates_of(experiment.modalities, fusions)
-    folder = _folder(output, opened)
-    before = _open(folder, _fingerprint(experiment, opened, folds))
-    if verbose:
-        _announce(experiment, found, folds, seeds, folder)
-    metric = metric_of(experiment.recipe, experiment.targets).name
-    try:
-        with StopRequest() as stop, console.Board(metric, verbose) as board:
-            judged = _answers(experiment, found, seeds, folder, board, stop, processes)
-    finally:
-        seconds = before + time.monotonic() - start
-        folder.write_json("state.json", {**folder.read_json("state.json"), "seconds": seconds})
-    kept, groups = experiment.rows, experiment.groups
-    measure, truth = METRICS[metric], experiment.truth[kept]
-    ordered = None if groups is None else groups[kept]
-    comparison = judge(judged, truth, metric, measure.function, measure.higher_is_better, ordered, seconds)
-    _write(folder, comparison, experiment)
-    if verbose:
-        show(comparison, folder)
-    if save_best and comparison.best:
-        _save_best(experiment, next(c for c in found if c.name == comparison.best), opened, folder, verbose)
+    stem = Path(opened.source).stem if opened.root is not None else "frame"
+    with claimed_folder(output, stem, "comparisons", goes_on="comparison") as folder, _stoppable(folder):
+        before = _open(folder, _fingerprint(experiment, opened, folds))
+        if verbose:
+            _announce(experiment, found, folds, seeds, folder)
+        metric = metric_of(experiment.recipe, experiment.targets).name
+        try:
+            with StopRequest() as stop, console.Board(metric, verbose) as board:
+                judged = _answers(experiment, found, seeds, folder, board, stop, processes)
+        finally:
+            seconds = before + time.monotonic() - start
+            folder.write_json("state.json", {**folder.read_json("state.json"), "seconds": seconds})
+        kept, groups = experiment.rows, experiment.groups
+        measure, truth = METRICS[metric], experiment.truth[kept]
+        ordered = None if groups is None else groups[kept]
+        comparison = judge(judged, truth, metric, measure.function, measure.higher_is_better, ordered, seconds)
+        _write(folder, comparison, experiment)
+        if verbose:
+            show(comparison, folder)
+        if save_best and comparison.best:
+            _save_best(experiment, next(c for c in found if c.name == comparison.best), opened, folder, verbose)
     return comparison
 
 
@@ -190,13 +197,28 @@ def _answers(
         if not stop.asked:  # Ctrl-C ends processes that are still starting
             raise
     if interrupted or stop.asked:
-        raise Interrupted(f"stopped; the same command goes on where it was ({folder.path})")
+        raise _stopped(folder)
     return [
         Judged(candidate, failed=failed[candidate.name])
         if candidate.name in failed
         else _judged(experiment, candidate, answers[candidate.name])
         for candidate in found
     ]
+
+
+@contextmanager
+def _stoppable(folder: RunFolder) -> Iterator[None]:
+    """Ctrl-C at any moment says how to go on, where there are answers already."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not folder.has_results:
+            raise
+        raise _stopped(folder) from None
+
+
+def _stopped(folder: RunFolder) -> Interrupted:
+    return Interrupted(f"stopped; the same command goes on where it was, with -o {folder.path}")
 
 
 def _judged(experiment: Experiment, candidate: Candidate, found: dict[tuple[int, int], Answer]) -> Judged:
@@ -218,18 +240,13 @@ def _judged(experiment: Experiment, candidate: Candidate, found: dict[tuple[int,
 def _path(folder: RunFolder, job: Job) -> Path:
     """A file of its own for any run, whatever its columns are called."""
     digest = hashlib.sha256(f"{job.candidate.kind} {job.candidate.name}".encode()).hexdigest()[:16]
-    return folder.path / "answers" / f"{digest}-{job.seed}-{job.fold}.npz"
+    return folder.path / ANSWERS / f"{digest}-{job.seed}-{job.fold}.npz"
 
 
 def _keep(path: Path, answer: Answer) -> None:
-    beside = path.with_suffix(".tmp.npz")
     costs = np.array(json.dumps(answer.costs))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(beside, rows=answer.rows, predictions=answer.predictions, score=answer.score, costs=costs)
-        beside.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: can't be written ({error.strerror or error}); free some space") from error
+    with replacing(path) as beside, beside.open("wb") as file:  # of a name alone numpy would make another
+        np.savez(file, rows=answer.rows, predictions=answer.predictions, score=answer.score, costs=costs)
 
 
 def _read(path: Path) -> Answer | None:
@@ -240,11 +257,6 @@ def _read(path: Path) -> Answer | None:
             return Answer(held["rows"], held["predictions"], float(held["score"]), costs)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
-
-
-def _folder(output: str | Path | None, table: Table) -> RunFolder:
-    stem = Path(table.source).stem if table.root is not None else "frame"
-    return run_folder(output, stem, "comparisons")
 
 
 def _fingerprint(experiment: Experiment, table: Table, folds: int) -> str:
@@ -271,8 +283,6 @@ def _open(folder: RunFolder, fingerprint: str) -> float:
                 f"{folder.path}: holds a comparison of another table, recipe or version; choose another folder with -o"
             )
         return float(state.get("seconds", 0.0))
-    folder.create()
-    folder.checkpoints.rmdir()
     folder.write_json("state.json", {"fingerprint": fingerprint, "seconds": 0.0})
     return 0.0
 

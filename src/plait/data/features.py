@@ -13,6 +13,7 @@ entry names, which the next writer writes over; two writers take turns, and the 
 import hashlib
 import json
 import os
+import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from filelock import FileLock
 
-from plait.errors import RunError
+from plait.errors import RunError, StoreError
+from plait.files import sweep, unwritable, why, write_json
 
+FEATURES = "features"
 FORMAT = 1
 RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("start", "<u8"), ("tokens", "<u4"), ("check", "<u4")])
 DTYPES = {"float16": np.float16, "float32": np.float32}
@@ -36,9 +39,33 @@ def cache_folder() -> Path:
     return base.expanduser()
 
 
+_stand_ins: dict[Path, tempfile.TemporaryDirectory[str]] = {}  # of parts of the cache that can't be written
+
+
+def cached_folder(part: str) -> Path:
+    """A part of the cache folder, such as `features`; what stands in for it where it could not be written."""
+    folder = cache_folder() / part
+    return Path(_stand_ins[folder].name) if folder in _stand_ins else folder
+
+
+def stand_in(part: str) -> Path | None:
+    """A temporary folder for a part of the cache that can't be written; it goes with this process.
+
+    None where there can't be one, or where it is what can't be written.
+    """
+    folder = cache_folder() / part
+    if folder in _stand_ins:
+        return None
+    try:
+        _stand_ins[folder] = tempfile.TemporaryDirectory(prefix=f"plait-{part}-")
+    except OSError:
+        return None
+    return Path(_stand_ins[folder].name)
+
+
 def features_folder() -> Path:
     """Where stores lie: `features` in the cache folder."""
-    return cache_folder() / "features"
+    return cached_folder(FEATURES)
 
 
 def content_key(content: bytes) -> bytes:
@@ -64,11 +91,12 @@ class FeatureStore:
     """Rows of one encoder's outputs.
 
     Args:
-        folder: of this encoder; made where it is absent.
+        folder: of this encoder; made where it is absent. One that can't be written is read.
         meta: what made the rows, for people; `width` and `dtype` (`float16` or `float32`) say how they lie.
 
     Raises:
-        RunError: the folder can't be written, or holds rows of another shape or a newer format.
+        StoreError: there is no store, and none can be made.
+        RunError: the folder holds rows of another shape or a newer format.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -80,16 +108,19 @@ class FeatureStore:
 
     def __init__(self, folder: Path, meta: Mapping[str, Any]) -> None:
         self.folder = folder
+        self.writable = True
+        self._lock = FileLock(folder / "lock")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(folder / "lock")
             with self._lock:
-                self.meta = self._agree(meta)
-        except OSError as error:
-            raise RunError(
-                f"{folder}: the feature store can't be written ({error.strerror or error}); set PLAIT_CACHE to another "
-                "folder, or train.features=off"
-            ) from error
+                self.meta = self._agree(meta, _read_meta(folder / "meta.json"))
+                os.utime(folder / "meta.json")  # used today
+        except (OSError, RunError) as error:
+            held = _read_meta(folder / "meta.json")
+            if held is None:
+                raise StoreError(f"{folder}: the feature store can't be written ({why(error)[0]})") from error
+            self.writable = False
+            self.meta = self._agree(meta, held)
         self.width = int(self.meta["width"])
         self.dtype = np.dtype(DTYPES[self.meta["dtype"]])
         self.damaged = 0
@@ -105,16 +136,12 @@ class FeatureStore:
         meta = _read_meta(folder / "meta.json")
         return None if meta is None else cls(folder, meta)
 
-    def _agree(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        path = self.folder / "meta.json"
+    def _agree(self, meta: Mapping[str, Any], held: dict[str, Any] | None) -> dict[str, Any]:
         wanted = {"format": FORMAT, **meta}
-        held = _read_meta(path)
         if held is None:  # new, or damaged: then no row can be trusted
             for name in ("index.bin", "rows.bin"):
                 (self.folder / name).unlink(missing_ok=True)
-            beside = path.with_name(f".{os.getpid()}.tmp")
-            beside.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-            beside.replace(path)
+            write_json(self.folder / "meta.json", wanted)
             return wanted
         for key in ("format", "width", "dtype"):
             if held.get(key) != wanted[key]:
@@ -122,7 +149,6 @@ class FeatureStore:
                     f"{self.folder}: holds features of another {key} ({held.get(key)}, expected {wanted[key]}); "
                     "remove it with plait features prune"
                 )
-        os.utime(path)  # used today
         return held
 
     def __len__(self) -> int:
@@ -184,7 +210,7 @@ class FeatureStore:
         """Append rows `[T, width]`; keys that are there already are skipped.
 
         Raises:
-            RunError: the disk is full; what was there stays as it was.
+            StoreError: the disk is full, or the store can only be read; what was there stays as it was.
         """
         try:
             with self._lock:
@@ -194,9 +220,7 @@ class FeatureStore:
                 if fresh:
                     self._append(list(fresh), [np.ascontiguousarray(row, self.dtype) for row in fresh.values()])
         except OSError as error:
-            raise RunError(
-                f"{self.folder}: can't be written ({error.strerror or error}); free some space, or set PLAIT_CACHE"
-            ) from error
+            raise StoreError(f"{self.folder}: the feature store can't be written ({why(error)[0]})") from error
         self.refresh()
 
     def _append(self, keys: Sequence[bytes], rows: Sequence[np.ndarray]) -> None:
@@ -265,20 +289,29 @@ def stores(root: Path | None = None) -> list[tuple[StoreInfo, FeatureStore | Non
             continue
         used = (folder / "meta.json").stat().st_mtime
         store = FeatureStore(folder, meta)
-        os.utime(folder / "meta.json", (used, used))  # looking is not using
+        if store.writable:
+            os.utime(folder / "meta.json", (used, used))  # looking is not using
         found.append((StoreInfo(folder.name, str(meta.get("encoder", "")), len(store), size, used), store))
     return sorted(found, key=lambda pair: -pair[0].used)
 
 
 def prune(before: float, root: Path | None = None, name: str | None = None) -> list[StoreInfo]:
-    """Remove stores last used before a moment (seconds since 1970) and damaged ones, or the one of a name."""
+    """Remove stores last used before a moment (seconds since 1970) and damaged ones, or the one of a name.
+
+    Raises:
+        RunError: one can't be removed.
+    """
     removed = []
     for info, store in stores(root):
         if (name is None and (store is None or info.used < before)) or info.name == name:
             folder = (root or features_folder()) / info.name
-            for file in ("meta.json", "index.bin", "rows.bin", "lock"):  # nothing else is ours
-                (folder / file).unlink(missing_ok=True)
-            if not any(folder.iterdir()):
-                folder.rmdir()
+            try:
+                sweep(folder)
+                for file in ("meta.json", "index.bin", "rows.bin", "lock"):  # nothing else is ours
+                    (folder / file).unlink(missing_ok=True)
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+            except OSError as error:
+                raise unwritable(folder, error) from error
             removed.append(info)
     return removed

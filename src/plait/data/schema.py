@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RunError, unknown
+from plait.files import write_json
 from plait.processors.image import picture_suffixes
 from plait.values import (
     ISO,
@@ -280,8 +281,12 @@ def _odd_cells(name: str, present: list[Any], forms: Forms) -> str | None:
 
 
 def save_schema(schema: Schema, path: Path) -> None:
-    """Write a schema as JSON."""
-    path.write_text(json.dumps([asdict(column) for column in schema.values()], indent=1), encoding="utf-8")
+    """Write a schema as JSON, whole or not at all.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    write_json(path, [asdict(column) for column in schema.values()])
 
 
 def load_schema(path: Path) -> Schema:

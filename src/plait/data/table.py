@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from plait.data.frames import columns_of
 from plait.errors import DataError, unknown
+from plait.files import ADVICE, FULL, why
 
 
 class Table:
@@ -84,7 +85,7 @@ class Table:
         """Stream record batches through a temporary file and map it; the file goes with the table.
 
         Raises:
-            DataError: the temporary folder is full or not writable.
+            DataError: the temporary folder is full or not writable, or the table can't be read to its end.
         """
         try:
             handle, name = tempfile.mkstemp(prefix="plait-", suffix=".arrow")
@@ -99,10 +100,15 @@ class Table:
         except pa.ArrowInvalid:
             raise
         except OSError as error:
-            raise DataError(
-                f"{source}: no room to unpack the table in {tempfile.gettempdir()} ({error.strerror or error}); "
-                "free some, or point TMPDIR elsewhere"
-            ) from error
+            reason, number = why(error)
+            folder = tempfile.gettempdir()
+            if number in FULL:
+                said = f"no room to unpack the table in {folder} ({reason}); free some, or point TMPDIR elsewhere"
+            elif number in ADVICE:
+                said = f"the table can't be unpacked in {folder} ({reason}); point TMPDIR elsewhere"
+            else:
+                said = f"the table can't be read ({reason})"
+            raise DataError(f"{source}: {said}") from error
         return cls(data, root, source, untyped=untyped, categorical=categorical)
 
     def __len__(self) -> int:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from plait import console
 from plait.datasets.drawings import write_drawings
 from plait.datasets.easy_vqa import write_easy_vqa
 from plait.datasets.emoji import write_emoji
 from plait.datasets.openclipart import write_openclipart
 from plait.datasets.scenes import write_scenes
 from plait.datasets.tuxpaint import write_tuxpaint
-from plait.errors import DataError, RunError, unknown
+from plait.errors import DataError, unknown
+from plait.files import claimed, unwritable
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,7 @@ def get_dataset(name: str, folder: Path) -> list[Path]:
     if name not in DATASETS:
         raise DataError(unknown("data set", name, DATASETS))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return DATASETS[name].write(folder)
+        with claimed(folder, lambda: False, waiting=console.say):
+            return DATASETS[name].write(folder)
     except OSError as error:
-        raise RunError(
-            f"{error.filename or folder}: can't be written ({error.strerror or error}); choose another with -o"
-        ) from error
+        raise unwritable(Path(error.filename or folder), error) from error

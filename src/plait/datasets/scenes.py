@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from plait.datasets.packages import write_table
+from plait.files import replacing
 
 SIDE = 48  # pixels
 SHAPES = ("circle", "square", "triangle", "cross")
@@ -47,8 +48,8 @@ def write_scenes(folder: Path, seed: int = 0, pictures: dict[str, int] | None = 
                 scene = _scene(source)
             drawn.add(tuple(scene.items()))
             name = f"{split}/{number}.png"
-            (folder / split).mkdir(parents=True, exist_ok=True)
-            _draw(scene, source).save(folder / name)
+            with replacing(folder / name, tidy=False) as beside:
+                _draw(scene, source).save(beside, "PNG")
             rows += [(name, *turn) for turn in _dialog(scene, source)]
         tables.append(write_table(folder / f"{split}.csv", rows, ["image", "history", "question", "answer", "turn"]))
     return tables

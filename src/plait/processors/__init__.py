@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from plait.errors import RunError
+from plait.files import write_json
 from plait.processors.image import ImageProcessor
 from plait.processors.open_clip_text import OpenClipTextProcessor
 from plait.processors.tabular import TabularProcessor
@@ -48,9 +49,13 @@ PROCESSORS: dict[str, type] = {
 
 
 def save_processor(processor: Processor, path: Path) -> None:
-    """Write a processor as JSON."""
+    """Write a processor as JSON, whole or not at all.
+
+    Raises:
+        RunError: it can't be written.
+    """
     kind = next(name for name, cls in PROCESSORS.items() if type(processor) is cls)
-    path.write_text(json.dumps({"kind": kind, **processor.to_json()}, ensure_ascii=False), encoding="utf-8")
+    write_json(path, {"kind": kind, **processor.to_json()}, indent=None)
 
 
 def load_processor(path: Path) -> Processor:

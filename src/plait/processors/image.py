@@ -13,6 +13,8 @@ from torch import Tensor
 from plait.errors import DataError, RecipeError
 
 MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 picture; decoded it holds 192 MB
+SHOWN_PIXELS = 25_000_000  # of one that is shown or asked with; with 16 bits a pixel it takes 0.8 GB
+JPEG = b"\xff\xd8"  # what its files begin with
 Resize = Literal["squash", "crop", "pad"]
 
 
@@ -145,6 +147,31 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
         raise DataError(f"{name}: expected a picture, got a file of another kind") from error
     except Exception as error:  # decoders raise anything from OSError to struct.error on damaged files
         raise DataError(f"{name}: the picture is damaged or truncated ({_first_line(error)})") from error
+
+
+def small_picture(value: Path | str | bytes, side: int) -> Image.Image:
+    """A picture to be shown, at most `side` pixels wide and high.
+
+    Raises:
+        DataError: it can't be read, or would take gigabytes to be shown small.
+    """
+    refuse_heavy(value)
+    picture = Image.fromarray(decode_picture(value, shortest=side).permute(1, 2, 0).numpy())
+    picture.thumbnail((side, side))
+    return picture
+
+
+def refuse_heavy(value: Path | str | bytes) -> None:
+    """Refuse a picture that takes a gigabyte to decode, where nobody trains on it.
+
+    Not so a JPEG, of which the decoder leaves out what is not needed.
+
+    Raises:
+        DataError: it is one, or can't be read.
+    """
+    width, height = picture_size(value)
+    if width * height > SHOWN_PIXELS and _read(value)[0][:2] != JPEG:
+        raise DataError(f"{_name(value)}: {width} x {height} pixels are more than {SHOWN_PIXELS:,}; shrink it")
 
 
 def picture_size(value: Path | str | bytes) -> tuple[int, int]:

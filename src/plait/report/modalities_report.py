@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from plait.ablation import ModalityReport, curve_tables
+from plait.files import write_text
 from plait.report import plots
 from plait.report.page import render
-from plait.run_folder import RunFolder
 
 
 def write_modalities(path: Path, report: ModalityReport, run: str, table: str) -> None:
@@ -35,4 +35,4 @@ def write_modalities(path: Path, report: ModalityReport, run: str, table: str) -
         modalities=report,
         curves=curves,
     )
-    RunFolder(path.parent).write_text(path.name, page)
+    write_text(path, page)

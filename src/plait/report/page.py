@@ -8,11 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-from PIL import Image
 
 from plait.console import number
 from plait.errors import DataError
-from plait.processors.image import decode_picture
+from plait.processors.image import small_picture
 
 
 def render(template: str, **values: Any) -> str:
@@ -37,12 +36,10 @@ def render(template: str, **values: Any) -> str:
 def thumbnail(value: Path | bytes, side: int = 160) -> str | None:
     """A picture as a `data:` address; None where it can't be shown."""
     try:
-        picture = Image.fromarray(decode_picture(value).permute(1, 2, 0).numpy())
+        picture = small_picture(value, side)
     except DataError:
         return None
     small = max(picture.size) < side
-    if not small:
-        picture.thumbnail((side, side))
     buffer = io.BytesIO()
     kind = "PNG" if small else "JPEG"
     picture.save(buffer, kind, quality=85)

@@ -4,13 +4,13 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from plait import console
 from plait.data.features import content_key
@@ -19,9 +19,9 @@ from plait.data.schema import Schema, split_cell
 from plait.data.table import Table
 from plait.encoders.weights import hash_weights
 from plait.errors import DataError, RunError, import_extra
+from plait.files import LOCK, unwritable, write_json
 from plait.predictor import Predictor
-from plait.processors.image import decode_picture
-from plait.run_folder import RunFolder
+from plait.processors.image import small_picture
 from plait.values import as_number, is_missing
 
 FORMAT = 1
@@ -62,12 +62,16 @@ class Catalogue:
         Raises:
             RunError: the folder can't be written, or holds something else.
         """
-        if path.exists() and any(path.iterdir()):
+        unfinished = (LOCK, META, f"{ROWS}.lance")  # of a first write that was killed
+        if path.exists() and any(entry.name not in unfinished for entry in path.iterdir()):
             raise RunError(f"{path}: holds something that is no catalogue; choose another with -o")
         kinds = {name: "number" if column.modality == "number" else "text" for name, column in schema.items()}
         clash = [name for name in kinds if name in OWN]
         if clash:
             raise DataError(f"the column {clash[0]!r} has a name that catalogues keep for themselves; rename it")
+        dotted = [name for name in kinds if "." in name]
+        if dotted:
+            raise DataError(f"the column {dotted[0]!r} has a dot in its name, which catalogues can't hold; rename it")
         meta = {
             "format": FORMAT,
             "run": run,
@@ -78,7 +82,7 @@ class Catalogue:
             "pictures": [name for name, column in schema.items() if column.modality == "image"],
             "root": "",
         }
-        RunFolder(path).write_json(META, meta)
+        write_json(path / META, meta)
         return cls(path)
 
     @property
@@ -93,10 +97,12 @@ class Catalogue:
             lancedb = import_extra("lancedb", "search")
             os.environ.setdefault("RUST_LOG", "error")
             database = lancedb.connect(str(self.path))
-            if (self.path / f"{ROWS}.lance").is_dir():
+            if _rows(self.path).is_dir():
                 try:
                     self._table = database.open_table(ROWS)
                 except (OSError, ValueError, RuntimeError) as error:
+                    if not is_begun(self.path):
+                        return None
                     raise RunError(f"{self.path}: the catalogue is damaged ({_first(error)}); make it again") from error
         return self._table
 
@@ -136,40 +142,53 @@ class Catalogue:
         """Append rows, whole or not at all.
 
         Raises:
-            RunError: the disk is full or the folder not writable; what was there stays.
+            RunError: they can't be written; what was there stays.
         """
         try:
             if self.table is None:
+                shutil.rmtree(_rows(self.path), ignore_errors=True)  # a first write that was killed
                 database = import_extra("lancedb", "search").connect(str(self.path))
                 self._table = database.create_table(ROWS, rows)
             else:
                 self.table.add(rows)
         except (OSError, ValueError, RuntimeError) as error:
-            raise RunError(
-                f"{self.path}: can't be written ({_first(error)}); free some space and run the same command again: it "
-                "goes on where it stopped"
-            ) from error
+            advice = "the same command goes on where it stopped"
+            raise unwritable(self.path, error, advice) from error
 
     def build_indices(self, verbose: bool = False) -> None:
-        """Full text over the texts, and from 100,000 rows on an approximate index over the vectors."""
+        """Full text over the texts, and from 100,000 rows on an approximate index over the vectors.
+
+        Raises:
+            RunError: they can't be written; the rows stay.
+        """
         lancedb = import_extra("lancedb", "search")
-        self.table.optimize()
-        for name in self.texts:
-            config = lancedb.index.FTS(base_tokenizer="icu", stem=False, remove_stop_words=False)  # 企鹅 is a word too
-            self.table.create_index(name, config=config, replace=True)
-        count = len(self)
-        if count >= ANN_FROM:
-            if verbose:
-                console.say(f"{self.path}: an approximate index over {count:,} vectors")
-            parts = int(np.clip(count**0.5, 64, 4096))
-            config = lancedb.index.IvfFlat(distance_type="dot", num_partitions=parts)
-            self.table.create_index("vector", config=config, replace=True)
+        try:
+            self.table.optimize()
+            for name in self.texts:
+                config = lancedb.index.FTS(
+                    base_tokenizer="icu", stem=False, remove_stop_words=False
+                )  # 企鹅 is a word too
+                self.table.create_index(name, config=config, replace=True)
+            count = len(self)
+            if count >= ANN_FROM:
+                if verbose:
+                    console.say(f"{self.path}: an approximate index over {count:,} vectors")
+                parts = int(np.clip(count**0.5, 64, 4096))
+                config = lancedb.index.IvfFlat(distance_type="dot", num_partitions=parts)
+                self.table.create_index("vector", config=config, replace=True)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise unwritable(self.path, error, "the same command goes on where it stopped") from error
 
     @property
     def texts(self) -> list[str]:
         """Columns of words."""
         pictures = set(self.meta["pictures"])
         return [name for name, kind in self.columns.items() if kind == "text" and name not in pictures]
+
+    @property
+    def indexed(self) -> bool:
+        """Whether all of its texts can be looked in; not so where it was stopped before."""
+        return set(self.texts) <= {column for index in self.table.list_indices() for column in index.columns}
 
     @property
     def root(self) -> Path:
@@ -180,7 +199,16 @@ class Catalogue:
         """Keep the folder of the table's pictures."""
         if root is not None and not self.meta["root"]:
             self.meta["root"] = str(root.resolve())
-            RunFolder(self.path).write_json(META, self.meta)
+            write_json(self.path / META, self.meta)
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a catalogue's folder holds rows: a version of the table that was written to its end."""
+    return any((_rows(path) / "_versions").glob("*.manifest"))
+
+
+def _rows(path: Path) -> Path:
+    return path / f"{ROWS}.lance"
 
 
 def fingerprint(predictor: Predictor) -> str:
@@ -252,10 +280,9 @@ def _thumbnail(root: Path | None, cell: Any, allow_outside: bool) -> bytes | Non
     for value in split_cell(cell):
         try:
             path = value if isinstance(value, bytes) else resolve_media(root, value, allow_outside)
-            picture = Image.fromarray(decode_picture(path, shortest=SIDE).permute(1, 2, 0).numpy())
+            picture = small_picture(path, SIDE)
         except DataError:
             continue
-        picture.thumbnail((SIDE, SIDE))
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=85)
         return buffer.getvalue()

@@ -1,6 +1,9 @@
 """A table into a catalogue: embedded through the frozen-feature engine, resumable, new rows only."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from plait import console
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
+from plait.data.table import Table
 from plait.errors import DataError, RunError, unknown
+from plait.files import claimed, sweep
 from plait.predictor import Predictor, TableLike
-from plait.search.catalogue import META, Catalogue, as_rows, parts_of, row_keys
+from plait.search.catalogue import META, Catalogue, as_rows, is_begun, parts_of, row_keys
 from plait.training.interrupt import StopRequest
 from plait.training.loop import Interrupted
 from plait.zero_shot import as_side, load_aligned
@@ -26,12 +31,16 @@ class Indexed:
         added: of them new.
         known: that were there already, or came twice.
         without: that lack what is searched.
+        left_out: columns of the table that the catalogue, which an earlier table began, does not have.
+        lacking: columns of the catalogue that the table does not have; empty in its rows.
     """
 
     rows: int
     added: int
     known: int
     without: int
+    left_out: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 def index_table(
@@ -52,9 +61,19 @@ def index_table(
     """
     predictor = load_aligned(run, verbose=False)
     opened, path = open_table(table), Path(output).expanduser()
+    # Alone from the first look at what is there to the last write: of two at once each row would come twice.
+    with claimed(path, partial(is_begun, path), waiting=console.say), _stoppable(path):
+        return _add(predictor, str(run), opened, path, side, verbose)
+
+
+def _add(predictor: Predictor, run: str, opened: Table, path: Path, side: str | None, verbose: bool) -> Indexed:
+    """Add to a catalogue that no other process writes to."""
     known_to = Catalogue(path) if (path / META).exists() else None
+    if known_to is not None and known_to.table is None:
+        known_to = None  # its first write was killed: what it says of columns and side may be another table's
     if known_to is not None:
-        known_to.require_model(predictor, str(run))
+        sweep(path)
+        known_to.require_model(predictor, run)
         if side not in (None, known_to.meta["side"]):
             raise RunError(f"{path}: holds vectors of {known_to.meta['side']}, not of {side}; choose another with -o")
         side = known_to.meta["side"]
@@ -64,10 +83,14 @@ def index_table(
     source = as_side(predictor, side, opened)
     schema = infer_schema(opened)
     allow_outside = predictor.recipe_.data.allow_outside
+    left_out: list[str] = []
+    lacking: list[str] = []
     if known_to is not None:
         catalogue = known_to
+        left_out = [name for name in opened.columns if name not in catalogue.columns]
+        lacking = [name for name in catalogue.columns if name not in opened]
     else:
-        named = str(run) if str(run).startswith(("hf:", "open_clip:")) else str(Path(run).resolve())
+        named = run if run.startswith(("hf:", "open_clip:")) else str(Path(run).resolve())
         catalogue = Catalogue.create(path, predictor, named, side, schema)
     catalogue.set_root(opened.root)
     pictures = [name for name, column in schema.items() if column.modality == "image"]
@@ -94,9 +117,20 @@ def index_table(
                 raise Interrupted(f"stopped after {before + added:,} rows; the same command goes on")
     if catalogue.table is None:
         raise DataError(f"{opened.source}: no row has a {side}; there is nothing to index")
-    if added or not catalogue.table.list_indices():  # or it was stopped before they were built
+    if added or not catalogue.indexed:
         catalogue.build_indices(verbose)
-    return Indexed(len(catalogue), added, skipped, without)
+    return Indexed(len(catalogue), added, skipped, without, tuple(left_out), tuple(lacking))
+
+
+@contextmanager
+def _stoppable(path: Path) -> Iterator[None]:
+    """Ctrl-C says how to go on, where there are rows already."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not is_begun(path):
+            raise
+        raise Interrupted(f"stopped; {path} holds what was added, and the same command goes on") from None
 
 
 def _bar(verbose: bool) -> Progress:
@@ -113,7 +147,12 @@ def describe(found: Indexed, path: str | Path) -> str:
     'a.lance: 12 rows, 10 added, 2 there already'
     """
     without = f", {found.without:,} without what is searched are left out" if found.without else ""
-    return f"{path}: {found.rows:,} rows, {found.added:,} added, {found.known:,} there already{without}"
+    said = [f"{path}: {found.rows:,} rows, {found.added:,} added, {found.known:,} there already{without}"]
+    if found.left_out:
+        said.append(f"not in the catalogue, whose columns its first table gave: {', '.join(found.left_out)}")
+    if found.lacking:
+        said.append(f"not in this table, so empty in its rows: {', '.join(found.lacking)}")
+    return "; ".join(said)
 
 
 def model_of(catalogue: Catalogue, run: str | Path | None = None) -> Predictor:

@@ -1,5 +1,6 @@
 """The query side: words, pictures, rows like a row, filters, full text, and both together."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ Mode = Literal["meaning", "words", "both"]
 MODES = ("meaning", "words", "both")
 DEEPER = 10  # times what is asked for, that each ranking of a fusion brings
 PROBES, REFINED = 20, 4  # of the approximate index
-LONGEST_QUERY = 10_000
+LONGEST_QUERY, LONGEST_FILTER = 10_000, 20_000  # characters
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,11 @@ class Searcher:
         words = (query.text or "").strip()
         if not words and query.image is None and query.like is None:
             raise DataError("the query is empty; give words, --image FILE, or both")
+        for text in (words, query.where or ""):
+            if any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise DataError(f"the query holds half a character, which is no text: {text[:40]!a}")
+        if len(query.where or "") > LONGEST_FILTER:
+            raise DataError(f"--where: more than {LONGEST_FILTER:,} characters; ask in several queries")
         if len(words) > LONGEST_QUERY:
             raise DataError(f"the query has {len(words):,} characters, more than {LONGEST_QUERY:,}; shorten it")
         if query.mode != "meaning" and not words:
@@ -155,7 +161,7 @@ class Searcher:
             raise DataError(f"--mode {query.mode}: the catalogue has no column of words to look in")
         if query.like is not None and query.like not in self._place:
             raise DataError(f"the catalogue has no row {query.like[:40]!r}")
-        if query.weights[0] < 0 or query.weights[1] < 0 or not sum(query.weights):
+        if not all(0 <= weight < math.inf for weight in query.weights) or not any(query.weights):
             raise DataError(f"--weights: expected two numbers, not negative and not both zero, got {query.weights}")
 
     def _vector(self, query: Query) -> np.ndarray:
@@ -169,9 +175,10 @@ class Searcher:
             parts.append((query.weights[1], self._stored(self._place[query.like])))
         if len(parts) == 1:
             return parts[0][1]
-        vector = sum(weight * part for weight, part in parts)
+        largest = max(query.weights)  # 1e308 and 1e308 are no more than 1 and 1
+        vector = sum(weight / largest * part for weight, part in parts)
         length = float(np.linalg.norm(vector))
-        if not length:
+        if not 0 < length < math.inf:
             raise DataError("--weights: what is left of the query is nothing; give one of its parts more weight")
         return np.asarray(vector / length, np.float32)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from plait import console
-from plait.errors import DataError, RunError
+from plait.errors import DataError
+from plait.files import replacing
 from plait.search.catalogue import SIDE, Catalogue
 from plait.search.searcher import Hit
 
@@ -91,14 +92,10 @@ def contact_sheet(hits: Sequence[Hit]) -> bytes:
 
 
 def write_sheet(path: Path, hits: Sequence[Hit]) -> None:
-    """Write the contact sheet.
+    """Write the contact sheet, whole or not at all.
 
     Raises:
         RunError: it can't be written.
     """
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
+    with replacing(path) as beside:
         beside.write_bytes(contact_sheet(hits))
-        beside.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: can't be written ({error.strerror or error})") from error

@@ -1,5 +1,6 @@
 """Filters on columns: read, checked, and written anew, so that nothing else reaches the database."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -19,6 +20,7 @@ TOKEN = re.compile(
 COMPARE = {"<", "<=", ">", ">=", "=", "==", "!=", "<>"}
 RESERVED = {"and", "or", "not", "in", "like", "between", "is", "null", "true", "false"}
 DEEPEST = 50
+LONGEST_WHOLE = 16  # characters of a whole number that floats hold exactly
 
 
 class _Token(NamedTuple):
@@ -164,4 +166,10 @@ class _Parser:
             self.fail("a number" if kind == "number" else "a text in single quotes")
         assert token is not None
         self.place += 1
-        return token.text if kind == "text" else repr(float(token.text)) if "." in token.text else token.text
+        if kind == "text":
+            return token.text
+        number = float(token.text)
+        if not math.isfinite(number):
+            raise DataError(f"--where: {token.text[:20]}… at character {token.place} is too large a number")
+        whole = token.text.lstrip("+-").isdecimal() and len(token.text) < LONGEST_WHOLE
+        return token.text if whole else repr(number)

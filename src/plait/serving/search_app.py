@@ -2,16 +2,22 @@
 
 import base64
 import binascii
+import json
+import math
 import threading
 from importlib import resources
 from typing import Any
 
 from plait import console
 from plait.errors import DataError, PlaitError, import_extra
+from plait.processors.image import refuse_heavy
 from plait.search import Query, Searcher
+from plait.search.searcher import Hit
+from plait.serving.guard import PATIENCE, BoundedBody, KnownHosts, impatient
 
 LARGEST_UPLOAD = 20_000_000  # bytes of a request
 MOST = 200  # rows an answer
+LARGEST = 1e300  # of weights: larger whole numbers are no floats
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -20,20 +26,26 @@ SECURITY = {
 }
 
 
-def make_app(searcher: Searcher, title: str = "plait search") -> Any:
+def make_app(
+    searcher: Searcher, title: str = "plait search", host: str = "127.0.0.1", patience: float = PATIENCE
+) -> Any:
     """A FastAPI application of one catalogue: `/` the page, `/api/about`, `/api/search`, `/thumbnails/ID`.
 
     Args:
         searcher: the open catalogue.
         title: of the page.
+        host: that is listened on; requests that name another are refused.
+        patience: seconds in which a request must have come.
 
     Raises:
         MissingExtra: FastAPI is not installed.
     """
     fastapi = import_extra("fastapi", "serve")
     responses = import_extra("fastapi.responses", "serve")
+    run_in_threadpool: Any = import_extra("fastapi.concurrency", "serve").run_in_threadpool
     app = fastapi.FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(BoundedBody, limit=LARGEST_UPLOAD)
+    app.add_middleware(BoundedBody, limit=LARGEST_UPLOAD, patience=patience)
+    app.add_middleware(KnownHosts, host=host)  # the last one that is added looks first
     one_at_a_time = threading.Lock()  # torch uses all cores for one question
     files = resources.files("plait.serving")
 
@@ -63,16 +75,20 @@ def make_app(searcher: Searcher, title: str = "plait search") -> Any:
         held = {"title": title, "rows": len(searcher.ids), "columns": catalogue.columns, "texts": catalogue.texts}
         return {**held, "pictures": catalogue.meta["pictures"], "asks_pictures": pictures, "asks_words": words}
 
-    @app.post("/api/search")
-    def search(body: dict[str, Any]) -> Any:
+    def answer(asked: bytes) -> Any:
         try:
+            body = _read(asked)
             query, k = _query(body), _count(body.get("k", 60))
             with one_at_a_time:
                 hits = searcher.search(query, k)
         except PlaitError as error:
             return responses.JSONResponse({"error": str(error)}, status_code=422)
-        shown = [{**hit.to_json(), "picture": hit.thumbnail is not None} for hit in hits]
-        return {"hits": shown}
+        return responses.JSONResponse({"hits": [_shown(hit) for hit in hits]})
+
+    async def search(request: Any) -> Any:
+        return await run_in_threadpool(answer, await request.body())
+
+    app.add_route("/api/search", search, methods=["POST"])
 
     @app.get("/thumbnails/{identity}")
     def thumbnail(identity: str) -> Any:
@@ -82,6 +98,28 @@ def make_app(searcher: Searcher, title: str = "plait search") -> Any:
         return responses.Response(held, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400, immutable"})
 
     return app
+
+
+def _read(asked: bytes) -> dict[str, Any]:
+    """A question as the page sends it.
+
+    Raises:
+        DataError: it is no JSON object.
+    """
+    try:
+        body = json.loads(asked)
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of brackets
+        raise DataError(f"expected a question as JSON, got {asked[:40]!r}") from error
+    if not isinstance(body, dict):
+        raise DataError(f"expected a question as a JSON object, got {type(body).__name__}")
+    return body
+
+
+def _shown(hit: Hit) -> dict[str, Any]:
+    """A row as JSON has it: no NaN, no infinity."""
+    found = {**hit.to_json(), "picture": hit.thumbnail is not None}
+    found["row"] = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found["row"].items()}
+    return found
 
 
 def _query(body: dict[str, Any]) -> Query:
@@ -99,9 +137,13 @@ def _query(body: dict[str, Any]) -> Query:
             image = base64.b64decode(body["image"], validate=True)
         except (binascii.Error, ValueError) as error:
             raise DataError("image: expected a picture file in base64") from error
+        try:
+            refuse_heavy(image)
+        except DataError as error:
+            raise DataError(f"the query's picture can't be used: {error}") from error
     mode = body.get("mode") or "meaning"
     weights = body.get("weights", [1.0, 1.0])
-    if not isinstance(weights, list) or len(weights) != 2 or not all(isinstance(w, int | float) for w in weights):
+    if not isinstance(weights, list) or len(weights) != 2 or not all(_is_number(w) for w in weights):
         raise DataError("weights: expected two numbers")
     return Query(
         text=body.get("text") or None,
@@ -113,56 +155,14 @@ def _query(body: dict[str, Any]) -> Query:
     )
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+
+
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
         raise DataError(f"k: expected 1 to {MOST}, got {value!r}")
     return value
-
-
-class BoundedBody:
-    """Refuses a request whose body is larger than `limit` bytes with 413, before it stands in memory."""
-
-    def __init__(self, app: Any, limit: int) -> None:
-        self.app, self.limit = app, limit
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self.limit:
-            await self._refuse(send)
-            return
-        came, begun, refused = 0, False, False
-
-        async def bounded() -> Any:
-            nonlocal came, refused
-            message = await receive()
-            came += len(message.get("body", b""))
-            if came > self.limit:
-                refused = True
-                return {"type": "http.disconnect"}
-            return message
-
-        async def passed(message: Any) -> None:
-            nonlocal begun
-            if not refused:
-                begun = True
-                await send(message)
-
-        try:
-            await self.app(scope, bounded, passed)
-        except Exception:
-            if not refused:
-                raise
-        if refused and not begun:
-            await self._refuse(send)
-
-    async def _refuse(self, send: Any) -> None:
-        body = b'{"error": "the request is larger than %d bytes"}' % self.limit
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
 
 def serve_search(searcher: Searcher, title: str, host: str, port: int) -> None:
@@ -172,8 +172,11 @@ def serve_search(searcher: Searcher, title: str, host: str, port: int) -> None:
         MissingExtra: FastAPI or uvicorn is not installed.
     """
     uvicorn = import_extra("uvicorn", "serve")
-    app = make_app(searcher, title)
+    app = make_app(searcher, title, host)
     if host not in ("127.0.0.1", "localhost", "::1"):
         console.say(f"everybody who reaches {host} can search this catalogue: the page asks for no password")
-    console.say(f"http://{host}:{port} (Ctrl-C ends it)")
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+    console.say(f"http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)")
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
+    config.load()
+    config.http_protocol_class = impatient(config.http_protocol_class)
+    uvicorn.Server(config).run()

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from plait.errors import RunError
+from plait.files import replacing, unwritable
 from plait.training.sharding import laid_out_as, whole
 
 VERSION = 1
+LAST, BEST = "last.safetensors", "best.safetensors"  # of a folder of checkpoints
 
 
 @dataclass
@@ -50,20 +52,15 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: Mapping[str,
     Raises:
         RunError: the disk is full or the folder not writable; the old file is untouched.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(plain, beside, {"plait": json.dumps({"version": VERSION, **(header or {})})})
+    with replacing(path) as beside:
+        try:
+            save_file(plain, beside, {"plait": json.dumps({"version": VERSION, **(header or {})})})
+        except SafetensorError as error:
+            raise unwritable(path, error) from error
         beside.chmod(0o666 & ~_umask())  # safetensors lets only the owner read what it writes
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        beside.unlink(missing_ok=True)
-        raise RunError(
-            f"{path}: can't be written ({error}); free some space or choose another folder with -o"
-        ) from error
 
 
 def _umask() -> int:
@@ -72,8 +69,8 @@ def _umask() -> int:
     return mask
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote: tensors and header.
+def load_tensors(path: Path, only: Collection[str] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote: tensors (all, or the named ones) and header.
 
     Raises:
         RunError: absent, truncated, or from a newer version.
@@ -81,7 +78,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("plait", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            names = file.keys() if only is None else only
+            tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise RunError(f"{path}: there is no such file") from error
     except (OSError, SafetensorError, ValueError) as error:
@@ -91,6 +89,15 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path}: written by a newer plait (format {header['version']}, this one reads {VERSION}); upgrade"
         )
     return tensors, header
+
+
+def progress_of(path: Path) -> Progress:
+    """How far a checkpoint has come, without its tensors; the beginning where there is none.
+
+    Raises:
+        RunError: damaged, or from a newer version.
+    """
+    return Progress(**load_tensors(path, only=())[1]["progress"]) if path.exists() else Progress()
 
 
 def save_checkpoint(

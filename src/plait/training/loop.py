@@ -21,6 +21,8 @@ from plait.data.loader import load
 from plait.data.plan import BatchPlan
 from plait.errors import PlaitError
 from plait.training.checkpoint import (
+    BEST,
+    LAST,
     Progress,
     load_checkpoint,
     load_state,
@@ -118,7 +120,7 @@ def train(
     wrapped = accelerator.prepare(model) if ranks > 1 and not sharded else model
     live = trained_state(model)  # views that follow the model; taken last, because DDP moves weights to new memory
     ema = {name: tensor.clone() for name, tensor in live.items()} if settings.ema else None
-    last, best = (folder / "last.safetensors", folder / "best.safetensors") if folder else (None, None)
+    last, best = (folder / LAST, folder / BEST) if folder else (None, None)
     held: dict[str, Tensor] | None = None
     progress = Progress()
     if resume and last is not None and last.exists():
@@ -206,9 +208,9 @@ def train(
                     save_tensors(found, best, {"epoch": epoch + 1})
             if settings.patience and epoch - progress.best_epoch >= settings.patience:
                 progress.epoch = settings.epochs
-            save()
-            if listener is not None and main:
+            if listener is not None and main:  # before the save: what is said twice a resumed run can take back
                 listener.epoch(record, is_best)
+            save()
             if progress.epoch < settings.epochs and agreed(accelerator, stop.asked)[0]:
                 raise Interrupted(f"stopped after epoch {epoch + 1}")
     accelerator.wait_for_everyone()

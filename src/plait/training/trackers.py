@@ -1,6 +1,7 @@
 """Who is told how training goes: the terminal, `log.jsonl`, TensorBoard and other trackers."""
 
-from collections.abc import Iterator, Mapping
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
@@ -8,7 +9,7 @@ import numpy as np
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
 from plait.console import ProgressListener
-from plait.errors import RecipeError, import_extra, unknown
+from plait.errors import MissingExtra, RecipeError, import_extra, unknown
 from plait.training.loop import Listener
 from plait.training.settings import TrainSettings
 
@@ -83,6 +84,31 @@ class TrackerListener:
             self.tracker.log_images({"val/pictures": np.stack(shown)}, step=self.steps_done, **layout)
 
 
+def _known() -> dict[str, Any]:
+    return {str(getattr(name, "value", name)): cls for name, cls in LOGGER_TYPE_TO_CLASS.items()}
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Refuse a tracker that is not there, before any work.
+
+    Raises:
+        RecipeError: it is unknown.
+        MissingExtra: its package is not installed.
+
+    >>> check_trackers(["tensorbord"])
+    Traceback (most recent call last):
+        ...
+    plait.errors.RecipeError: unknown tracker 'tensorbord'; did you mean 'tensorboard'? ...
+    """
+    for name in names:
+        if name not in _known():
+            raise RecipeError(unknown("tracker", name, _known()))
+        if name == "tensorboard":
+            import_extra("tensorboard", "tensorboard")
+        elif importlib.util.find_spec(name) is None:  # each is named after its package
+            raise MissingExtra(f"the tracker {name} is not installed; run: pip install {name.replace('_', '-')}")
+
+
 @contextmanager
 def listeners(log: Log, settings: TrainSettings, verbose: bool) -> Iterator[Several]:
     """Everyone who is told, opened and closed.
@@ -91,21 +117,22 @@ def listeners(log: Log, settings: TrainSettings, verbose: bool) -> Iterator[Seve
         RecipeError: a tracker is unknown.
         MissingExtra: its package is not installed.
     """
-    known = {str(getattr(name, "value", name)): cls for name, cls in LOGGER_TYPE_TO_CLASS.items()}
+    check_trackers(settings.trackers)
+    known = _known()
     with ExitStack() as stack:
         told: list[Listener] = [
             LogListener(log),
             stack.enter_context(ProgressListener(settings.epochs, quiet=not verbose)),
         ]
         for name in settings.trackers:
-            if name not in known:
-                raise RecipeError(unknown("tracker", name, known))
-            if name == "tensorboard":
-                import_extra("tensorboard", "tensorboard")
             options = {"logging_dir": str(log.path)} if known[name].requires_logging_directory else {}
-            tracker = known[name]("tensorboard" if name == "tensorboard" else "plait", **options)
-            if hasattr(tracker, "start"):  # newer releases of Accelerate
-                tracker.start()
+            try:
+                tracker = known[name]("tensorboard" if name == "tensorboard" else "plait", **options)
+                if hasattr(tracker, "start"):  # newer releases of Accelerate
+                    tracker.start()
+            except Exception as error:  # another party's: no account, no network, whatever it raises
+                said = (str(error) or type(error).__name__).splitlines()[0][:200]
+                raise RecipeError(f"tracker {name}: can't be started ({said}); set it up, or leave it out") from error
             stack.callback(tracker.finish)
             told.append(TrackerListener(tracker))
         yield Several(told)
