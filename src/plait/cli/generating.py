@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from plait.cli.options import Json, names_in, print_json
+from plait.cli.options import AllowOutside, Json, names_in, print_json
 
 
 def generate(
@@ -28,6 +28,7 @@ def generate(
     best: Annotated[int | None, typer.Option(min=1, help="So many texts, best first.")] = None,
     choices: Annotated[str | None, typer.Option(help="Choose from these: red,green,blue")] = None,
     seed: Annotated[int | None, typer.Option(help="Of drawing.")] = None,
+    allow_outside: AllowOutside = False,
     as_json: Json = False,
 ) -> None:
     """Write about a picture, a question, a row: plait generate RUN --image photo.jpg --question "what is it?" """
@@ -40,7 +41,9 @@ def generate(
     changes = {name: value for name, value in said.items() if value is not None}
     if best is not None and beams is None and not temperature:
         changes["beams"] = best
-    writer = Writer(Predictor.load(run), names_in(choices) if choices is not None else None, **changes)
+    writer = Writer(
+        Predictor.load(run, allow_outside=allow_outside), names_in(choices) if choices is not None else None, **changes
+    )
     if table is not None:
         _write_table(writer, table, output, keep or [], as_json)
         return

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plait.data.table import Table
-from plait.errors import DataError, PlaitError, RunError, unknown
+from plait.errors import DataError, PlaitError, unknown
 from plait.processors.image import picture_suffixes
 from plait.processors.tabular import as_date, as_number, is_missing
+from plait.reading import read_json
 
 MODALITIES = ("text", "image", "number", "category", "date", "ignore")
 SAMPLE = 5_000  # cells that are looked at; counts of missing and distinct cells are over all
@@ -195,10 +196,7 @@ def load_schema(path: Path) -> Schema:
     Raises:
         RunError: absent or damaged.
     """
-    try:
-        return {column["name"]: Column(**column) for column in json.loads(path.read_text(encoding="utf-8"))}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{path}: expected a schema that plait wrote ({error})") from error
+    return {column.name: column for column in read_json(path, list[Column])}
 
 
 def split_cell(value: Any) -> Sequence[Any]:

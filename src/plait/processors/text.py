@@ -9,6 +9,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
+from plait.errors import DataError
+
 PAD = "[PAD]"
 
 
@@ -100,7 +102,10 @@ def as_tokenizer(given: Tokenizer | str | dict[str, Any]) -> Tokenizer:
     """A `tokenizers` tokenizer, or its JSON as a string or dict, as one that neither pads nor cuts."""
     if isinstance(given, dict):
         given = json.dumps(given)
-    made = Tokenizer.from_str(given) if isinstance(given, str) else given
+    try:
+        made = Tokenizer.from_str(given) if isinstance(given, str) else given
+    except Exception as error:  # the library raises that very class
+        raise DataError(f"the tokenizer can't be read ({str(error)[:120]})") from error
     made.no_padding()
     made.no_truncation()
     return made

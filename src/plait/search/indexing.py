@@ -35,7 +35,12 @@ class Indexed:
 
 
 def index_table(
-    run: str | Path, table: TableLike, output: str | Path, side: str | None = None, verbose: bool = True
+    run: str | Path,
+    table: TableLike,
+    output: str | Path,
+    side: str | None = None,
+    verbose: bool = True,
+    allow_outside: bool = False,
 ) -> Indexed:
     """Embed a table's rows and add those to a catalogue that it does not hold.
 
@@ -45,12 +50,13 @@ def index_table(
         output: the catalogue, made where it is absent; the same command again goes on where it stopped.
         side: the run's input that is embedded; None for its anchor.
         verbose: say what is done.
+        allow_outside: picture paths may leave the table's folder.
 
     Raises:
         DataError: the table lacks what is embedded.
         RunError: the run or the catalogue can't be used, or another model made its vectors.
     """
-    predictor = load_aligned(run, verbose=False)
+    predictor = load_aligned(run, verbose=False, allow_outside=allow_outside)
     opened, path = open_table(table), Path(output).expanduser()
     known_to = Catalogue(path) if (path / META).exists() else None
     if known_to is not None:
@@ -63,7 +69,6 @@ def index_table(
         raise DataError(f"--side: {unknown('input', side, predictor.inputs_)}")
     source = as_side(predictor, side, opened)
     schema = infer_schema(opened)
-    allow_outside = predictor.recipe_.data.allow_outside
     if known_to is not None:
         catalogue = known_to
     else:
