@@ -239,6 +239,8 @@ def _check_pictures(
 
 def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:
     """Rows whose inputs are all the same: within train they only cost time, across parts the score lies."""
+    if not inputs:
+        return
     table, rows = parts["train"]
     seen = {key: int(row) for row, key in zip(rows, _keys(table, rows, inputs), strict=True)}
     for part, (other, chosen) in parts.items():

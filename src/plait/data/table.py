@@ -39,7 +39,7 @@ class Table:
         for name in frame.columns:
             try:
                 columns[str(name)] = pa.Array.from_pandas(frame[name])
-            except (pa.ArrowInvalid, pa.ArrowTypeError):
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # mixed kinds, numbers of more than 64 bits
                 columns[str(name)] = pa.array([None if _is_null(v) else str(v) for v in frame[name]], pa.string())
         if len(columns) != len(frame.columns):
             raise DataError("the frame has two columns of one name; rename one")
