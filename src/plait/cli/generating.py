@@ -32,6 +32,7 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Write about a picture, a question, a row: plait generate RUN --image photo.jpg --question "what is it?" """
+    from plait.console import printable
     from plait.errors import DataError
     from plait.predictor import Predictor
     from plait.writing import Writer
@@ -71,16 +72,19 @@ def generate(
         typer.echo()
     else:
         for text, score in found:
-            typer.echo(f"{score:.2f}\t{text}")
+            typer.echo(f"{score:.2f}\t{printable(text)}")
 
 
 def _say(piece: str) -> None:
-    sys.stdout.write(piece)
+    from plait.console import printable
+
+    sys.stdout.write(printable(piece))
     sys.stdout.flush()
 
 
 def _chat(writer: Any, values: dict[str, Any]) -> None:
     """Questions from the terminal, until an empty one; a run that reads `history` is told what was said before."""
+    from plait.console import printable
     from plait.errors import DataError
     from plait.writing import HISTORY
 
@@ -95,7 +99,7 @@ def _chat(writer: Any, values: dict[str, Any]) -> None:
             found = writer.write({**values, **before, column: question}, _say)
             said.append(f"{question} {found[0][0]}.")
         except DataError as error:
-            typer.echo(f"plait: {error}", err=True)
+            typer.echo(f"plait: {printable(str(error))}", err=True)
         typer.echo()
 
 

@@ -220,6 +220,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Answer each row of a table, or one row: plait predict RUN --set title="a red bird" photo=bird.jpg"""
+    from plait.console import printable
     from plait.errors import DataError
     from plait.predicting import predict_labels, predict_row, predict_table
 
@@ -229,7 +230,7 @@ def predict(
             print_json(answer)
         else:
             for name, value in answer.items():
-                typer.echo(f"{name}\t{value}")
+                typer.echo(printable(f"{name}\t{value}"))
         return
     if not given or len(given) > 1:
         raise DataError("which rows? Name one table, or one row with --set COLUMN=VALUE")
@@ -242,6 +243,6 @@ def predict(
     problems: list[str] | None = [] if on_error is OnUnusable.missing else None
     count = predict_table(run, Path(given[0]), output, keep or [], as_json, problems, allow_outside)
     for problem in problems or ():
-        typer.echo(f"counted as missing: {problem}", err=True)
+        typer.echo(printable(f"counted as missing: {problem}"), err=True)
     if output is not None:
         typer.echo(f"{count:,} rows: {output}", err=True)
