@@ -185,6 +185,8 @@ class RunFolder:
             fitting = PREPARES[entry["modality"]]
             if not isinstance(processor, fitting) or not entry["columns"] or entry["name"] in inputs:
                 raise RunError(f"{path}: is not what prepares {entry['modality']} of input {entry['name'][:60]!r}")
+            if entry["modality"] != "tabular" and entry["name"] not in recipe.inputs:
+                raise RunError(f"{self.path}: recipe.yaml has no input {entry['name'][:60]!r}, and processors/ has one")
             inputs[entry["name"]] = InputSpec(tuple(entry["columns"]), processor, entry["modality"])
             configs[entry["name"]] = entry["config"] or {}
         if not inputs:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plait.data.table import Table
-from plait.errors import DataError, PlaitError, unknown
+from plait.errors import DataError, PlaitError, RunError, unknown
 from plait.processors.image import picture_suffixes
 from plait.processors.tabular import as_date, as_number, is_missing
 from plait.reading import read_json
@@ -196,7 +196,10 @@ def load_schema(path: Path) -> Schema:
     Raises:
         RunError: absent or damaged.
     """
-    return {column.name: column for column in read_json(path, list[Column])}
+    columns: list[Column] = read_json(path, list[Column])
+    if not columns:
+        raise RunError(f"{path}: expected the columns of a table, found none")
+    return {column.name: column for column in columns}
 
 
 def split_cell(value: Any) -> Sequence[Any]:

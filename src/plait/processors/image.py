@@ -4,10 +4,11 @@ import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Gt, Le
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -59,12 +60,12 @@ class ImageProcessor:
 
     def __init__(
         self,
-        size: int,
+        size: Annotated[int, Ge(1), Le(16_384)],
         resize: Resize = "squash",
-        crop_share: float = 1.0,
+        crop_share: Annotated[float, Gt(0), Le(1)] = 1.0,
         interpolation: str = "bilinear",
         fast: bool = False,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: Annotated[int, Ge(1)] = MAX_PIXELS,
         fill: int = 0,
     ) -> None:
         if not 0 <= fill <= 255:

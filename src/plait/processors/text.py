@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
@@ -48,7 +49,11 @@ class TextProcessor:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer | str | dict[str, Any], max_length: int = 128, pad_id: int = 0, fixed: bool = False
+        self,
+        tokenizer: Tokenizer | str | dict[str, Any],
+        max_length: Annotated[int, Ge(1), Le(1 << 20)] = 128,
+        pad_id: Annotated[int, Ge(0), Le(1 << 31)] = 0,
+        fixed: bool = False,
     ) -> None:
         tokenizer = as_tokenizer(tokenizer)
         tokenizer.enable_truncation(max_length)
