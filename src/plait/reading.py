@@ -106,16 +106,19 @@ def read_json(path: Path, kind: Any = Any, error: type[PlaitError] = RunError, m
 
 
 def made_of(make: Callable[..., Made], values: Mapping[str, Any], source: object) -> Made:
-    """A class made of what a run's JSON says; its constructor's annotations are what is expected.
+    """What a class or function makes of what a run's JSON says; its annotations are what is expected.
 
     Raises:
         RunError: a value is missing, unknown, or of another kind than the constructor takes.
 
-    >>> import datetime
-    >>> made_of(datetime.timedelta, {"evil": 1}, "a.json")
+    >>> def repeated(word: str, times: int = 2) -> str:
+    ...     return word * times
+    >>> made_of(repeated, {"word": "ab"}, "a.json")
+    'abab'
+    >>> made_of(repeated, {"word": "ab", "times": "x"}, "a.json")
     Traceback (most recent call last):
     ...
-    plait.errors.RunError: a.json: evil is not known here
+    plait.errors.RunError: a.json: times: expected a valid integer, got 'x'
     """
     names = [name for name, one in inspect.signature(make).parameters.items() if one.kind is not one.VAR_KEYWORD]
     strange = [name for name in values if name not in names]

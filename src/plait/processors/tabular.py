@@ -3,10 +3,11 @@
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import MaxLen, MinLen
 from torch import Tensor
 
 from plait.errors import DataError
@@ -40,14 +41,17 @@ class TabularProcessor:
         numbers: Sequence[str],
         dates: Sequence[str],
         categories: Mapping[str, Sequence[str]],
-        edges: Mapping[str, Sequence[float]],
-        stats: Mapping[str, Sequence[float]],
+        edges: Mapping[str, Annotated[Sequence[float], MinLen(2)]],
+        stats: Mapping[str, Annotated[Sequence[float], MinLen(2), MaxLen(2)]],
     ) -> None:
         self.numbers = list(numbers)
         self.dates = list(dates)
         self.categories = {name: list(values) for name, values in categories.items()}
         self.edges = {name: list(values) for name, values in edges.items()}
         self.stats = {name: list(values) for name, values in stats.items()}
+        lacking = [name for name in self.scalar_names if name not in self.edges or name not in self.stats]
+        if lacking:
+            raise DataError(f"number {lacking[0]!r} has no bin edges, or no mean and deviation")
         self._codes = {name: {v: i + 1 for i, v in enumerate(values)} for name, values in self.categories.items()}
 
     @classmethod
