@@ -26,5 +26,13 @@ def construct(
             )
     try:
         return make(*arguments, **{key: value for key, value in options.items() if key in takes}, **more)
-    except (TypeError, ValueError, KeyError) as error:
-        raise RecipeError(f"{where}: {name} can't be built ({error})") from error
+    except (
+        TypeError,
+        ValueError,
+        KeyError,
+        ArithmeticError,
+        RuntimeError,
+        MemoryError,
+    ) as error:  # torch's own: no room
+        first = (str(error) or type(error).__name__).splitlines()[0][:300]
+        raise RecipeError(f"{where}: {name} can't be built ({first})") from error
