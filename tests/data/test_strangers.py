@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from plait.data.formats.web_dataset import expand
 from plait.data.paths import media_of, resolve_media
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
+from plait.data.table import Table
 from plait.errors import DataError, PlaitError
 
 QUICK = settings(
@@ -67,8 +70,6 @@ def test_a_saved_dataset_reads_no_file_outside_its_folder(tmp_path: Path, folder
         made.save_to_disk(str(saved))
         (saved / "link.png").symlink_to(tmp_path / "private.png")
         arrow = next(saved.glob("*.arrow"))
-        import pyarrow as pa
-
         table = pa.table({"photo": pa.array([{"bytes": None, "path": path}], made.data.table.column(0).type)})
         with pa.OSFile(str(arrow), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
@@ -231,3 +232,22 @@ def test_shards_with_other_members_are_read_or_refused(
 
 def test_frames_with_numbers_of_many_digits_become_text() -> None:
     assert open_table(pd.DataFrame({"n": [10**30, 1]})).cells("n", [0]) == [str(10**30)]
+
+
+def test_parquet_types_that_python_can_not_hold(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    for column in (pa.array([0], pa.timestamp("ns", "Mars/Phobos")), pa.array([2**55], pa.date64())):
+        pq.write_table(pa.table({"when": column}), path)
+        with pytest.raises(DataError, match="column 'when' holds dates that can't be read"):
+            open_table(path)
+    pq.write_table(
+        pa.table({"a": pa.array(["x"], pa.string_view()), "day": pa.array([0], pa.timestamp("s", "UTC"))}), path
+    )
+    table = open_table(path)
+    assert table.cells("a", [0]) == ["x"] and table.cells("day", [0])[0].year == 1970
+
+
+def test_a_cell_that_is_no_picture_is_not_taken_for_missing(folder: Path) -> None:
+    table = Table(pa.table({"photo": [{"x": 1}]}), folder, "t")
+    found = check({"train": (table, np.arange(1))}, infer_schema(table, {"photo": "image"}))
+    assert "unusable_picture" in [finding.kind for finding in found.findings]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -146,12 +147,27 @@ def _check_quotes(path: Path) -> None:
 def read_parquet(path: Path) -> Table:
     """A Parquet file, streamed; dictionary columns are unpacked."""
     file = pa.parquet.ParquetFile(path)
-    fields = [
-        pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in file.schema_arrow
-    ]
-    schema = pa.schema(fields)
-    batches = (batch.cast(schema) for batch in file.iter_batches(batch_size=ROWS))
+    schema = pa.schema([(field.name, _plain(field.type)) for field in file.schema_arrow])
+    batches = (_with_dates(batch.cast(schema), path) for batch in file.iter_batches(batch_size=ROWS))
     return Table.from_batches(schema, batches, path.parent, str(path))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type that a column is kept in: of dictionaries and views what they stand for."""
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    return {"string_view": pa.string(), "binary_view": pa.binary()}.get(str(kind), kind)
+
+
+def _with_dates(batch: pa.RecordBatch, path: Path) -> pa.RecordBatch:
+    """The batch, whose dates Python can hold."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+            try:
+                pc.min_max(column).as_py()
+            except (ValueError, OverflowError) as error:  # a zone that nobody knows, the year 60,000
+                raise DataError(f"{path}: column {name!r} holds dates that can't be read ({error})") from error
+    return batch
 
 
 def read_jsonl(path: Path) -> Table:

@@ -211,7 +211,8 @@ def split_cell(value: Any) -> Sequence[Any]:
     if isinstance(value, list | tuple | np.ndarray):
         return [part for item in value for part in split_cell(item)]
     if isinstance(value, dict):
-        return split_cell(value.get("bytes") or value.get("path"))
+        known = "bytes" in value or "path" in value
+        return split_cell(value.get("bytes") or value.get("path")) if known else [str(value)[:80]]
     if isinstance(value, str):
         return [part.strip() for part in value.split(LIST_SEPARATOR) if part.strip()]
     return [] if is_missing(value) else [value]
