@@ -249,7 +249,7 @@ def test_one_row_and_absent_tables(tmp_path: Path, plait: Run) -> None:
     (tmp_path / "t.csv").write_text("x,y\n1,a\n")
     refused(plait("train", tmp_path / "t.csv", "-t", "y"), "at least 2 rows, got 1")
     refused(plait("train", tmp_path / "none.csv", "-t", "y"), "no such file or folder")
-    refused(plait("train", tmp_path / "none.yaml"), "no such recipe")
+    refused(plait("train", tmp_path / "none.yaml"), "no such file")
     refused(plait("check", tmp_path / "none.csv"), "no such file or folder")
 
 
@@ -308,7 +308,7 @@ def test_a_newer_or_damaged_run_is_refused(trained: tuple[Path, Path], tmp_path:
     weights.write_bytes(weights.read_bytes()[:1000])
     refused(plait("predict", cut, table), "model.safetensors: the weight file is damaged or truncated")
     (torn / "processors" / "targets.json").write_text('{"answer": ')
-    refused(plait("predict", torn, table), "targets.json: can't be read")
+    refused(plait("predict", torn, table), "targets.json: not JSON")
 
 
 def test_a_killed_run_resumes_and_an_interrupted_one_says_how(tmp_path: Path, plait: Run) -> None:

@@ -74,7 +74,7 @@ def test_files_that_are_no_recipes(tmp_path: Path, text: str, message: str) -> N
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(RecipeError, match=message):
         Recipe.read(tmp_path / "r.yaml")
-    with pytest.raises(RecipeError, match="no such recipe"):
+    with pytest.raises(RecipeError, match="no such file"):
         Recipe.read(tmp_path / "none.yaml")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from plait.build_pairs import sides_of
 from plait.constructing import checked_options, construct
 from plait.data.batches import InputSpec
-from plait.data.paths import resolve_media
+from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.decoders.language_weights import is_language_model, load_tokenizer
@@ -87,8 +87,7 @@ def _usual_size(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> in
     for value in table.cells(name, rows[:: max(1, len(rows) // 50)]):
         for item in split_cell(value):
             try:
-                path = item if isinstance(item, bytes) else resolve_media(table.root, item, recipe.data.allow_outside)
-                sides.append(min(picture_size(path)))
+                sides.append(min(picture_size(media_of(table.root, item, recipe.data.allow_outside))))
             except DataError:
                 continue  # counted and named when the table is checked
     return int(np.clip(round(np.median(sides) / 8) * 8, 32, 128)) if sides else 64

@@ -1,5 +1,6 @@
 """What people see in the terminal: progress bars and tables. Results for machines go through `--json` instead."""
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -10,12 +11,23 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+# Control characters but tab and line feed, marks that turn the direction of writing, half characters.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 stderr = Console(stderr=True, highlight=False)
+
+
+def printable(text: str) -> str:
+    """A text from a file as a terminal may show it: what would move the cursor, turn the writing or ring is spelt out.
+
+    >>> printable("red\\x1b[2J \\u202egnp.exe\\n")
+    'red\\\\x1b[2J \\\\u202egnp.exe\\n'
+    """
+    return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def say(text: str) -> None:
     """A line of news, on stderr so that stdout stays clean."""
-    stderr.print(text, markup=False, soft_wrap=True)
+    stderr.print(printable(text), markup=False, soft_wrap=True)
 
 
 @cache
@@ -30,7 +42,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], rig
     numbers = set(right)
     for place, name in enumerate(columns):
         justify: Any = "right" if name in numbers else "left"
-        made.add_column(name, justify=justify, overflow="fold", no_wrap=place == 0)
+        made.add_column(_cell(name), justify=justify, overflow="fold", no_wrap=place == 0)
     for row in rows:
         made.add_row(*[_cell(value) for value in row])
     return made
@@ -54,7 +66,7 @@ def number(value: float) -> str:
 
 def _cell(value: Any) -> str:
     text = number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-    return text.replace("[", "\\[")
+    return printable(text).replace("[", "\\[")
 
 
 class ProgressListener:

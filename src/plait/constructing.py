@@ -40,7 +40,8 @@ def construct(
     try:
         return make(*arguments, **given, **more)
     except (TypeError, ValueError, KeyError, ArithmeticError, MemoryError, RuntimeError) as error:
-        raise RecipeError(f"{where}: {name} can't be built ({str(error).splitlines()[0][:200]})") from error
+        first = (str(error) or type(error).__name__).splitlines()[0][:300]  # torch's own: no room
+        raise RecipeError(f"{where}: {name} can't be built ({first})") from error
 
 
 def checked_options(where: str, make: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:

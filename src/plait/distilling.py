@@ -52,9 +52,10 @@ class Teacher:
         temperature: float,
         rows: np.ndarray,
         device: torch.device,
+        allow_outside: bool = False,
     ) -> None:
         run = RunFolder(Path(folder).expanduser())
-        recipe, _, inputs, known, configs = run.read_setup()
+        recipe, _, inputs, known, configs = run.read_setup(allow_outside)
         if not run.weights.exists():
             raise RunError(f"train.teacher={folder}: the run is not finished")
         check_alike(str(folder), known, targets)

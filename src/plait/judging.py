@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from plait.data.batches import TableSource
-from plait.data.paths import resolve_media
+from plait.data.paths import media_of
 from plait.data.plan import BatchPlan
 from plait.data.schema import split_cell
 from plait.errors import DataError
@@ -92,8 +92,8 @@ def _written(
 
 def _picture(source: TableSource, held: Any) -> np.ndarray | None:
     """A picture as it lies in its file, small; None where it can't be read, which is said elsewhere."""
-    value = held if isinstance(held, bytes) else resolve_media(source.table.root, held, source.allow_outside)
     try:
+        value = media_of(source.table.root, held, source.allow_outside)
         small: np.ndarray = ImageProcessor(SHOWN, "pad", fill=255)(value)["pixels"]
     except DataError:
         return None

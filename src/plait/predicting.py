@@ -39,17 +39,19 @@ def predict_table(
     problems: list[str] | None = None,
     on_error: OnError = "refuse",
     delimiter: str | None = None,
+    allow_outside: bool = False,
 ) -> int:
     """Answer every row, a part at a time; the file appears whole or not at all. Gives the number of rows.
 
     Cells that can't be used are named in `problems`, where given; what becomes of their rows says `on_error`.
+    `allow_outside` lets media paths leave the table's folder.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
         RunError: the run can't be read, or the output can't be written.
     """
     _writer_for(output, as_json)  # a wrong ending is said before a model loads
-    predictor = Predictor.load(run, verbose=True)
+    predictor = Predictor.load(run, verbose=True, allow_outside=allow_outside)
     frames_of = partial(predictor.predict_frames, problems=problems, on_error=on_error)
     return write_frames(frames_of, table, output, keep, as_json, delimiter)
 
@@ -98,6 +100,7 @@ def predict_labels(
     output: Path | None,
     keep: Sequence[str],
     as_json: bool = False,
+    allow_outside: bool = False,
 ) -> int:
     """Sort a table's (or a folder's) pictures into classes by their names. Gives the number of rows.
 
@@ -108,7 +111,7 @@ def predict_labels(
     """
     writer_of = _writer_for(output, as_json)
     opened = open_table(table)
-    predictor = load_aligned(str(run))
+    predictor = load_aligned(str(run), allow_outside=allow_outside)
     frame = classify(predictor, opened, labels, templates)
     pictures = [name for name, column in infer_schema(opened).items() if column.modality == "image"]
     for position, name in enumerate(dict.fromkeys([*pictures, *keep])):
@@ -136,14 +139,14 @@ def _writer_for(output: Path | None, as_json: bool) -> Any:
     return WRITERS[suffix]
 
 
-def predict_row(run: Path, pairs: Sequence[str]) -> dict[str, Any]:
+def predict_row(run: Path, pairs: Sequence[str], allow_outside: bool = False) -> dict[str, Any]:
     """Answer one row, given as `COLUMN=VALUE`; picture paths start from the working directory.
 
     Raises:
         DataError: a pair has no `=`, names a column that the model does not read, or none is given.
         RunError: the run can't be read.
     """
-    predictor = Predictor.load(run)
+    predictor = Predictor.load(run, allow_outside=allow_outside)
     known = [column for spec in predictor.inputs_.values() for column in spec.columns]
     values: dict[str, list[str]] = {}
     for pair in pairs:

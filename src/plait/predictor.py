@@ -307,21 +307,21 @@ class Predictor:
 
     @classmethod
     @own_randomness()  # weights are drawn before they are read
-    def load(cls, folder: str | Path, device: str = "auto", verbose: bool = False) -> Self:
-        """Read a run folder; nothing in it is executed.
+    def load(cls, folder: str | Path, device: str = "auto", verbose: bool = False, allow_outside: bool = False) -> Self:
+        """Read a run folder. Nothing in it is executed, and `allow_outside` alone lets media leave a table's folder.
 
         Raises:
             RunError: it is no run, damaged, unfinished, or from a newer plait.
         """
         run = RunFolder(Path(folder).expanduser())
-        recipe, schema, inputs, targets, configs = run.read_setup()
+        recipe, schema, inputs, targets, configs = run.read_setup(allow_outside)
         if not run.weights.exists():
             raise RunError(f"{run.path}: the run is not finished; continue it with: plait train --resume {run.path}")
         model = build_model(recipe, inputs, targets, configs)
         load_state(model, load_tensors(run.weights)[0], run.weights)
         made = cls.assembled(recipe, schema, inputs, targets, model, run, device, verbose)
         metrics = run.path / "metrics.json"
-        made.metrics_ = run.read_json("metrics.json") if metrics.exists() else {}
+        made.metrics_ = run.read_json("metrics.json", dict[str, dict[str, float]]) if metrics.exists() else {}
         return made
 
     @classmethod

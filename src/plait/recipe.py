@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from plait.errors import RecipeError, nearest
 from plait.generation.settings import GenerationSettings
+from plait.reading import parse_yaml, read_yaml
 from plait.training.settings import TrainSettings
 
 Modality = Literal["text", "image", "number", "category", "date"]
@@ -215,12 +216,7 @@ class Recipe(Strict):
             RecipeError: absent, no YAML, or not a recipe.
         """
         path = Path(path).expanduser()
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise RecipeError(f"{path}: there is no such recipe") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())[:400]})") from error
+        values = read_yaml(path)
         if not isinstance(values, dict):
             raise RecipeError(f"{path}: expected sections such as data: and task:, got {type(values).__name__}")
         values.pop("plait_format", None)  # a run's own recipe.yaml says which format its folder has
@@ -254,10 +250,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
         path, equals, text = override.partition("=")
         if not equals or not path:
             raise RecipeError(f"expected key=value such as train.epochs=3, got {override!r}")
-        try:
-            value: Any = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"{override!r}: the value is not YAML") from error
+        value: Any = parse_yaml(text, repr(override[:200]))
         for key in reversed([key.replace("\0", ".") for key in path.replace("\\.", "\0").split(".")]):
             value = {key: value}
         merged = _merged(merged, _spread_task(value, merged))

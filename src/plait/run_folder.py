@@ -9,15 +9,24 @@ from functools import partial
 from itertools import count
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
+from typing_extensions import TypedDict
 
 from plait.data.batches import InputSpec
 from plait.data.schema import Schema, load_schema, save_schema
 from plait.errors import RunError
 from plait.files import claimed, sweep, unwritable, write_json, write_text
-from plait.processors import load_processor, save_processor
+from plait.processors import (
+    ImageProcessor,
+    OpenClipTextProcessor,
+    TabularProcessor,
+    TextProcessor,
+    WordsProcessor,
+    load_processor,
+    save_processor,
+)
+from plait.reading import read_json, read_yaml
 from plait.recipe import Recipe
 from plait.tasks import Targets
 from plait.training.checkpoint import LAST
@@ -30,6 +39,20 @@ HELD = {  # what tells the folders of plait apart; a comparison has a recipe too
     "recipe.yaml": ("run", "continue it with --resume, or "),
 }
 LONGEST_NAME = 100  # characters of a folder that is named after a table and its targets
+PREPARES: dict[str, tuple[type, ...]] = {
+    "text": (TextProcessor, WordsProcessor, OpenClipTextProcessor),
+    "image": (ImageProcessor,),
+    "tabular": (TabularProcessor,),
+}
+
+
+class Listed(TypedDict):
+    """An input in `processors/inputs.json`."""
+
+    name: str
+    columns: list[str]
+    modality: Literal["text", "image", "tabular"]
+    config: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -80,16 +103,13 @@ class RunFolder:
     def write_json(self, name: str, value: Any) -> None:
         write_json(self.path / name, value)
 
-    def read_json(self, name: str) -> Any:
-        """Read a JSON file.
+    def read_json(self, name: str, kind: Any = Any) -> Any:
+        """Read a JSON file that holds what is expected; see `plait.reading.checked` for kinds.
 
         Raises:
-            RunError: absent or damaged.
+            RunError: absent, damaged, or something else.
         """
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / name}: can't be read ({error})") from error
+        return read_json(self.path / name, kind)
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Add a line to `log.jsonl`.
@@ -163,10 +183,7 @@ class RunFolder:
         path = self.path / "recipe.yaml"
         if not path.is_file():
             raise RunError(f"{self.path}: expected a run folder with a recipe.yaml, found none")
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RunError(f"{path}: can't be read ({error})") from error
+        values = read_yaml(path, RunError)
         if not isinstance(values, dict):
             raise RunError(f"{path}: expected a recipe, got {type(values).__name__}")
         written = values.pop("plait_format", 0)
@@ -176,20 +193,35 @@ class RunFolder:
             )
         return Recipe.parse(values, str(path))
 
-    def read_setup(self) -> tuple[Recipe, Schema, dict[str, InputSpec], Targets, dict[str, dict[str, Any]]]:
+    def read_setup(
+        self, allow_outside: bool = False
+    ) -> tuple[Recipe, Schema, dict[str, InputSpec], Targets, dict[str, dict[str, Any]]]:
         """What `save_setup` wrote: recipe, schema, inputs, targets and the encoders' configurations.
+
+        Whether media may lie outside a table's folder is what the caller says, whatever the recipe does: a run may be
+        a stranger's, and the tables that it will read are the caller's own.
 
         Raises:
             RunError: something is absent, damaged or newer.
         """
         recipe = self.read_recipe()
-        listing = self.read_json("processors/inputs.json")
-        inputs, configs = {}, {}
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"allow_outside": allow_outside})})
+        listing: list[Listed] = self.read_json("processors/inputs.json", list[Listed])
+        inputs: dict[str, InputSpec] = {}
+        configs: dict[str, dict[str, Any]] = {}
         for position, entry in enumerate(listing):
-            processor = load_processor(self.path / "processors" / f"{position}.json")
+            path = self.path / "processors" / f"{position}.json"
+            processor = load_processor(path)
+            fitting = PREPARES[entry["modality"]]
+            if not isinstance(processor, fitting) or not entry["columns"] or entry["name"] in inputs:
+                raise RunError(f"{path}: is not what prepares {entry['modality']} of input {entry['name'][:60]!r}")
+            if entry["modality"] != "tabular" and entry["name"] not in recipe.inputs:
+                raise RunError(f"{self.path}: recipe.yaml has no input {entry['name'][:60]!r}, and processors/ has one")
             inputs[entry["name"]] = InputSpec(tuple(entry["columns"]), processor, entry["modality"])
             configs[entry["name"]] = entry["config"] or {}
-        targets = Targets.from_json(self.read_json("processors/targets.json"))
+        if not inputs:
+            raise RunError(f"{self.path / 'processors/inputs.json'}: expected the inputs of a run, found none")
+        targets = Targets.from_json(self.read_json("processors/targets.json"), self.path / "processors/targets.json")
         return recipe, load_schema(self.path / "schema.json"), inputs, targets, configs
 
 

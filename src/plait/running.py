@@ -111,7 +111,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     if settings.teacher is not None and settings.distillation:
         part, grade = prepared.parts["train"], settings.distillation_temperature
         given = (settings.teacher, part.source.table, prepared.targets, grade, part.rows, accelerator.device)
-        teacher = Teacher(*given)
+        teacher = Teacher(*given, allow_outside=recipe.data.allow_outside)
     objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
     with listeners(run, recipe.train, verbose) as listener:
         judge = None

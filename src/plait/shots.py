@@ -18,7 +18,13 @@ from plait.zero_shot import class_vectors, embed_side, load_aligned, scale_of, s
 
 
 def evaluate_shots(
-    run: str | Path, table: TableLike, label: str, shots: Sequence[int], templates: Sequence[str], draws: int = 5
+    run: str | Path,
+    table: TableLike,
+    label: str,
+    shots: Sequence[int],
+    templates: Sequence[str],
+    draws: int = 5,
+    allow_outside: bool = False,
 ) -> FewShotReport:
     """Accuracy against examples a class, and by the names alone.
 
@@ -29,6 +35,7 @@ def evaluate_shots(
         shots: examples a class.
         templates: of the class names.
         draws: of the examples.
+        allow_outside: picture paths may leave the table's folder.
 
     Raises:
         DataError: the table has no such column, or too few rows a class.
@@ -36,7 +43,7 @@ def evaluate_shots(
     opened = open_table(table)
     if label not in opened:
         raise DataError(f"{opened.source}: {unknown('column', label, opened.columns)}")
-    predictor = load_aligned(run)
+    predictor = load_aligned(run, allow_outside=allow_outside)
     vectors = embed_side(predictor, side_of(predictor, "image"), opened)
     cells = list(opened.iterate(label))
     kept = [row for row, cell in enumerate(cells) if not is_missing(cell) and not np.isnan(vectors[row]).any()]

@@ -176,8 +176,8 @@ class _Pieces:
 
 def _tree(task: Generation, choices: Sequence[str]) -> AnswerTree:
     kept = list(dict.fromkeys(text.strip() for text in choices))
-    if not all(kept):
-        raise RecipeError("--choices: one of them is empty")
+    if not kept or not all(kept):
+        raise RecipeError("--choices: expected texts to choose from, such as red,green; none may be empty")
     ids = task.texts.encode_all(kept)
     most = task.texts.max_length
     for text, tokens in zip(kept, ids, strict=True):

@@ -21,8 +21,13 @@ from plait.training.randomness import own_randomness
 TEMPLATE = "{}"
 
 
-def load_aligned(run: str | Path, verbose: bool = False) -> Predictor:
+def load_aligned(run: str | Path, verbose: bool = False, allow_outside: bool = False) -> Predictor:
     """A retrieval run, or a pretrained model of pictures and texts: `hf:NAME`, `open_clip:MODEL/WEIGHTS`, a folder.
+
+    Args:
+        run: which.
+        verbose: show progress.
+        allow_outside: media paths may leave the folder of a table that it reads.
 
     Raises:
         RunError: it is no run, or one of another task.
@@ -31,8 +36,8 @@ def load_aligned(run: str | Path, verbose: bool = False) -> Predictor:
     """
     name = str(run)
     if name.startswith(("hf:", "open_clip:")) or is_model_folder(name):
-        return pretrained(name, verbose)
-    found = Predictor.load(run, verbose=verbose)
+        return pretrained(name, verbose, allow_outside)
+    found = Predictor.load(run, verbose=verbose, allow_outside=allow_outside)
     if not found.is_retrieval:
         kinds = ", ".join(task.kind for task in found.targets_.tasks.values())
         raise RunError(f"{run}: expected a run of retrieval (train with --task retrieval), this one does {kinds}")
@@ -40,16 +45,18 @@ def load_aligned(run: str | Path, verbose: bool = False) -> Predictor:
 
 
 @own_randomness()
-def pretrained(name: str, verbose: bool = False) -> Predictor:
+def pretrained(name: str, verbose: bool = False, allow_outside: bool = False) -> Predictor:
     """A model of pictures and texts as a retrieval run, as it is: inputs `image` and `text`, no projections.
 
     Args:
         name: `hf:openai/clip-vit-base-patch32`, `open_clip:ViT-B-32/laion2b_s34b_b79k`, or a folder.
         verbose: show progress.
+        allow_outside: media paths may leave the folder of a table that it reads.
     """
     sides: dict[str, Any] = {"image": {"modality": "image"}, "text": {"modality": "text"}}
     sides = {side: {**spec, "encoder": name, "frozen": True} for side, spec in sides.items()}
-    recipe = Recipe.parse({"inputs": sides, "task": [{"type": "retrieval"}], "train": {"precision": "float32"}})
+    values = {"inputs": sides, "task": [{"type": "retrieval"}], "train": {"precision": "float32"}}
+    recipe = Recipe.parse(values | {"data": {"allow_outside": allow_outside}})
     nothing = Table(pa.table({"image": pa.array([None], pa.string()), "text": pa.array([None], pa.string())}), None, "")
     inputs = build_inputs(recipe, nothing, np.array([0]), {})
     targets, _ = build_targets(recipe, nothing, np.array([0]))

@@ -196,8 +196,8 @@ def test_results_are_a_table(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("a.json", "{", "not JSON"),
-        ("a.json", '{"questions": []}', "expected COCO captions"),
-        ("a.json", '{"images": [{"file_name": "x"}], "annotations": []}', "lacks or has a wrong 'id'"),
+        ("a.json", '{"questions": []}', "annotations is missing"),
+        ("a.json", '{"images": [{"file_name": "x"}], "annotations": []}', "images.0.id is missing"),
         ("a.json", '{"images": [{"id": 1, "file_name": "x.jpg"}], "annotations": [{"id": 1}]}', "no captions"),
         (
             "a.json",

@@ -50,7 +50,7 @@ def test_mixed_types_survive(tmp_path: Path) -> None:
         ("t.csv", 'a,b\n1,2\n3,"4,5\n', r"line 3: expected 2 cells; a quote"),
         ("t.csv", "a,a\n1,2\n", "'a' stands twice"),
         ("t.csv", b"a\n\xff\xfe\x00\n", "damaged"),
-        ("t.jsonl", '{"a": 1}\n{"a": \n', "line 2 is not JSON"),
+        ("t.jsonl", '{"a": 1}\n{"a": \n', "line 2: not JSON"),
         ("t.jsonl", "[1]\n", "line 1: expected an object"),
         ("t.parquet", b"PAR1 not really", "damaged"),
         ("t.xlsx", b"x", "expected a table"),

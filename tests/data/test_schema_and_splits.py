@@ -70,7 +70,7 @@ def test_schema_round_trip(tmp_path: Path) -> None:
     save_schema(schema, tmp_path / "schema.json")
     assert load_schema(tmp_path / "schema.json") == schema
     (tmp_path / "schema.json").write_text("[{")
-    with pytest.raises(RunError, match="expected a schema"):
+    with pytest.raises(RunError, match="not JSON"):
         load_schema(tmp_path / "schema.json")
 
 

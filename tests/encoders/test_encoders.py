@@ -1,6 +1,8 @@
 """Contract tests over `ENCODERS`, then each encoder against something independent."""
 
 import io
+import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -355,3 +357,45 @@ def test_layers_follow_their_rows() -> None:
     assert len(taken.layers) == 3
     assert torch.equal(taken.layers[0][0, :length], tokens.layers[0][2])
     assert torch.equal(taken.layers[0][1, :length], tokens.layers[0][1])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("config.json", "{", "can't be loaded"),
+        ("config.json", "[]", "can't be loaded"),
+        ("config.json", '{"model_type": "bert", "hidden_size": "x"}', "can't be loaded"),
+        ("config.json", '{"model_type": "bert", "num_attention_heads": 0}', "can't be loaded"),
+        ("model.safetensors", "evil", "can't be loaded"),
+        ("model.safetensors", None, "expected weights in safetensors"),
+    ],
+)
+def test_garbled_folders_are_one_line(
+    bert_folder: Path, tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
+    folder = Path(shutil.copytree(bert_folder, tmp_path / "model"))
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    with pytest.raises(RecipeError, match=said) as caught:
+        HfText(TEXT, str(folder))
+    assert "\n" not in str(caught.value)
+
+
+class Boom:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_pickled_weights_are_never_read(bert_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bert_folder, tmp_path / "model"))
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Boom(tmp_path / "broken in")))
+    with pytest.raises(RecipeError, match="expected weights in safetensors"):
+        HfText(TEXT, str(folder))
+    assert not (tmp_path / "broken in").exists()

@@ -43,7 +43,7 @@ def test_text_round_trip(tmp_path: Path) -> None:
 
 def test_damaged_processor_is_named(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text('{"kind": "text", "tok')
-    with pytest.raises(RunError, match="expected a processor"):
+    with pytest.raises(RunError, match="not JSON"):
         load_processor(tmp_path / "p.json")
 
 

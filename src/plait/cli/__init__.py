@@ -42,8 +42,10 @@ def main() -> NoReturn:
     try:
         app()
     except PlaitError as error:
+        from plait.console import printable
+
         kind = type(error).__name__
-        sys.stderr.write(f"plait: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"plait: {printable(' '.join(str(error).split()))}\n")
         sys.exit(130 if kind == "Interrupted" else 2)
     except KeyboardInterrupt:
         _interrupted()

@@ -41,13 +41,16 @@ def compare(
 ) -> None:
     """Does the second modality help, and which fusion should it be? plait compare products.csv --target category"""
     from plait.compare import compare, prepare_recipe
+    from plait.errors import RecipeError
 
     recipe = recipe_of(source, overrides, target, types, None, None, None, group, on_error, None, delimiter, decimal)
     recipe, said = prepare_recipe(recipe)
     if not quiet:
         for line in said:
             typer.echo(line, err=True)
-    chosen = names_in(fusions) or None
+    chosen = None if fusions is None else names_in(fusions)
+    if chosen == []:
+        raise RecipeError("--fusions: expected names such as concat,low_rank, got none")
     found = compare(
         recipe,
         output=output,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from plait.cli.options import Json, names_in, print_json
+from plait.cli.options import AllowOutside, Json, names_in, print_json
 
 
 def generate(
@@ -28,9 +28,11 @@ def generate(
     best: Annotated[int | None, typer.Option(min=1, help="So many texts, best first.")] = None,
     choices: Annotated[str | None, typer.Option(help="Choose from these: red,green,blue")] = None,
     seed: Annotated[int | None, typer.Option(help="Of drawing.")] = None,
+    allow_outside: AllowOutside = False,
     as_json: Json = False,
 ) -> None:
     """Write about a picture, a question, a row: plait generate RUN --image photo.jpg --question "what is it?" """
+    from plait.console import printable
     from plait.errors import DataError
     from plait.predictor import Predictor
     from plait.writing import Writer
@@ -40,7 +42,9 @@ def generate(
     changes = {name: value for name, value in said.items() if value is not None}
     if best is not None and beams is None and not temperature:
         changes["beams"] = best
-    writer = Writer(Predictor.load(run), names_in(choices) if choices is not None else None, **changes)
+    writer = Writer(
+        Predictor.load(run, allow_outside=allow_outside), names_in(choices) if choices is not None else None, **changes
+    )
     if table is not None:
         _write_table(writer, table, output, keep or [], as_json)
         return
@@ -68,16 +72,19 @@ def generate(
         typer.echo()
     else:
         for text, score in found:
-            typer.echo(f"{score:.2f}\t{text}")
+            typer.echo(f"{score:.2f}\t{printable(text)}")
 
 
 def _say(piece: str) -> None:
-    sys.stdout.write(piece)
+    from plait.console import printable
+
+    sys.stdout.write(printable(piece))
     sys.stdout.flush()
 
 
 def _chat(writer: Any, values: dict[str, Any]) -> None:
     """Questions from the terminal, until an empty one; a run that reads `history` is told what was said before."""
+    from plait.console import printable
     from plait.errors import DataError
     from plait.writing import HISTORY
 
@@ -92,7 +99,7 @@ def _chat(writer: Any, values: dict[str, Any]) -> None:
             found = writer.write({**values, **before, column: question}, _say)
             said.append(f"{question} {found[0][0]}.")
         except DataError as error:
-            typer.echo(f"plait: {error}", err=True)
+            typer.echo(f"plait: {printable(str(error))}", err=True)
         typer.echo()
 
 

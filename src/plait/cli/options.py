@@ -31,6 +31,7 @@ Types = Annotated[list[str] | None, typer.Option("--type", help="COLUMN=TYPE, ov
 Val = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to validate on.")]
 Test = Annotated[str | None, typer.Option(help="Share of the rows, or a file, to test on.")]
 Split = Annotated[str | None, typer.Option(help="Column that says train, val or test.")]
+AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Media paths may leave the table's folder.")]
 Group = Annotated[str | None, typer.Option(help="Column whose equal cells never sit on both sides.")]
 OnError = Annotated[
     OnUnusable | None,

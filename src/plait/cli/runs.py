@@ -1,12 +1,14 @@
 """Commands of one run: train, check, evaluate, predict."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from plait.cli.options import (
+    AllowOutside,
     Decimal,
     Delimiter,
     Group,
@@ -124,6 +126,7 @@ def evaluate(
         str | None, typer.Option(help="Of a run that writes: rank the texts of this column, a list a row.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="With those: a page with the curves.")] = None,
+    allow_outside: AllowOutside = False,
     as_json: Json = False,
 ) -> None:
     """Score a trained model on a table."""
@@ -142,23 +145,24 @@ def evaluate(
     if run is None or table is None:
         raise DataError("evaluate what? Name a run and a table, or --predictions and --references")
     if shots:
-        _evaluate_shots(run, table, target, shots, template, output, as_json)
+        _evaluate_shots(run, table, target, shots, template, output, as_json, allow_outside)
         return
+    load = partial(Predictor.load, allow_outside=allow_outside)
     if options is not None:
         from plait.writing import Writer, evaluate_ranked
 
-        _show_scores(evaluate_ranked(Writer(Predictor.load(run)), table, options), as_json)
+        _show_scores(evaluate_ranked(Writer(load(run)), table, options), as_json)
         return
     if rerank is not None:
         from plait.reranking import evaluate_reranked
 
-        _show_scores(evaluate_reranked(Predictor.load(run), Predictor.load(rerank), table, top), as_json)
+        _show_scores(evaluate_reranked(load(run), load(rerank), table, top), as_json)
         return
     if modalities or missing or noise:
         from plait.ablation import show_modalities
         from plait.report.modalities_report import write_modalities
 
-        report = Predictor.load(run, verbose=True).modalities(table, missing, names_in(noise), rows)
+        report = load(run, verbose=True).modalities(table, missing, names_in(noise), rows)
         if output is not None:
             write_modalities(output, report, run.resolve().name, table.name)
             typer.echo(f"page: {output}", err=True)
@@ -169,7 +173,7 @@ def evaluate(
         return
     if output is not None or rows is not None:
         raise RecipeError("-o and --rows belong to --modalities, --missing or --noise")
-    predictor = Predictor.load(run, verbose=True)
+    predictor = load(run, verbose=True)
     _show_scores(predictor.evaluate(table, metric), as_json, metric or predictor.targets_.measures)
 
 
@@ -196,6 +200,7 @@ def _evaluate_shots(
     templates: list[str] | None,
     output: Path | None,
     as_json: bool,
+    allow_outside: bool,
 ) -> None:
     from plait.errors import RecipeError
     from plait.shots import evaluate_shots, show_shots, write_shots
@@ -203,7 +208,8 @@ def _evaluate_shots(
     counts = names_in(shots)
     if target is None or not counts or not all(count.isdigit() and int(count) for count in counts):
         raise RecipeError("--shots: expected numbers such as 1,2,4,8, and the classes' column: --target kind")
-    report = evaluate_shots(str(run), table, target, [int(count) for count in counts], templates or ["{}"])
+    numbers = [int(count) for count in counts]
+    report = evaluate_shots(str(run), table, target, numbers, templates or ["{}"], allow_outside=allow_outside)
     if output is not None:
         write_shots(output, report, run.name, table.name)
         typer.echo(f"page: {output}", err=True)
@@ -234,32 +240,35 @@ def predict(
         ),
     ] = OnUnusable.refuse,
     delimiter: Delimiter = None,
+    allow_outside: AllowOutside = False,
     as_json: Json = False,
 ) -> None:
     """Answer each row of a table, or one row: plait predict RUN --set title="a red bird" photo=bird.jpg"""
+    from plait.console import printable
     from plait.errors import DataError
     from plait.predicting import predict_labels, predict_row, predict_table
 
     if as_row:
-        answer = predict_row(run, given or [])
+        answer = predict_row(run, given or [], allow_outside)
         if as_json:
             print_json(answer)
         else:
             for name, value in answer.items():
-                typer.echo(f"{name}\t{value}")
+                typer.echo(printable(f"{name}\t{value}"))
         return
     if not given or len(given) > 1:
         raise DataError("which rows? Name one table, or one row with --set COLUMN=VALUE")
     if labels is not None:
-        count = predict_labels(run, Path(given[0]), names_in(labels), template or ["{}"], output, keep or [], as_json)
+        names, templates = names_in(labels), template or ["{}"]
+        count = predict_labels(run, Path(given[0]), names, templates, output, keep or [], as_json, allow_outside)
         if output is not None:
             typer.echo(f"{count:,} rows: {output}", err=True)
         return
     problems: list[str] = []
-    handling: tuple[Any, ...] = (problems, on_error.value, delimiter)
+    handling: tuple[Any, ...] = (problems, on_error.value, delimiter, allow_outside)
     count = predict_table(run, Path(given[0]), output, keep or [], as_json, *handling)
     said = "no answer" if on_error is OnUnusable.skip else "counted as missing"
     for problem in problems:
-        typer.echo(f"{said}: {problem}", err=True)
+        typer.echo(printable(f"{said}: {problem}"), err=True)
     if output is not None:
         typer.echo(f"{count:,} rows: {output}", err=True)

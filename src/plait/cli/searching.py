@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import Json, Quiet, print_json
+from plait.cli.options import AllowOutside, Json, Quiet, print_json
 
 
 def index(
@@ -13,6 +13,7 @@ def index(
     table: Annotated[Path, typer.Argument(help="The rows to find.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The catalogue; the same one takes new rows.")],
     side: Annotated[str | None, typer.Option(help="The run's input to embed; by default its anchor.")] = None,
+    allow_outside: AllowOutside = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -21,7 +22,7 @@ def index(
 
     from plait.search.indexing import describe, index_table
 
-    found = index_table(str(run), table, output, side, verbose=not quiet)
+    found = index_table(str(run), table, output, side, verbose=not quiet, allow_outside=allow_outside)
     if as_json:
         print_json(asdict(found))
     else:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from plait.data.encoded import EncodedColumn
-from plait.data.paths import resolve_media
+from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.errors import DataError
@@ -209,9 +209,7 @@ class TableSource:
             raise DataError(f"{self.table.source}: row {row + 1}{where}: {error}") from error
 
     def _raw(self, spec: InputSpec, value: Any) -> Any:
-        if spec.modality != "image" or isinstance(value, bytes):
-            return value
-        return resolve_media(self.table.root, value, self.allow_outside)
+        return media_of(self.table.root, value, self.allow_outside) if spec.modality == "image" else value
 
 
 class TensorSource:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from plait.data.duplicates import near_matches, picture_fingerprint, text_fingerprint
-from plait.data.paths import resolve_media
+from plait.data.paths import media_of
 from plait.data.schema import Column, Schema, split_cell
 from plait.data.table import Table
 from plait.errors import DataError
@@ -226,7 +226,7 @@ def _check_pictures(
 
         def look(value: Any, root: Path | None = table.root) -> tuple[int, int] | DataError:
             try:
-                path = value if isinstance(value, bytes) else resolve_media(root, value, allow_outside)
+                path = media_of(root, value, allow_outside)
                 side = max(picture_size(path))
                 return picture_fingerprint(decode_picture(path, shortest=64)), side
             except DataError as error:
@@ -257,6 +257,8 @@ def _check_pictures(
 
 def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:
     """Rows whose inputs are all the same: within train they only cost time, across parts the score lies."""
+    if not inputs:
+        return
     table, rows = parts["train"]
     seen = {key: int(row) for row, key in zip(rows, _keys(table, rows, inputs), strict=True)}
     for part, (other, chosen) in parts.items():

@@ -12,12 +12,14 @@ import numpy as np
 import torch
 
 from plait.data.features import FeatureStore, content_key, features_folder
-from plait.data.paths import resolve_media
+from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.encoders.engine import Engine, choose_engine, encoder_key
 from plait.errors import DataError, RunError
 from plait.processors import Features, Processor
+from plait.processors.image import MOST_FILE
+from plait.reading import read_bytes
 from plait.types import Input
 from plait.values import as_text, is_missing
 
@@ -191,12 +193,10 @@ class ColumnEncoder:
     def _prepare(self, table: Table, value: Any) -> Value:
         try:
             content, path = value, None
-            if self.modality == "image" and not isinstance(value, bytes):
-                path = resolve_media(table.root, value, self.allow_outside)
-                try:
-                    content = path.read_bytes()
-                except OSError:
-                    return Value(problem=_message(self.processor, path))  # in the decoder's own words
+            if self.modality == "image":
+                content = media_of(table.root, value, self.allow_outside)
+                if isinstance(content, Path):
+                    path, content = content, read_bytes(content, most=MOST_FILE)
             key = content_key(content if isinstance(content, bytes) else content.encode())
             if self.store is not None and self.store.positions([key])[0] >= 0:
                 return Value(key)

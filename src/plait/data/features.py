@@ -11,20 +11,22 @@ entry names, which the next writer writes over; two writers take turns, and the 
 """
 
 import hashlib
-import json
 import os
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Gt, Lt
 from filelock import FileLock
+from typing_extensions import TypedDict
 
 from plait.errors import RunError, StoreError
 from plait.files import sweep, unwritable, why, write_json
+from plait.reading import checked, read_json
 
 FEATURES = "features"
 FORMAT = 1
@@ -75,6 +77,14 @@ def content_key(content: bytes) -> bytes:
     (True, 16)
     """
     return hashlib.blake2b(content, digest_size=16).digest()
+
+
+class Meta(TypedDict):
+    """What `meta.json` says of a store, beside what is for people."""
+
+    format: int
+    width: Annotated[int, Gt(0), Lt(1 << 31)]
+    dtype: Literal["float16", "float32"]
 
 
 class _Index(NamedTuple):
@@ -260,10 +270,11 @@ def _write_at(path: Path, offset: int, data: bytes) -> None:
 def _read_meta(path: Path) -> dict[str, Any] | None:
     """None where it is absent or damaged."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        held: dict[str, Any] = read_json(path, dict[str, Any])
+        checked(held, Meta, path, RunError)
+    except RunError:
         return None
-    return held if isinstance(held, dict) and {"format", "width", "dtype"} <= held.keys() else None
+    return held
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,6 +31,7 @@ from plait.data.frames import frame_of
 from plait.data.table import Table, usual_type
 from plait.errors import DataError, nearest
 from plait.processors.image import picture_suffixes
+from plait.reading import parse_json
 
 SPLIT_FOLDERS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 ROWS = 16_384  # a record batch
@@ -90,11 +92,17 @@ def _reader(path: Path) -> Callable[[Path], Table]:
         return lambda name: read_hub_dataset(str(name).removeprefix("hf:"))
     if is_shards(path.name):
         return read_shards
-    if not path.exists():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"{path}: there is no such file or folder{nearest(path.name, siblings)}")
-    if path.is_dir():
+        raise DataError(f"{path}: there is no such file or folder{nearest(path.name, siblings)}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{str(path)[:200]}: can't be read ({getattr(error, 'strerror', None) or error})") from error
+    if stat.S_ISDIR(mode):
         return read_saved_dataset if is_saved_dataset(path) else read_image_folder
+    if not stat.S_ISREG(mode):
+        raise DataError(f"{path}: expected a file or a folder, got a pipe or a device")
     ending = ".token" if ".token" in path.name else path.suffix.lower()
     known = {**READERS, **FORMATS}
     if ending not in known:
@@ -164,10 +172,7 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{path}: line {number} is not JSON ({error})") from error
+            row = parse_json(line, f"{path}: line {number}")
             if not isinstance(row, dict):
                 raise DataError(f'{path}: line {number}: expected an object {{"column": value}}, got {line[:40]!r}')
             yield row
@@ -179,7 +184,9 @@ def _json_kind(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int | float):
-        return "number"
+        return (
+            "number" if isinstance(value, float) or abs(value) <= 2**53 else "text"
+        )  # an id of many digits keeps them
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return "list"
     return "text"
@@ -195,7 +202,7 @@ def _arrow_type(kinds: set[str]) -> pa.DataType:
 
 def _json_value(value: Any, kind: pa.DataType) -> Any:
     if value is None or not pa.types.is_string(kind):
-        return value
+        return float(value) if pa.types.is_floating(kind) and value is not None else value
     if isinstance(value, str):
         return value or None
     return json.dumps(value, ensure_ascii=False)
@@ -231,7 +238,12 @@ def _folder_rows(folder: Path, root: Path) -> pd.DataFrame:
         frame = READERS[metadata[0].suffix](metadata[0]).data.to_pandas()
         if "file_name" not in frame.columns:
             raise DataError(f"{metadata[0]}: expected a column file_name, got {', '.join(map(str, frame.columns))}")
-        names = [None if name is None else str((folder / name).relative_to(root)) for name in frame.pop("file_name")]
+        if "image" in frame.columns:
+            raise DataError(f"{metadata[0]}: has a column image beside file_name, which becomes it; rename it")
+        below = folder.relative_to(
+            root
+        )  # a name that leads out of the folder stays so, and is refused where it is read
+        names = [(below / name).as_posix() if isinstance(name, str) else None for name in frame.pop("file_name")]
         frame.insert(0, "image", pd.Series(names, dtype=object))
         return frame
     found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in picture_suffixes()]

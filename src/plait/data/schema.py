@@ -2,7 +2,6 @@
 
 import datetime
 import decimal
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RunError, unknown
 from plait.files import write_json
 from plait.processors.image import picture_suffixes
+from plait.reading import read_json
 from plait.values import (
     ISO,
     MISSING_WORDS,
@@ -295,10 +295,10 @@ def load_schema(path: Path) -> Schema:
     Raises:
         RunError: absent or damaged.
     """
-    try:
-        return {column["name"]: Column(**column) for column in json.loads(path.read_text(encoding="utf-8"))}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{path}: expected a schema that plait wrote ({error})") from error
+    columns: list[Column] = read_json(path, list[Column])
+    if not columns:
+        raise RunError(f"{path}: expected the columns of a table, found none")
+    return {column.name: column for column in columns}
 
 
 def split_cell(value: Any) -> Sequence[Any]:
@@ -310,7 +310,8 @@ def split_cell(value: Any) -> Sequence[Any]:
     if isinstance(value, list | tuple | np.ndarray):
         return [part for item in value for part in split_cell(item)]
     if isinstance(value, dict):
-        return split_cell(value.get("bytes") or value.get("path"))
+        known = "bytes" in value or "path" in value
+        return split_cell(value.get("bytes") or value.get("path")) if known else [str(value)[:80]]
     if isinstance(value, str):
         return [part.strip() for part in value.split(LIST_SEPARATOR) if part.strip()]
     return [] if is_missing(value) else [value]

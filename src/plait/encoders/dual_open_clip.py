@@ -4,9 +4,10 @@ import copy
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from plait.encoders.dual import Similarity, as_tokens, keep_side
 from plait.encoders.pixels import Pixels
@@ -14,6 +15,7 @@ from plait.encoders.weights import Weights, hash_weights, require_hub
 from plait.errors import RecipeError, import_extra, unknown
 from plait.processors import ImageProcessor
 from plait.processors.open_clip_text import OpenClipTextProcessor
+from plait.reading import checked, read_json
 from plait.types import Tokens
 
 CONFIG = "open_clip_config.json"  # of a folder that open_clip can load
@@ -99,16 +101,20 @@ class OpenClipText(nn.Module):
         return as_tokens(self.backbone.encode_text(features["ids"]))
 
 
+class Held(TypedDict):
+    """What a folder's configuration says."""
+
+    model_cfg: dict[str, Any]
+    preprocess_cfg: NotRequired[dict[str, Any]]
+
+
 def _config(name: str) -> dict[str, Any]:
     """`model_cfg` and `preprocess_cfg` of a model."""
     open_clip = import_extra("open_clip", "open_clip")
     folder = Path(name).expanduser()
     if (folder / CONFIG).is_file():
-        try:
-            held = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            model, prepared = held["model_cfg"], held.get("preprocess_cfg", {})
-        except (ValueError, KeyError) as error:
-            raise RecipeError(f"{folder / CONFIG}: expected an open_clip configuration ({error})") from error
+        held: Held = read_json(folder / CONFIG, Held, RecipeError)
+        model, prepared = held["model_cfg"], held.get("preprocess_cfg", {})
     else:
         architecture, _, pretrained = name.partition("/")
         model = open_clip.get_model_config(architecture)
@@ -118,7 +124,10 @@ def _config(name: str) -> dict[str, Any]:
         if pretrained not in known:
             raise RecipeError(f"open_clip:{name}: {unknown('weights', pretrained, known)}")
         prepared = open_clip.get_pretrained_cfg(architecture, pretrained)
-    size = model["vision_cfg"].get("image_size", 224)
+    parts = checked(model, dict[str, Any], name, RecipeError)
+    size = checked(parts.get("vision_cfg"), dict[str, Any], f"open_clip:{name}: vision_cfg", RecipeError).get(
+        "image_size", 224
+    )
     usual = {"size": size, "mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
     usual |= {"interpolation": "bicubic", "resize_mode": "shortest"}
     kept = {key: prepared[key] for key in usual if prepared.get(key) is not None}
@@ -137,6 +146,8 @@ def _model(name: str, config: dict[str, Any] | None) -> tuple[Any, dict[str, Any
     _refuse_downloads(name, config)
     try:
         if (folder_of / CONFIG).is_file():
+            if not any(folder_of.glob("*.safetensors")):  # pickled weights could run code
+                raise RecipeError(f"open_clip:{name}: expected weights in safetensors, found none")
             return open_clip.create_model(f"local-dir:{folder_of}", precision="fp32").eval(), config
         architecture, _, pretrained = name.partition("/")
         if not _cached(open_clip, architecture, pretrained):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from plait.encoders.weights import Weights, hash_weights, is_model_folder, require_hub
-from plait.errors import RecipeError, import_extra
+from plait.errors import RecipeError, RunError, import_extra
 from plait.processors import TextProcessor
 from plait.types import Tokens
 
@@ -117,8 +117,13 @@ def model_of(auto_class: str, config: dict[str, Any]) -> Any:
     hub) is left out of the configuration.
     """
     transformers = import_extra("transformers", "pretrained")
-    shape = transformers.AutoConfig.for_model(**_without_code(config))
-    return getattr(transformers, auto_class).from_config(shape, trust_remote_code=False)
+    try:
+        shape = transformers.AutoConfig.for_model(**_without_code(config))
+        return getattr(transformers, auto_class).from_config(shape, trust_remote_code=False)
+    except Exception as error:  # as below
+        raise RunError(
+            f"the run's model of {auto_class[4:]} can't be made of its configuration ({_first(error)})"
+        ) from error
 
 
 def _without_code(config: dict[str, Any]) -> dict[str, Any]:
@@ -140,18 +145,30 @@ def load_hf(auto_class: str, name: str) -> Any:
     loader = getattr(transformers, auto_class)
     if Path(name).expanduser().is_dir() and not is_model_folder(name):
         raise RecipeError(f"{name}: expected a folder that save_pretrained wrote, found no config.json in it")
+    options: dict[str, Any] = {"trust_remote_code": False}
+    if auto_class.startswith("AutoModel"):
+        options["use_safetensors"] = True  # pickled weights could run code
+    place = Path(name).expanduser()
+    if is_model_folder(name):
+        if len(options) > 1 and not any(place.glob("*.safetensors")):
+            raise RecipeError(
+                f"{name}: expected weights in safetensors, found none; write it again with save_pretrained"
+            )
+        try:
+            return loader.from_pretrained(str(place), local_files_only=True, **options)
+        except Exception as error:  # a garbled folder may raise anything in transformers, from KeyError to Rust's own
+            raise RecipeError(f"{name}: the model can't be loaded ({_first(error)})") from error
     try:
-        return loader.from_pretrained(
-            str(Path(name).expanduser()) if is_model_folder(name) else name,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
+        return loader.from_pretrained(name, local_files_only=True, **options)
+    except ValueError as error:
+        raise RecipeError(f"{name}: the model can't be loaded ({_first(error)})") from error
+    except OSError:
+        require_hub(f"hf:{name}")
+    try:
+        return loader.from_pretrained(name, **options)
     except (OSError, ValueError) as error:
-        if is_model_folder(name) or isinstance(error, ValueError):
-            first = (str(error) or type(error).__name__).splitlines()[0]
-            raise RecipeError(f"{name}: the model can't be loaded ({first})") from error
-    require_hub(f"hf:{name}")
-    try:
-        return loader.from_pretrained(name, trust_remote_code=False)
-    except OSError as error:
-        raise RecipeError(f"hf:{name}: the hub has no such model ({str(error).splitlines()[0]})") from error
+        raise RecipeError(f"hf:{name}: the hub has no such model ({_first(error)})") from error
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -4,14 +4,13 @@ A processor is saved with the run and is what serving uses too, so training and 
 what it makes as small as it can (uint8 pixels, int32 token ids); the encoder normalises last.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
-from plait.errors import RunError
+from plait.errors import RunError, unknown
 from plait.files import write_json
 from plait.processors.image import ImageProcessor
 from plait.processors.open_clip_text import OpenClipTextProcessor
@@ -19,6 +18,7 @@ from plait.processors.tabular import TabularProcessor
 from plait.processors.target_text import TargetText
 from plait.processors.text import TextProcessor
 from plait.processors.words import WordsProcessor
+from plait.reading import made_of, read_json
 
 Features = dict[str, np.ndarray]
 
@@ -64,11 +64,12 @@ def load_processor(path: Path) -> Processor:
     Raises:
         RunError: the file is absent, damaged or of another version.
     """
-    try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-        return PROCESSORS[state.pop("kind")](**state)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: expected a processor that this version of plait wrote, got {error!r}") from error
+    state: dict[str, Any] = read_json(path, dict[str, Any])
+    kind = state.pop("kind", None)
+    if not isinstance(kind, str) or kind not in PROCESSORS:
+        raise RunError(f"{path}: {unknown('kind of processor', str(kind)[:60], PROCESSORS)}")
+    made: Processor = made_of(PROCESSORS[kind], state, path)
+    return made
 
 
 __all__ = [

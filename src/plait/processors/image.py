@@ -2,17 +2,36 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from annotated_types import Ge, Gt, Le
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from plait.errors import DataError, RecipeError
+from plait.reading import open_plain, read_bytes
 
-MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 picture; decoded it holds 192 MB
+MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 picture; decoded it holds 192 MB, while it is decoded three times that
+HUNGRY = ("WEBP", "JPEG2000")  # formats whose decoders hold twice what others do: of them half as many pixels
+THIN = 16  # times its shorter side: a longer picture's ends are cut off before it is cropped
+LARGE = 16_000_000  # pixels from which a picture is resized a channel at a time
+MOST_FILE = 256_000_000  # bytes of a picture file
+BAND = 64  # rows of pixels that are converted at once
+DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # PIL's modes of more than 8 bits
+ORIENTATION = 0x0112  # what EXIF calls it
+TURNS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {  # what brings a picture upright
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x),
+}
 SHOWN_PIXELS = 25_000_000  # of one that is shown or asked with; with 16 bits a pixel it takes 0.8 GB
 JPEG = b"\xff\xd8"  # what its files begin with
 Resize = Literal["squash", "crop", "pad"]
@@ -32,7 +51,7 @@ class ImageProcessor:
         interpolation: `bilinear` or `bicubic`, antialiased.
         fast: let the JPEG decoder halve pictures as long as their shorter side stays at `size` or above: many times
             faster on photographs of many megapixels, at a mean difference of about 1/255.
-        max_pixels: refuse larger pictures before decoding them.
+        max_pixels: refuse larger pictures before decoding them; of WebP and JPEG 2000 half as many.
         fill: brightness of what `pad` adds, 0 (black) to 255 (white).
 
     >>> buffer = io.BytesIO()
@@ -43,12 +62,12 @@ class ImageProcessor:
 
     def __init__(
         self,
-        size: int,
+        size: Annotated[int, Ge(1), Le(16_384)],
         resize: Resize = "squash",
-        crop_share: float = 1.0,
+        crop_share: Annotated[float, Gt(0), Le(1)] = 1.0,
         interpolation: str = "bilinear",
         fast: bool = False,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: Annotated[int, Ge(1)] = MAX_PIXELS,
         fill: int = 0,
     ) -> None:
         if not 0 <= fill <= 255:
@@ -93,18 +112,24 @@ class ImageProcessor:
             left, top = (self.size - pixels.shape[-1]) // 2, (self.size - pixels.shape[-2]) // 2
             right, bottom = self.size - pixels.shape[-1] - left, self.size - pixels.shape[-2] - top
             return torch.nn.functional.pad(pixels, [left, right, top, bottom], value=self.fill)
+        if max(height, width) > THIN * min(height, width):  # the ends go anyway; enlarged they would fill the memory
+            pixels = TF.center_crop(pixels, [min(height, THIN * width), min(width, THIN * height)])
+            height, width = pixels.shape[-2:]
         shorter = round(self.size / self.crop_share)
         scale = shorter / min(height, width)
         pixels = self._scaled(pixels, max(self.size, int(height * scale)), max(self.size, int(width * scale)))
         return TF.center_crop(pixels, [self.size, self.size])
 
     def _scaled(self, pixels: Tensor, height: int, width: int) -> Tensor:
-        if pixels.shape[-2:] == (height, width):
+        height_before, width_before = pixels.shape[-2:]
+        if (height_before, width_before) == (height, width):
             return pixels
         from torchvision.transforms.v2 import InterpolationMode
         from torchvision.transforms.v2 import functional as TF
 
         mode = InterpolationMode(self.interpolation)
+        if height_before * width_before > LARGE:  # some machines resize in float32, four times the memory
+            return torch.cat([TF.resize(channel[None], [height, width], mode, antialias=True) for channel in pixels])
         channels_last = pixels.unsqueeze(0).contiguous(memory_format=torch.channels_last)  # 5x PIL's speed
         return TF.resize(channels_last, [height, width], mode, antialias=True)[0]
 
@@ -126,10 +151,11 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
             warnings.simplefilter("ignore")  # PIL's bomb warning: the bound below is ours
             with Image.open(io.BytesIO(data)) as picture:
                 width, height = picture.size
-                if width * height > max_pixels:
+                most = max_pixels // 2 if picture.format in HUNGRY else max_pixels
+                if width * height > most:
                     raise DataError(
-                        f"{name}: the picture is {width} x {height} pixels, more than the allowed {max_pixels:,}; "
-                        "shrink it, or raise max_pixels of the input"
+                        f"{name}: the {picture.format} picture is {width} x {height} pixels, more than the allowed "
+                        f"{most:,}; shrink it, or raise max_pixels of the input"
                     )
                 if shortest is not None and picture.format == "JPEG":
                     picture.draft("RGB", _draft_size(width, height, shortest))
@@ -138,7 +164,11 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
 
                     encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
                     return decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
-                return torch.from_numpy(np.array(_as_rgb(picture))).permute(2, 0, 1)
+                pixels = _as_rgb(picture)
+                turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
+            if turn is not None:  # once the decoder's own copy has gone
+                pixels = np.ascontiguousarray(turn(pixels))
+            return torch.from_numpy(pixels).permute(2, 0, 1)
     except DataError:
         raise
     except Image.DecompressionBombError as error:
@@ -180,14 +210,12 @@ def picture_size(value: Path | str | bytes) -> tuple[int, int]:
     Raises:
         DataError: the file is absent, empty or no picture.
     """
-    data_or_path: Any = io.BytesIO(value) if isinstance(value, bytes) else value
+    file = io.BytesIO(value) if isinstance(value, bytes) else open_plain(value)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), file:
             warnings.simplefilter("ignore")
-            with Image.open(data_or_path) as picture:
+            with Image.open(file) as picture:
                 return picture.size
-    except FileNotFoundError as error:
-        raise DataError(f"{_name(value)}: there is no such file") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{_name(value)}: expected a picture, got a file of another kind") from error
     except Exception as error:
@@ -206,12 +234,7 @@ def _read(value: Path | str | bytes) -> tuple[bytes, str]:
     if isinstance(value, bytes):
         data = value
     else:
-        try:
-            data = Path(value).read_bytes()
-        except FileNotFoundError as error:
-            raise DataError(f"{name}: there is no such file") from error
-        except OSError as error:
-            raise DataError(f"{name}: the file can't be read ({error.strerror})") from error
+        data = read_bytes(value, most=MOST_FILE)
     if not data:
         raise DataError(f"{name}: expected a picture, got an empty file (0 bytes)")
     return data, name
@@ -230,15 +253,27 @@ def _draft_size(width: int, height: int, shortest: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _as_rgb(picture: Image.Image) -> Image.Image:
+def _as_rgb(picture: Image.Image) -> np.ndarray:
+    """`[height, width, 3]` uint8 of the first frame, a band at a time: no second copy of a large picture is made."""
     picture.seek(0)
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        values = np.asarray(picture).astype(np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
+    picture.load()
+    width, height = picture.size
+    top = 255.0
+    if picture.mode in DEEP:
+        darkest_and_lightest: Any = picture.getextrema()
+        top = 65535.0 if darkest_and_lightest[1] > 255 else 255.0
+    pixels = np.empty((height, width, 3), dtype=np.uint8)
+    for start in range(0, height, BAND):
+        band = picture.crop((0, start, width, min(start + BAND, height)))
+        pixels[start : start + BAND] = np.asarray(_band_as_rgb(band, top))
+    return pixels
+
+
+def _band_as_rgb(band: Image.Image, top: float) -> Image.Image:
+    if band.mode in DEEP:
+        values = np.asarray(band).astype(np.float64)
         return Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8)).convert("RGB")
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    if band.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in band.info:
+        band = band.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", band.size, (255, 255, 255, 255)), band).convert("RGB")
+    return band.convert("RGB")

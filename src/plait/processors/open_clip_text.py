@@ -1,9 +1,10 @@
 """Text as open_clip's own tokenizer cuts it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from plait.errors import import_extra
@@ -16,7 +17,7 @@ class OpenClipTextProcessor:
         context_length: tokens a text; longer ones are cut.
     """
 
-    def __init__(self, context_length: int = 77) -> None:
+    def __init__(self, context_length: Annotated[int, Ge(1), Le(1 << 20)] = 77) -> None:
         self.context_length = context_length
         self._tokenizer: Any = None
 

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import MaxLen, MinLen
 from torch import Tensor
 
 from plait.errors import DataError
@@ -51,8 +52,8 @@ class TabularProcessor:
         numbers: Sequence[str],
         dates: Sequence[str],
         categories: Mapping[str, Sequence[Known]],
-        edges: Mapping[str, Sequence[float]],
-        stats: Mapping[str, Sequence[float]],
+        edges: Mapping[str, Annotated[Sequence[float], MinLen(2)]],
+        stats: Mapping[str, Annotated[Sequence[float], MinLen(2), MaxLen(2)]],
         forms: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.numbers = list(numbers)
@@ -64,6 +65,9 @@ class TabularProcessor:
         self._numbers = {name: number_form(self.forms.get(name)) for name in self.numbers}
         self._dates = {name: date_form(self.forms.get(name)) for name in self.dates}
         self._known = {name: Vocabulary(values) for name, values in self.categories.items()}
+        lacking = [name for name in self.scalar_names if name not in self.edges or name not in self.stats]
+        if lacking:
+            raise DataError(f"number {lacking[0]!r} has no bin edges, or no mean and deviation")
 
     @classmethod
     def fit(

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
+from annotated_types import Ge, Le
 from tokenizers import Tokenizer
 
 from plait.errors import DataError
@@ -28,7 +29,13 @@ class TargetText:
     'a bird, red'
     """
 
-    def __init__(self, tokenizer: Tokenizer | str | dict[str, Any], begin: int, end: int, max_length: int = 64) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer | str | dict[str, Any],
+        begin: Annotated[int, Ge(0), Le(1 << 31)],
+        end: Annotated[int, Ge(0), Le(1 << 31)],
+        max_length: Annotated[int, Le(1 << 20)] = 64,
+    ) -> None:
         if max_length < 2:
             raise DataError(f"task.max_length={max_length}: a text needs one token and its end, 2 at least")
         tokenizer = as_tokenizer(tokenizer)

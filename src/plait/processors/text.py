@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
+
+from plait.errors import DataError
 
 PAD = "[PAD]"
 
@@ -46,7 +49,11 @@ class TextProcessor:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer | str | dict[str, Any], max_length: int = 128, pad_id: int = 0, fixed: bool = False
+        self,
+        tokenizer: Tokenizer | str | dict[str, Any],
+        max_length: Annotated[int, Ge(1), Le(1 << 20)] = 128,
+        pad_id: Annotated[int, Ge(0), Le(1 << 31)] = 0,
+        fixed: bool = False,
     ) -> None:
         tokenizer = as_tokenizer(tokenizer)
         tokenizer.enable_truncation(max_length)
@@ -100,7 +107,10 @@ def as_tokenizer(given: Tokenizer | str | dict[str, Any]) -> Tokenizer:
     """A `tokenizers` tokenizer, or its JSON as a string or dict, as one that neither pads nor cuts."""
     if isinstance(given, dict):
         given = json.dumps(given)
-    made = Tokenizer.from_str(given) if isinstance(given, str) else given
+    try:
+        made = Tokenizer.from_str(given) if isinstance(given, str) else given
+    except Exception as error:  # the library raises that very class
+        raise DataError(f"the tokenizer can't be read ({str(error)[:120]})") from error
     made.no_padding()
     made.no_truncation()
     return made

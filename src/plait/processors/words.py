@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Le
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -36,7 +37,7 @@ class WordsProcessor:
         tokenizer: Tokenizer | str | dict[str, Any],
         places: Sequence[str] = (),
         image: str | None = None,
-        max_length: int = 512,
+        max_length: Annotated[int, Ge(1), Le(1 << 20)] = 512,
     ) -> None:
         tokenizer = as_tokenizer(tokenizer)
         tokenizer.encode_special_tokens = True

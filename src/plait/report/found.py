@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.paths import resolve_media
+from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.errors import DataError
 from plait.fitting import Part, Prepared
@@ -97,9 +97,7 @@ def shown_cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapp
         return {"picture": None, "text": _words(list(values.values())) if len(values) == 1 else str(values)[:160]}
     for item in split_cell(next(iter(values.values()))):
         try:
-            path = (
-                item if isinstance(item, bytes) else resolve_media(table.root, item, prepared.recipe.data.allow_outside)
-            )
+            path = media_of(table.root, item, prepared.recipe.data.allow_outside)
         except DataError:
             continue
         return {"picture": thumbnail(path), "text": "" if isinstance(item, bytes) else str(item)}

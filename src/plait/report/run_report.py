@@ -11,7 +11,7 @@ import torch
 
 from plait.ablation import ModalityReport
 from plait.console import number
-from plait.data.paths import resolve_media
+from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.errors import DataError
 from plait.facts import parameter_rows
@@ -213,7 +213,7 @@ def _answer(name: str, task: Any, given: np.ndarray, truth: Any, encoded: np.nda
 
 def _picture(prepared: Prepared, root: Path | None, item: Any) -> str | None:
     try:
-        value = item if isinstance(item, bytes) else resolve_media(root, item, prepared.recipe.data.allow_outside)
+        value = media_of(root, item, prepared.recipe.data.allow_outside)
     except DataError:
         return None
     return thumbnail(value)

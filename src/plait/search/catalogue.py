@@ -7,21 +7,23 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from typing_extensions import TypedDict
 
 from plait import console
 from plait.data.features import content_key
-from plait.data.paths import resolve_media
+from plait.data.paths import media_of
 from plait.data.schema import Schema, split_cell
 from plait.data.table import Table
 from plait.encoders.weights import hash_weights
 from plait.errors import DataError, RunError, import_extra
 from plait.files import LOCK, unwritable, write_json
 from plait.predictor import Predictor
-from plait.processors.image import small_picture
+from plait.processors.image import MOST_FILE, small_picture
+from plait.reading import checked, read_bytes, read_json
 from plait.values import as_number, is_missing
 
 FORMAT = 1
@@ -30,6 +32,19 @@ ANN_FROM = 100_000  # rows from which an approximate index is made
 PART = 2_048  # rows that are embedded and written at once
 SIDE = 192  # pixels of a thumbnail's longer side
 OWN = ("id", "vector", "thumbnail")  # columns that are ours
+
+
+class Meta(TypedDict):
+    """What `catalogue.json` says: the model that made the vectors, and the columns."""
+
+    format: int
+    run: str
+    model: str
+    side: str
+    modality: str
+    columns: dict[str, Literal["number", "text"]]
+    pictures: list[str]
+    root: str
 
 
 class Catalogue:
@@ -45,14 +60,12 @@ class Catalogue:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.meta: dict[str, Any] = json.loads((path / META).read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise RunError(f"{path}: expected a catalogue; make one with: plait index RUN TABLE -o {path}") from error
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path / META}: can't be read ({error})") from error
-        if not isinstance(self.meta, dict) or self.meta.get("format") != FORMAT:
+        if not (path / META).is_file():
+            raise RunError(f"{path}: expected a catalogue; make one with: plait index RUN TABLE -o {path}")
+        held = read_json(path / META, dict[str, Any])
+        if held.get("format") != FORMAT:
             raise RunError(f"{path}: written by another version of plait; make it again with plait index")
+        self.meta: Meta = checked(held, Meta, path / META, RunError)
         self._table: Any = None
 
     @classmethod
@@ -237,10 +250,10 @@ def row_keys(table: Table, rows: np.ndarray, pictures: Sequence[str], allow_outs
 
 def _content(root: Path | None, value: Any, allow_outside: bool) -> bytes:
     try:
-        data = value if isinstance(value, bytes) else resolve_media(root, value, allow_outside).read_bytes()
-    except (OSError, DataError):
+        found = media_of(root, value, allow_outside)
+        return content_key(found if isinstance(found, bytes) else read_bytes(found, most=MOST_FILE))
+    except DataError:
         return str(value).encode()
-    return content_key(data)
 
 
 def as_rows(
@@ -279,8 +292,7 @@ def _text(cell: Any) -> str:
 def _thumbnail(root: Path | None, cell: Any, allow_outside: bool) -> bytes | None:
     for value in split_cell(cell):
         try:
-            path = value if isinstance(value, bytes) else resolve_media(root, value, allow_outside)
-            picture = small_picture(path, SIDE)
+            picture = small_picture(media_of(root, value, allow_outside), SIDE)
         except DataError:
             continue
         buffer = io.BytesIO()

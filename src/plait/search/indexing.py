@@ -44,7 +44,12 @@ class Indexed:
 
 
 def index_table(
-    run: str | Path, table: TableLike, output: str | Path, side: str | None = None, verbose: bool = True
+    run: str | Path,
+    table: TableLike,
+    output: str | Path,
+    side: str | None = None,
+    verbose: bool = True,
+    allow_outside: bool = False,
 ) -> Indexed:
     """Embed a table's rows and add those to a catalogue that it does not hold.
 
@@ -54,19 +59,22 @@ def index_table(
         output: the catalogue, made where it is absent; the same command again goes on where it stopped.
         side: the run's input that is embedded; None for its anchor.
         verbose: say what is done.
+        allow_outside: picture paths may leave the table's folder.
 
     Raises:
         DataError: the table lacks what is embedded.
         RunError: the run or the catalogue can't be used, or another model made its vectors.
     """
-    predictor = load_aligned(run, verbose=False)
+    predictor = load_aligned(run, verbose=False, allow_outside=allow_outside)
     opened, path = open_table(table), Path(output).expanduser()
     # Alone from the first look at what is there to the last write: of two at once each row would come twice.
     with claimed(path, partial(is_begun, path), waiting=console.say), _stoppable(path):
-        return _add(predictor, str(run), opened, path, side, verbose)
+        return _add(predictor, str(run), opened, path, side, allow_outside, verbose)
 
 
-def _add(predictor: Predictor, run: str, opened: Table, path: Path, side: str | None, verbose: bool) -> Indexed:
+def _add(
+    predictor: Predictor, run: str, opened: Table, path: Path, side: str | None, allow_outside: bool, verbose: bool
+) -> Indexed:
     """Add to a catalogue that no other process writes to."""
     known_to = Catalogue(path) if (path / META).exists() else None
     if known_to is not None and known_to.table is None:
@@ -82,7 +90,6 @@ def _add(predictor: Predictor, run: str, opened: Table, path: Path, side: str | 
         raise DataError(f"--side: {unknown('input', side, predictor.inputs_)}")
     source = as_side(predictor, side, opened)
     schema = infer_schema(opened)
-    allow_outside = predictor.recipe_.data.allow_outside
     left_out: list[str] = []
     lacking: list[str] = []
     if known_to is not None:

@@ -15,6 +15,7 @@ from plait.errors import DataError, RecipeError
 from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
 from plait.metrics.caption import CAPTION_METRICS, NO_CIDER, CaptionScorer
 from plait.processors import TargetText
+from plait.reading import made_of
 from plait.tasks.pairs import Sides, side_codes
 from plait.values import as_text, is_missing
 
@@ -63,7 +64,7 @@ class Generation:
         language_model: Mapping[str, Any] | None = None,
     ) -> None:
         self.target, self.sides = target, {name: list(columns) for name, columns in sides.items()}
-        self.texts = texts if isinstance(texts, TargetText) else TargetText(**texts)
+        self.texts = texts if isinstance(texts, TargetText) else made_of(TargetText, texts, "texts")
         self.short, self.references, self.answer_types = short, references, answer_types
         self.label_smoothing = label_smoothing
         self.language_model = None if language_model is None else dict(language_model)

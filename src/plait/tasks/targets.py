@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from plait.data.table import Table
-from plait.errors import DataError, RecipeError, unknown
+from plait.errors import DataError, RecipeError, RunError, unknown
 from plait.metrics import METRICS, score
+from plait.reading import checked, made_of
 from plait.tasks.classification import Classification
 from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching
@@ -248,12 +249,22 @@ class Targets:
         }
 
     @classmethod
-    def from_json(cls, state: Mapping[str, Mapping[str, Any]]) -> "Targets":
+    def from_json(cls, state: Any, source: object = "targets.json") -> "Targets":
+        """What `to_json` gave.
+
+        Raises:
+            RunError: it is something else.
+        """
         tasks, weights = {}, {}
-        for name, values in state.items():
+        for name, values in checked(state, dict[str, dict[str, Any]], source, RunError).items():
             options = dict(values)
-            weights[name] = options.pop("weight")
-            tasks[name] = TASKS[options.pop("kind")](**options)
+            weights[name] = checked(options.pop("weight", None), float, f"{source}: {name}.weight", RunError)
+            kind = str(options.pop("kind", None))
+            if kind not in TASKS:
+                raise RunError(f"{source}: {unknown('kind of task', kind[:60], TASKS)}")
+            tasks[name] = made_of(TASKS[kind], options, f"{source}: {name}")
+        if not tasks:
+            raise RunError(f"{source}: expected a run's targets, found none")
         return cls(tasks, weights)
 
 

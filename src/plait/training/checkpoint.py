@@ -5,15 +5,17 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from plait.errors import RunError
 from plait.files import replacing, unwritable
+from plait.reading import checked, open_plain, parse_json
 from plait.training.sharding import laid_out_as, whole
 
 VERSION = 1
@@ -35,8 +37,8 @@ class Progress:
         seconds: trained so far.
     """
 
-    epoch: int = 0
-    step: int = 0
+    epoch: Annotated[int, Ge(0)] = 0
+    step: Annotated[int, Ge(0)] = 0
     best: float | None = None
     best_loss: float = 0.0
     best_epoch: int = -1
@@ -75,20 +77,21 @@ def load_tensors(path: Path, only: Collection[str] | None = None) -> tuple[dict[
     Raises:
         RunError: absent, truncated, or from a newer version.
     """
+    open_plain(path, RunError).close()  # a pipe would be waited for
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("plait", "{}"))
+            said = parse_json((file.metadata() or {}).get("plait", "{}"), path, RunError)
+            header: dict[str, Any] = checked(said, dict[str, Any], path, RunError)
             names = file.keys() if only is None else only
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise RunError(f"{path}: there is no such file") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise RunError(f"{path}: the weight file is damaged or truncated ({error})") from error
-    if header.get("version", VERSION) > VERSION:
-        raise RunError(
-            f"{path}: written by a newer plait (format {header['version']}, this one reads {VERSION}); upgrade"
-        )
-    return tensors, header
+    version = checked(header.get("version", VERSION), int, f"{path}: version", RunError)
+    if version > VERSION:
+        raise RunError(f"{path}: written by a newer plait (format {version}, this one reads {VERSION}); upgrade")
+    return tensors, dict(header)
 
 
 def progress_of(path: Path) -> Progress:
@@ -135,8 +138,11 @@ def load_checkpoint(
     """
     tensors, header = load_tensors(path)
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "ema": {}, "random": {}}
+    progress: Progress = checked(header.get("progress"), Progress, f"{path}: progress", RunError)
     for name, tensor in tensors.items():
-        part, rest = name.split(".", 1)
+        part, _, rest = name.partition(".")
+        if part not in parts:
+            raise RunError(f"{path}: the checkpoint is damaged (holds {name[:60]!r}); start a new run with -o")
         parts[part][rest] = tensor
     if set(parts["model"]) != set(trained_state(model)):
         raise RunError(f"{path}: the checkpoint is of another model; start a new run with -o")
@@ -144,19 +150,23 @@ def load_checkpoint(
     weights = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in parts["optimizer"].items():
-        index, key = name.split(".", 1)
+        index, _, key = name.partition(".")
+        if not index.isdecimal() or int(index) >= len(weights):
+            raise RunError(f"{path}: the checkpoint is of another optimizer ({name[:60]!r}); start a new run with -o")
         weight = weights[int(index)]
         if tensor.shape == weight.shape:  # a fused step reads memory as it lies: a moment lies as its weight does
             tensor = torch.empty_like(weight, requires_grad=False).copy_(laid_out_as(tensor, weight))
         state.setdefault(int(index), {})[key] = tensor
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    if not set(ema or {}) <= set(parts["ema"]) or "torch" not in parts["random"]:
+        raise RunError(f"{path}: the checkpoint lacks its average or its random state; start a new run with -o")
     for name, tensor in (ema or {}).items():
         tensor.copy_(laid_out_as(parts["ema"][name], tensor))
     torch.set_rng_state(parts["random"]["torch"])
     if "cuda" in parts["random"] and torch.cuda.is_available():
         torch.cuda.set_rng_state(parts["random"]["cuda"])
-    return Progress(**header["progress"])
+    return progress
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, complete: bool = True) -> None:

@@ -1,23 +1,75 @@
 """Captions in JSON: COCO's, COCO's results, Karpathy's splits; and what else a `.json` may hold."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
 import pandas as pd
+from annotated_types import Ge, Lt
+from typing_extensions import TypedDict
 
 from plait import console
 from plait.data.formats.conversations import is_chat, read_chats, read_dialogs, read_vqa, vqa_partner
 from plait.data.formats.pictures import counted, locate
 from plait.data.table import Table
 from plait.errors import DataError
+from plait.reading import checked, parse_json, read_bytes
 
 SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}  # restval trains, as everybody does
 KNOWN = (
     'COCO captions {"images", "annotations"}, results [{"image_id", "caption"}], Karpathy {"images": [{"sentences"}]}, '
     'VQA {"questions"}, VisDial {"data": {"dialogs"}} or chats [{"messages"}]'
 )
+
+
+Identity = Annotated[int, Ge(-(2**63)), Lt(2**63)] | str
+MOST = 1 << 30  # bytes of a file
+
+
+class Picture(TypedDict):
+    """A picture in COCO's captions."""
+
+    id: Identity
+    file_name: str
+
+
+class Note(TypedDict):
+    """A caption in COCO's captions."""
+
+    id: Identity
+    image_id: Identity
+    caption: str
+
+
+class Coco(TypedDict):
+    """COCO's captions."""
+
+    images: list[Picture]
+    annotations: list[Note]
+
+
+class Result(TypedDict):
+    """One of COCO's results."""
+
+    image_id: Identity
+    caption: str
+
+
+class Sentence(TypedDict):
+    """A caption in Karpathy's splits."""
+
+    raw: str
+
+
+class Split(TypedDict):
+    """A picture in Karpathy's splits."""
+
+    split: str
+    filename: str
+    sentences: list[Sentence]
+    filepath: NotRequired[str | None]
+    cocoid: NotRequired[Identity | None]
+    imgid: NotRequired[Identity | None]
 
 
 def read_captions_json(path: Path) -> Table:
@@ -29,41 +81,41 @@ def read_captions_json(path: Path) -> Table:
         DataError: it is no JSON, none of the known formats, or the pictures are nowhere near.
     """
     held = _json(path)
-    try:
-        if isinstance(held, list) and held and is_chat(held[0]):
-            return read_chats(path, held)
-        if isinstance(held, dict) and "questions" in held:
-            partner = vqa_partner(path)
-            return read_vqa(path, held, _json(partner) if partner.is_file() else None)
-        if isinstance(held, dict) and isinstance(held.get("data"), dict) and "dialogs" in held["data"]:
-            dense = path.with_name(f"{path.stem}_dense_annotations.json")
-            return read_dialogs(path, held, _json(dense) if dense.is_file() else None)
-        if isinstance(held, dict) and "question_id" in (held.get("annotations") or [{}])[0]:
-            partner = vqa_partner(path)
-            if not partner.is_file():
-                raise DataError(f"{path}: annotations of VQA need their questions, {partner.name}, beside them")
-            return read_vqa(partner, _json(partner), held)
-        if isinstance(held, list):
-            return _results(path, held)
-        if isinstance(held, dict) and "annotations" in held:
-            return _coco(path, held)
-        if isinstance(held, dict) and "images" in held:
-            return _karpathy(path, held["images"])
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise DataError(f"{path}: expected {KNOWN}; an entry lacks or has a wrong {error}") from error
+    if isinstance(held, list) and held:
+        return read_chats(path, held) if is_chat(held[0]) else _results(path, held)
+    if isinstance(held, dict) and "questions" in held:
+        partner = vqa_partner(path)
+        return read_vqa(path, held, partner, _json(partner) if partner.is_file() else None)
+    if isinstance(held, dict) and isinstance(held.get("data"), dict) and "dialogs" in held["data"]:
+        dense = path.with_name(f"{path.stem}_dense_annotations.json")
+        return read_dialogs(path, held, dense, _json(dense) if dense.is_file() else None)
+    if isinstance(held, dict) and _of_vqa(held.get("annotations")):
+        partner = vqa_partner(path)
+        if not partner.is_file():
+            raise DataError(f"{path}: annotations of VQA need their questions, {partner.name}, beside them")
+        return read_vqa(partner, _json(partner), path, held)
+    if isinstance(held, dict) and "annotations" in held:
+        return _coco(path, held)
+    if isinstance(held, dict) and "images" in held:
+        return _karpathy(path, held["images"])
     raise DataError(f"{path}: expected {KNOWN}, got {type(held).__name__} {str(held)[:60]}")
 
 
+def _of_vqa(notes: Any) -> bool:
+    return isinstance(notes, list) and bool(notes) and isinstance(notes[0], dict) and "question_id" in notes[0]
+
+
 def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({str(error)[:120]})") from error
+    return parse_json(read_bytes(path, most=MOST), path)
 
 
-def _coco(path: Path, held: Mapping[str, Any]) -> Table:
+def _coco(path: Path, values: Mapping[str, Any]) -> Table:
+    notes = values["annotations"]
+    if isinstance(notes, list):  # those of boxes have no captions
+        notes = [note for note in notes if not isinstance(note, dict) or "caption" in note]
+    held: Coco = checked({**values, "annotations": notes}, Coco, path)
     names = {image["id"]: image["file_name"] for image in held["images"]}
-    rows = [(a["image_id"], a["id"], a["caption"]) for a in held["annotations"] if "caption" in a]
+    rows = [(a["image_id"], a["id"], a["caption"]) for a in held["annotations"]]
     if not rows:
         raise DataError(f"{path}: its annotations have no captions; name the file captions_*.json")
     lost = [identity for identity, _, _ in rows if identity not in names]
@@ -78,13 +130,15 @@ def _coco(path: Path, held: Mapping[str, Any]) -> Table:
     return _table(path, root, frame)
 
 
-def _results(path: Path, held: Sequence[Mapping[str, Any]]) -> Table:
+def _results(path: Path, values: Sequence[Any]) -> Table:
     """What a captioning model said, without pictures: to be judged by their captions."""
+    held: list[Result] = checked(values, list[Result], path)
     rows = [(entry["image_id"], entry["caption"]) for entry in held]
     return _table(path, path.parent, pd.DataFrame(rows, columns=["image_id", "caption"]))
 
 
-def _karpathy(path: Path, images: Sequence[Mapping[str, Any]]) -> Table:
+def _karpathy(path: Path, values: Any) -> Table:
+    images: list[Split] = checked(values, list[Split], f"{path}: images")
     rows, silent, wrong = [], [], []
     for image in images:
         split = SPLITS.get(image["split"])

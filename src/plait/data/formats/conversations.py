@@ -2,40 +2,119 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
 import pandas as pd
+from annotated_types import Ge, Lt
+from typing_extensions import TypedDict
 
 from plait import console
 from plait.data.formats.pictures import counted, locate
 from plait.data.table import Table
 from plait.errors import DataError
+from plait.reading import checked
 
 MARK = "<image>"
 USER, ANSWERS = ("user", "human"), ("assistant", "gpt")
 
 
-def read_vqa(path: Path, held: Mapping[str, Any], other: Mapping[str, Any] | None) -> Table:
+Number = Annotated[int, Ge(0), Lt(10**15)]
+
+
+class Question(TypedDict):
+    """A question of VQAv2."""
+
+    question_id: Number | str
+    image_id: Number
+    question: str
+
+
+class Questions(TypedDict):
+    """VQAv2's file of questions."""
+
+    questions: list[Question]
+    data_subtype: NotRequired[str | None]
+
+
+class Said(TypedDict):
+    """What one person answered."""
+
+    answer: str
+
+
+class Answer(TypedDict):
+    """What people answered to a question."""
+
+    question_id: Number | str
+    multiple_choice_answer: NotRequired[str | None]
+    answers: NotRequired[list[Said | str]]
+    answer_type: NotRequired[str | None]
+    question_type: NotRequired[str | None]
+
+
+class Answers(TypedDict):
+    """VQAv2's file of annotations."""
+
+    annotations: list[Answer]
+
+
+class Turn(TypedDict):
+    """A question of a dialog; texts are places in lists."""
+
+    question: Number | str
+    answer: NotRequired[Number]
+    answer_options: NotRequired[list[Number]]
+    gt_index: NotRequired[Number | None]
+
+
+class Dialog(TypedDict):
+    """A dialog about a picture."""
+
+    image_id: Number
+    caption: str
+    dialog: list[Turn]
+
+
+class Dialogs(TypedDict):
+    """VisDial's texts and dialogs."""
+
+    questions: list[str]
+    answers: list[str]
+    dialogs: list[Dialog]
+
+
+class Dense(TypedDict):
+    """How well each option answers."""
+
+    image_id: Number
+    round_id: int
+    gt_relevance: list[float]
+
+
+def read_vqa(path: Path, held: Mapping[str, Any], beside: Path, other: Mapping[str, Any] | None) -> Table:
     """VQAv2's questions, with the annotations beside them → `image`, `question`, `answer`, `answers` and their types.
 
     Args:
         path: the file of questions.
         held: its contents.
-        other: the annotations; None where there are none, as of a test set.
+        beside: the file of annotations.
+        other: its contents; None where there are none, as of a test set.
 
     Raises:
         DataError: the pictures are nowhere near, or no annotation is about a question.
     """
-    notes = {} if other is None else {note["question_id"]: note for note in other["annotations"]}
-    subtype = str(held.get("data_subtype") or _year(path))
+    asked: Questions = checked(held, Questions, path)
+    known: Answers = {"annotations": []} if other is None else checked(other, Answers, beside)
+    notes = {note["question_id"]: note for note in known["annotations"]}
+    subtype = asked.get("data_subtype") or _year(path)
     rows, silent = [], []
-    for entry in held["questions"]:
+    for entry in asked["questions"]:
         identity = entry["question_id"]
         if other is not None and identity not in notes:
             silent.append(identity)
             continue
-        note = notes.get(identity, {})
-        image = f"COCO_{subtype}_{int(entry['image_id']):012d}.jpg" if subtype else f"{int(entry['image_id']):012d}.jpg"
+        note: Any = notes.get(identity, {})
+        image = f"COCO_{subtype}_{entry['image_id']:012d}.jpg" if subtype else f"{entry['image_id']:012d}.jpg"
         people = [one["answer"] if isinstance(one, dict) else one for one in note.get("answers", [])]
         said = (note.get("multiple_choice_answer"), people or None, note.get("answer_type"), note.get("question_type"))
         rows.append((image, entry["question"], *said, identity, entry["image_id"]))
@@ -60,7 +139,7 @@ def vqa_partner(path: Path) -> Path:
     return path.with_name(name.replace("mscoco", "OpenEnded_mscoco").replace("_annotations", "_questions"))
 
 
-def read_dialogs(path: Path, held: Mapping[str, Any], dense: Sequence[Mapping[str, Any]] | None) -> Table:
+def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: Any) -> Table:
     """VisDial 1.0 → a row a turn: `image`, `caption`, `history`, `question`, `answer`, `turn`, `options`.
 
     `history` holds the caption and the turns before. `options` and `gt_index` (from 0) are there where the file has
@@ -69,20 +148,22 @@ def read_dialogs(path: Path, held: Mapping[str, Any], dense: Sequence[Mapping[st
     Raises:
         DataError: the pictures are nowhere near.
     """
-    data, split = held["data"], str(held.get("split", ""))
-    questions, answers = data["questions"], data["answers"]
-    worth = {(d["image_id"], d["round_id"]): d["gt_relevance"] for d in dense or []}
+    data: Dialogs = checked(held["data"], Dialogs, f"{path}: data")
+    dense: list[Dense] = checked(worth_of or [], list[Dense], beside)
+    split, questions, answers = str(held.get("split", "")), data["questions"], data["answers"]
+    worth = {(d["image_id"], d["round_id"]): d["gt_relevance"] for d in dense}
     rows = []
     for dialog in data["dialogs"]:
         said = str(dialog["caption"]).strip()
         history = [said]
         for turn, one in enumerate(dialog["dialog"], 1):
-            question = f"{questions[one['question']]}?" if isinstance(one["question"], int) else one["question"]
+            asks = one["question"]
+            question = f"{_listed(path, questions, asks)}?" if isinstance(asks, int) else asks
             if "answer" not in one and "answer_options" not in one:
                 history.append(question)  # of a test set the last turn alone is to be answered
                 continue
-            answer = answers[one["answer"]] if "answer" in one else None
-            options = [answers[n] for n in one.get("answer_options", [])] or None
+            answer = _listed(path, answers, one["answer"]) if "answer" in one else None
+            options = [_listed(path, answers, n) for n in one.get("answer_options", [])] or None
             relevance = worth.get((dialog["image_id"], turn))
             asked = ("\n".join(history), question, answer, turn, options, one.get("gt_index"), relevance)
             rows.append((dialog["image_id"], said, *asked))
@@ -92,7 +173,7 @@ def read_dialogs(path: Path, held: Mapping[str, Any], dense: Sequence[Mapping[st
     frame = frame.drop(columns=[n for n in ("options", "gt_index", "relevance", "answer") if frame[n].isna().all()])
     usual = [("VisualDialog", split), ("COCO", "train2014"), ("COCO", "val2014"), ("COCO", split)]
     for kind, part in usual:  # the training dialogs are about COCO's pictures of both parts
-        images = [f"{kind}_{part}_{int(identity):012d}.jpg" for identity in frame["image_id"]]
+        images = [f"{kind}_{part}_{identity:012d}.jpg" for identity in frame["image_id"]]
         try:
             root, folder = locate(path, images, [f"VisualDialog_{split}", split, part])
         except DataError:
@@ -108,6 +189,12 @@ def read_dialogs(path: Path, held: Mapping[str, Any], dense: Sequence[Mapping[st
     )
 
 
+def _listed(path: Path, texts: Sequence[str], place: int) -> str:
+    if place >= len(texts):
+        raise DataError(f"{path}: names text {place:,} of a list of {len(texts):,}")
+    return texts[place]
+
+
 def _first_of(root: Path, folder: Path, name: str, identity: Any) -> str:
     """A picture's path; of COCO's two parts the one that holds it."""
     for part, other in (("train2014", "val2014"), ("val2014", "train2014")):
@@ -118,7 +205,7 @@ def _first_of(root: Path, folder: Path, name: str, identity: Any) -> str:
     return (folder / name).as_posix()
 
 
-def chat_rows(row: Mapping[str, Any], number: int, source: str) -> list[dict[str, Any]]:
+def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
     """A chat → a row for each thing that the assistant said: `image`, `history`, `question`, `answer`.
 
     Both common forms: place holders in a text (`<image>`, as LLaVA's `conversations` have too), and content that is a
@@ -132,11 +219,17 @@ def chat_rows(row: Mapping[str, Any], number: int, source: str) -> list[dict[str
     >>> chat_rows({"messages": messages, "images": ["cat.jpg"]}, 1, "chats.jsonl")
     [{'image': 'cat.jpg', 'history': None, 'question': 'What is it?', 'answer': 'a cat'}]
     """
+    if not isinstance(row, Mapping):
+        raise DataError(f"{source}: row {number}: expected a chat with messages, got {str(row)[:60]}")
     key = "messages" if "messages" in row else "conversations"
     listed = row.get("images", row.get("image"))
-    pictures = [] if listed is None else [listed] if isinstance(listed, str) else [_path(one) for one in listed]
+    several = listed if isinstance(listed, list) else [] if listed is None else [listed]
+    pictures = [_path(one) for one in several]
     turns, inline = [], []
-    for message in row[key] or []:
+    said_so_far = row.get(key) or []
+    if not isinstance(said_so_far, list):
+        raise DataError(f"{source}: row {number}: {key} is a list of messages, got {str(said_so_far)[:60]}")
+    for message in said_so_far:
         if not isinstance(message, Mapping):
             raise DataError(f"{source}: row {number}: a message needs a role and content, got {str(message)[:60]}")
         role, content = (
@@ -202,7 +295,9 @@ def is_chat(row: Any) -> bool:
 
 def _path(value: Any) -> str:
     found = value.get("path") or value.get("url") or value.get("image") if isinstance(value, dict) else value
-    return str(found).removeprefix("file://")
+    if not isinstance(found, str):
+        raise DataError(f"expected a picture's path, got {str(value)[:60]}")
+    return found.removeprefix("file://")
 
 
 def _year(path: Path) -> str:

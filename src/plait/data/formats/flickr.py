@@ -1,6 +1,6 @@
 """Flickr30k (and 8k): the token file, and the CSV files that are passed around."""
 
-import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pandas as pd
 from plait.data.formats.pictures import locate
 from plait.data.table import Table
 from plait.errors import DataError
+from plait.reading import checked, parse_json
 
 
 def read_flickr_token(path: Path) -> Table:
@@ -24,7 +25,7 @@ def read_flickr_token(path: Path) -> Table:
                 continue
             name, tab, caption = line.rstrip("\n").partition("\t")
             picture, mark, which = name.rpartition("#")
-            if not tab or not mark or not which.isdigit():
+            if not tab or not mark or not (which.isdecimal() and len(which) < 10):
                 raise DataError(f"{path}: line {number}: expected NAME.jpg#0<tab>caption, got {line[:60]!r}")
             rows.append((picture, caption.strip(), int(which)))
     return _table(path, rows)
@@ -42,23 +43,32 @@ def read_flickr_csv(path: Path, delimiter: str) -> Table:
     Raises:
         DataError: a list of captions is none, or the pictures are nowhere near.
     """
-    frame = pd.read_csv(path, sep=delimiter, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
+    try:
+        with warnings.catch_warnings():  # a row with more cells than names would lose them
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path, sep=delimiter, dtype=str, skipinitialspace=True, encoding="utf-8-sig", index_col=False
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise DataError(f"{path}: the table is damaged ({str(error).splitlines()[-1][:160]})") from error
     frame.columns = [str(name).strip() for name in frame.columns]
     rows: list[tuple[str, str, int]] = []
     splits: list[str] = []
+    column, text = ("image_name", "comment") if "raw" not in frame else ("filename", "raw")
+    lacking = frame[column].isna() | frame[text].isna()
+    if lacking.any():
+        raise DataError(f"{path}: row {int(lacking.argmax()) + 1}: {column} or {text} is missing")
     if "raw" not in frame:
         counts = frame.groupby("image_name").cumcount()
         rows = [
-            (str(name).strip(), str(text).strip(), int(count))
-            for name, text, count in zip(frame["image_name"], frame["comment"], counts, strict=True)
+            (str(name).strip(), str(said).strip(), int(count))
+            for name, said, count in zip(frame["image_name"], frame["comment"], counts, strict=True)
         ]
         return _table(path, rows)
     for number, (name, raw) in enumerate(zip(frame["filename"], frame["raw"], strict=True), 1):
-        try:
-            texts = json.loads(raw)
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{path}: row {number}: raw is no list of captions ({str(raw)[:60]!r})") from error
-        rows += [(name, str(text), count) for count, text in enumerate(texts)]
+        where = f"{path}: row {number}: raw is no list of captions"
+        texts: list[str] = checked(parse_json(raw, where), list[str], where)
+        rows += [(name, one, count) for count, one in enumerate(texts)]
         splits += [frame["split"][number - 1]] * len(texts) if "split" in frame else []
     return _table(path, rows, splits)
 

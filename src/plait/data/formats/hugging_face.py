@@ -6,9 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from plait.data.paths import resolve_media
 from plait.data.table import Table
 from plait.encoders.weights import online
 from plait.errors import DataError, PlaitError, import_extra
+from plait.processors.image import MOST_FILE
+from plait.reading import read_bytes
 
 ROWS = 256
 DATASETS = ("datasets.arrow_dataset.Dataset", "datasets.dataset_dict.DatasetDict")
@@ -81,7 +84,7 @@ def _table(parts: Mapping[str | None, Any], root: Path | None, source: str) -> T
             raw = part.with_format("arrow")
             for start in range(0, len(part), ROWS):
                 found = raw[start : start + ROWS]
-                arrays = [_array(found.column(column), plan[column][1], kind) for column, kind in fields]
+                arrays = [_array(found.column(column), plan[column][1], kind, root) for column, kind in fields]
                 if split:
                     arrays.append(pa.array([SPLITS.get(str(name), str(name))] * len(found), pa.string()))
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -103,19 +106,22 @@ def _column(name: str, feature: Any) -> tuple[pa.DataType | None, Any]:
     return None, None
 
 
-def _array(column: Any, meaning: Any, kind: pa.DataType) -> pa.Array:
+def _array(column: Any, meaning: Any, kind: pa.DataType, root: Path | None) -> pa.Array:
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if meaning == "image":
-        return pa.array([_picture(value) for value in values.to_pylist()], pa.binary())
+        return pa.array([_picture(value, root) for value in values.to_pylist()], pa.binary())
     if isinstance(meaning, list):
         return pa.array([None if v is None or v < 0 else meaning[v] for v in values.to_pylist()], pa.string())
     return values.cast(kind)
 
 
-def _picture(value: Any) -> bytes | None:
+def _picture(value: Any, root: Path | None) -> bytes | None:
     if value is None or value.get("bytes") is not None:
         return None if value is None else value["bytes"]
-    path = Path(value["path"])
-    if not path.is_file():
-        raise DataError(f"{path}: the dataset names this picture, and it is not there")
-    return path.read_bytes()
+    try:
+        return read_bytes(resolve_media(root, str(value.get("path"))), most=MOST_FILE)
+    except DataError as error:
+        raise DataError(
+            f"{error}. A dataset names this picture and does not hold it; write it again with save_to_disk where the "
+            "picture is, which puts pictures into it"
+        ) from error

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from plait.data.paths import resolve_media
 from plait.errors import DataError
 
 USUAL = ("", "images", "Images", "pictures", "flickr30k-images", "flickr30k_images")
@@ -24,13 +25,21 @@ def locate(listing: Path, names: Sequence[str], folders: Sequence[str] = ()) -> 
     """
     for start in (listing.parent, listing.parent.parent):
         for name in [*folders, *(f"images/{folder}" for folder in folders), *USUAL]:
-            if names and (start / name / names[0]).is_file():
+            if names and _holds(start, Path(name) / names[0]):
                 return start, Path(name)
     looked = ", ".join(f"{name or '.'}/" for name in [*folders, *USUAL][:6])
     raise DataError(
         f"{listing}: the picture {names[0] if names else ''} is not near (looked into {looked} beside the file and one "
         "folder up); put the folder of the pictures beside the file, under the name images"
     )
+
+
+def _holds(start: Path, name: Path) -> bool:
+    """Whether a folder holds a file; nobody is told what lies outside it."""
+    try:
+        return resolve_media(start, str(name)).is_file()
+    except (DataError, OSError, ValueError):  # a name that is no path: too long, half a character
+        return False
 
 
 def counted(listing: Path, what: str, examples: Sequence[object]) -> str:

@@ -1,6 +1,7 @@
 """WebDataset: tar shards of samples, `key.jpg` beside `key.txt`, read as a stream."""
 
 import json
+import math
 import re
 import tarfile
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import pyarrow as pa
 from plait.data.table import Table
 from plait.errors import DataError
 from plait.processors.image import picture_suffixes
+from plait.reading import parse_json
 
 ROWS = 256  # samples that stand in memory: pictures are large
+MOST_SHARDS = 100_000  # that a pattern names
 LARGEST_FILE = 256_000_000  # bytes of one file in a shard
 TEXTS = {"txt": "caption", "text": "caption", "caption": "caption", "cls": "label"}
 
@@ -36,9 +39,13 @@ def expand(pattern: str) -> list[str]:
         span = re.fullmatch(r"(\d+)\.\.(\d+)", piece) if place % 2 else None
         if span:
             first, last = span.groups()
+            if len(last) > 9 or not 0 <= int(last) - int(first) < MOST_SHARDS:
+                raise DataError(f"{pattern[:80]}: {{{piece[:40]}}} names none, or more than {MOST_SHARDS:,} shards")
             choices.append([str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)])
         else:
             choices.append(piece.split(",") if place % 2 else [piece])
+    if math.prod(map(len, choices)) > MOST_SHARDS:
+        raise DataError(f"{pattern[:80]}: names more than {MOST_SHARDS:,} shards")
     return ["".join(parts) for parts in product(*choices)]
 
 
@@ -52,7 +59,7 @@ def read_shards(path: Path) -> Table:
     """
     shards = [Path(name).expanduser() for name in expand(str(path))]
     for shard in shards:
-        if not shard.is_file():
+        if not _is_file(shard):
             raise DataError(f"{shard}: there is no such shard" + (f" (of {path})" if len(shards) > 1 else ""))
     names = _columns(shards)
     if not names:
@@ -72,6 +79,13 @@ def read_shards(path: Path) -> Table:
     return Table.from_batches(schema, batches(), shards[0].parent, str(path))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long
+        return False
+
+
 def _columns(shards: list[Path]) -> list[str]:
     """The columns of the first samples; a later sample's other keys would come too late to be one."""
     found: dict[str, None] = {"key": None}
@@ -89,7 +103,7 @@ def _samples(shard: Path) -> Iterator[dict[str, Any]]:
     key, whole = "", 0
     sample: dict[str, Any] = {}
     try:
-        with tarfile.open(shard, "r|*") as archive:
+        with tarfile.open(shard, "r|*", encoding="utf-8", errors="replace") as archive:
             for member in archive:
                 if not member.isfile():
                     continue
@@ -125,10 +139,7 @@ def _fields(shard: Path, name: str, ending: str, data: bytes) -> dict[str, Any]:
         return {TEXTS[ending]: data.decode("utf-8", errors="replace").strip() or None}
     if ending != "json":
         return {}
-    try:
-        held = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{shard}: {name} is not JSON ({str(error)[:80]})") from error
+    held = parse_json(data, f"{shard}: {name[:80]}")
     if not isinstance(held, dict):
         return {}
     texts = {
