@@ -7,11 +7,12 @@ a killed process left half written is removed by the next one.
 
 import errno
 import json
+import math
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -111,12 +112,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
-    """Write a value as JSON, whole or not at all.
+    """Write a value as JSON, whole or not at all; a number that is none (NaN) is null, which every program reads.
 
     Raises:
         RunError: it can't be written; the old file stays.
     """
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, default=float) + "\n")
+    write_text(path, json.dumps(_strict(value), indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _strict(value: Any) -> Any:
+    """A value in JSON's own kinds."""
+    if isinstance(value, Mapping):
+        return {str(key): _strict(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(one) for one in value]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 import numpy as np
 import pyarrow as pa
@@ -24,14 +24,13 @@ from plait.files import LOCK, unwritable, write_json
 from plait.predictor import Predictor
 from plait.processors.image import MOST_FILE, small_picture
 from plait.reading import checked, read_bytes, read_json
-from plait.values import as_number, is_missing
+from plait.values import NumberForm, as_number, as_text, is_missing, number_form
 
 FORMAT = 1
 META, ROWS = "catalogue.json", "rows"
 ANN_FROM = 100_000  # rows from which an approximate index is made
 PART = 2_048  # rows that are embedded and written at once
 SIDE = 192  # pixels of a thumbnail's longer side
-OWN = ("id", "vector", "thumbnail")  # columns that are ours
 
 
 class Meta(TypedDict):
@@ -43,6 +42,8 @@ class Meta(TypedDict):
     side: str
     modality: str
     columns: dict[str, Literal["number", "text"]]
+    stored: NotRequired[dict[str, str]]  # what a column is called in the database, which has no room for some names
+    forms: NotRequired[dict[str, dict[str, str]]]  # how a column writes its numbers
     pictures: list[str]
     root: str
 
@@ -79,12 +80,6 @@ class Catalogue:
         if path.exists() and any(entry.name not in unfinished for entry in path.iterdir()):
             raise RunError(f"{path}: holds something that is no catalogue; choose another with -o")
         kinds = {name: "number" if column.modality == "number" else "text" for name, column in schema.items()}
-        clash = [name for name in kinds if name in OWN]
-        if clash:
-            raise DataError(f"the column {clash[0]!r} has a name that catalogues keep for themselves; rename it")
-        dotted = [name for name in kinds if "." in name]
-        if dotted:
-            raise DataError(f"the column {dotted[0]!r} has a dot in its name, which catalogues can't hold; rename it")
         meta = {
             "format": FORMAT,
             "run": run,
@@ -92,6 +87,8 @@ class Catalogue:
             "side": side,
             "modality": predictor.inputs_[side].modality,
             "columns": kinds,
+            "stored": {name: f"c{place}" for place, name in enumerate(kinds)},
+            "forms": {name: column.form for name, column in schema.items() if column.form},
             "pictures": [name for name, column in schema.items() if column.modality == "image"],
             "root": "",
         }
@@ -102,6 +99,11 @@ class Catalogue:
     def columns(self) -> dict[str, str]:
         """Column → `number` or `text`."""
         return dict(self.meta["columns"])
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """Column → what the database calls it: a name of ours, or in catalogues of before the same."""
+        return self.meta.get("stored") or {name: name for name in self.columns}
 
     @property
     def table(self) -> Any:
@@ -177,7 +179,7 @@ class Catalogue:
         lancedb = import_extra("lancedb", "search")
         try:
             self.table.optimize()
-            for name in self.texts:
+            for name in (self.stored[text] for text in self.texts):
                 config = lancedb.index.FTS(
                     base_tokenizer="icu", stem=False, remove_stop_words=False
                 )  # 企鹅 is a word too
@@ -201,7 +203,9 @@ class Catalogue:
     @property
     def indexed(self) -> bool:
         """Whether all of its texts can be looked in; not so where it was stopped before."""
-        return set(self.texts) <= {column for index in self.table.list_indices() for column in index.columns}
+        return {self.stored[name] for name in self.texts} <= {
+            column for index in self.table.list_indices() for column in index.columns
+        }
 
     @property
     def root(self) -> Path:
@@ -239,7 +243,7 @@ def row_keys(table: Table, rows: np.ndarray, pictures: Sequence[str], allow_outs
     for place in range(len(rows)):
         digest = hashlib.blake2b(digest_size=16)
         for name, cells in columns.items():
-            parts: list[bytes] = [str(cells[place]).encode()]
+            parts: list[bytes] = [as_text(cells[place]).encode()]
             if name in pictures:
                 parts = [_content(table.root, value, allow_outside) for value in split_cell(cells[place])]
             for part in [name.encode(), *parts]:
@@ -268,7 +272,8 @@ def as_rows(
     columns: dict[str, Any] = {"id": pa.array(keys, pa.string())}
     for name, kind in catalogue.columns.items():
         cells = table.cells(name, rows) if name in table else [None] * len(rows)
-        columns[name] = _cells(name, cells, kind)
+        form = number_form(catalogue.meta.get("forms", {}).get(name))
+        columns[catalogue.stored[name]] = _cells(name, cells, kind, form)
     pictures = [name for name in catalogue.meta["pictures"] if name in table]
     shown = table.cells(pictures[0], rows) if pictures else [None] * len(rows)
     columns["thumbnail"] = pa.array([_thumbnail(table.root, cell, allow_outside) for cell in shown], pa.binary())
@@ -277,16 +282,16 @@ def as_rows(
     return pa.table(columns)
 
 
-def _cells(name: str, cells: Sequence[Any], kind: str) -> pa.Array:
+def _cells(name: str, cells: Sequence[Any], kind: str, form: NumberForm) -> pa.Array:
     if kind == "number":
-        numbers = [None if is_missing(cell) else as_number(name, cell) for cell in cells]
+        numbers = [None if is_missing(cell) else as_number(name, cell, form) for cell in cells]
         return pa.array(numbers, pa.float64())
     texts = [None if is_missing(cell) or isinstance(cell, bytes | dict) else _text(cell) for cell in cells]
     return pa.array(texts, pa.string())
 
 
 def _text(cell: Any) -> str:
-    return ";".join(map(str, cell)) if isinstance(cell, list | tuple) else str(cell)
+    return ";".join(map(as_text, cell)) if isinstance(cell, list | tuple) else as_text(cell)
 
 
 def _thumbnail(root: Path | None, cell: Any, allow_outside: bool) -> bytes | None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from plait.data.table import Table
 from plait.errors import DataError, RunError, import_extra, unknown
 from plait.predictor import Predictor
-from plait.search.catalogue import ANN_FROM, OWN, Catalogue
+from plait.search.catalogue import ANN_FROM, Catalogue
 from plait.search.exact import ExactIndex
 from plait.search.indexing import model_of
 from plait.search.ranking import reciprocal_rank_fusion
@@ -101,7 +101,11 @@ class Searcher:
             DataError: the query is empty or too long, the picture is none, the filter is none, the row is not there.
         """
         self._check(query)
-        where = parse_where(query.where, self.catalogue.columns) if query.where and query.where.strip() else None
+        where = (
+            parse_where(query.where, self.catalogue.columns, self.catalogue.stored)
+            if query.where and query.where.strip()
+            else None
+        )
         if query.mode == "words":
             return self._hits(self._by_words(str(query.text), k, where))
         vector = self._vector(query)
@@ -224,7 +228,7 @@ class Searcher:
         match: Any = import_extra("lancedb.query", "search").MatchQuery
         rankings = []
         for name in self.catalogue.texts:
-            asked = self.catalogue.table.search(match(text, name), query_type="fts")
+            asked = self.catalogue.table.search(match(text, self.catalogue.stored[name]), query_type="fts")
             asked = asked.select(["id", "_score"]).limit(k)
             try:
                 found = (asked.where(where, prefilter=True) if where else asked).to_arrow()
@@ -239,9 +243,10 @@ class Searcher:
     def _hits(self, found: Sequence[tuple[int, float]]) -> list[Hit]:
         rows = {row["id"]: row for row in self._rows([self.ids[place] for place, _ in found])}
         hits = []
+        stored = self.catalogue.stored
         for place, score in found:
             row = rows[self.ids[place]]
-            shown = {name: value for name, value in row.items() if name not in OWN and not name.startswith("_")}
+            shown = {name: row[stored[name]] for name in self.catalogue.columns}
             hits.append(Hit(row["id"], float(score), shown, row["thumbnail"]))
         return hits
 
@@ -249,7 +254,7 @@ class Searcher:
         if not ids:
             return []
         listed = ", ".join(f"'{identity}'" for identity in ids)  # our own hex
-        columns = ["id", "thumbnail", *self.catalogue.columns]
+        columns = ["id", "thumbnail", *self.catalogue.stored.values()]
         rows: list[dict[str, Any]] = self.catalogue.read(columns, f"`id` IN ({listed})").to_pylist()
         return rows
 

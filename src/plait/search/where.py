@@ -29,7 +29,7 @@ class _Token(NamedTuple):
     place: int
 
 
-def parse_where(text: str, columns: Mapping[str, str]) -> str:
+def parse_where(text: str, columns: Mapping[str, str], stored: Mapping[str, str] | None = None) -> str:
     """A filter such as `price < 20 and (colour = 'red' or colour is null)` as SQL that holds nothing else.
 
     Known are comparisons of a column with a number or a 'text', `in (…)`, `like`, `between … and …`, `is null`, and
@@ -38,6 +38,7 @@ def parse_where(text: str, columns: Mapping[str, str]) -> str:
     Args:
         text: the filter.
         columns: column → `number` or `text`.
+        stored: column → what the database calls it; None for the same.
 
     Raises:
         DataError: it is anything else, or names a column that is not there; the message says where.
@@ -45,7 +46,7 @@ def parse_where(text: str, columns: Mapping[str, str]) -> str:
     >>> parse_where("price < 20 AND name like '%red%'", {"price": "number", "name": "text"})
     "(`price` < 20 AND `name` LIKE '%red%')"
     """
-    parser = _Parser(text, columns)
+    parser = _Parser(text, columns, stored or {})
     sql = parser.either(0)
     if parser.token is not None:
         parser.fail("and, or, or the end")
@@ -53,8 +54,8 @@ def parse_where(text: str, columns: Mapping[str, str]) -> str:
 
 
 class _Parser:
-    def __init__(self, text: str, columns: Mapping[str, str]) -> None:
-        self.text, self.columns = text, columns
+    def __init__(self, text: str, columns: Mapping[str, str], stored: Mapping[str, str]) -> None:
+        self.text, self.columns, self.stored = text, columns, stored
         self.tokens = self._cut()
         self.place = 0
 
@@ -155,10 +156,11 @@ class _Parser:
             name = name[1:-1].replace('""', '"')
         if name not in self.columns:
             raise DataError(f"--where: {unknown('column', name, self.columns)}")
-        if "`" in name:
-            raise DataError(f"--where: the column {name!r} has a backtick in its name; rename it to filter by it")
+        called = self.stored.get(name, name)
+        if "`" in called:  # in a catalogue of before
+            raise DataError(f"--where: the column {name!r} has a backtick in its name; make the catalogue anew")
         self.place += 1
-        return name, self.columns[name]
+        return called, self.columns[name]
 
     def value(self, kind: str) -> str:
         token = self.token
