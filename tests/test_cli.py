@@ -67,7 +67,7 @@ def test_a_run_folder_holds_what_it_should(trained: tuple[Path, Path]) -> None:
         "report.html", "checkpoints/last.safetensors", "checkpoints/best.safetensors", "processors/inputs.json",
     }  # fmt: skip
     metrics = json.loads((run / "metrics.json").read_text())
-    assert set(metrics) == {"val", "test"} and 0 <= metrics["test"]["accuracy"] <= 1
+    assert set(metrics) == {"val", "test", "baseline"} and 0 <= metrics["test"]["accuracy"] <= 1
     recipe = yaml.safe_load((run / "recipe.yaml").read_text())
     assert recipe["train"]["precision"] == "float32" and "torch" in recipe["resolved"]["versions"]
     predictions = pd.read_parquet(run / "predictions.parquet")
@@ -351,7 +351,7 @@ def test_image_folder_trains(tmp_path: Path, plait: Run) -> None:
 
 def test_json_on_stdout_is_all_that_stands_there(tmp_path: Path, plait: Run) -> None:
     code, out, _ = plait("train", make_table(tmp_path), "-t", "y", "-o", tmp_path / "run", "--json", *FAST)
-    assert code == 0 and set(json.loads(out)) == {"run", "val"}
+    assert code == 0 and set(json.loads(out)) == {"run", "val", "baseline"}
 
 
 def test_a_full_disk_gets_one_line_and_keeps_what_was_there(tmp_path: Path, plait: Run, monkeypatch) -> None:

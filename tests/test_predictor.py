@@ -210,7 +210,7 @@ def test_split_column_and_given_files(table: Path, tmp_path: Path) -> None:
     parts = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
     assert parts["part"].value_counts().to_dict() == {"val": 30, "test": 20}
     make(folder=tmp_path / "two").fit(frame[:100], val=frame[100:130], test=frame[130:])
-    assert set(json.loads((tmp_path / "two" / "metrics.json").read_text())) == {"val", "test"}
+    assert set(json.loads((tmp_path / "two" / "metrics.json").read_text())) == {"val", "test", "baseline"}
 
 
 def test_unfitted_targetless_and_column_less_calls(table: Path, tmp_path: Path) -> None:

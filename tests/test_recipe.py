@@ -58,7 +58,7 @@ def test_overrides(path: Path) -> None:
             "train.precision: expected 'auto', 'float32', 'bfloat16' or 'bfloat16_matmul', got 'double'",
         ),
         ("inputs.title.modality=txt", "inputs.title.modality: expected 'text', 'image'.*got 'txt'"),
-        ("data.on_error=ignore", "data.on_error: expected 'refuse' or 'skip'"),
+        ("data.on_error=ignore", "data.on_error: expected 'refuse', 'skip' or 'missing'"),
     ],
 )
 def test_mistakes_get_one_line(path: Path, override: str, message: str) -> None:

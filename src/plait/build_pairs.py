@@ -30,6 +30,9 @@ def check_task_options(recipe: Recipe) -> None:
     Raises:
         RecipeError: a target is absent or too much, or a task about pairs is not alone.
     """
+    twice = next((name for name in recipe.targets if recipe.targets.count(name) > 1), None)
+    if twice is not None:
+        raise RecipeError(f"task: {twice!r} is a target twice; one model answers it once")
     for task in recipe.task:
         if task.type == "retrieval" and task.target is not None:
             raise RecipeError(

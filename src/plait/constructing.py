@@ -11,7 +11,12 @@ from plait.errors import RecipeError, nearest
 
 MOST = 1_000_000  # of anything that is counted: a width, a vocabulary, pixels of a side
 LAYERS = 256
-NONE_AT_ALL = ("layers", "hidden", "depth", "tune_last", "frequencies")  # may be 0
+PIXELS = 1_000_000_000  # of a whole picture
+SOME = (  # what there must be one of at least; of all else, such as layers, there may be none
+    *("heads", "width", "widths", "bottlenecks", "latents", "rank", "factors", "chunks", "sketch", "depths", "dim"),
+    *("kernels", "channels", "vocab_size", "max_length", "expansion", "by", "text_length", "prefix_length", "size"),
+    *("bins", "max_categories", "max_pixels", "context_length"),
+)
 SHARES = ("dropout", "smoothing", "share")  # from 0 up to, not including, 1
 
 
@@ -70,10 +75,10 @@ def _checked(path: str, name: str, hint: Any, value: Any) -> Any:
     except ValidationError as error:
         wanted = error.errors()[0]["msg"].removeprefix("Input should be ").split(", unable to parse")[0]
         raise RecipeError(f"{path}: expected {wanted}, got {value!r}"[:300]) from error
-    if isinstance(value, int) and not isinstance(value, bool):
-        low, high = (0 if name in NONE_AT_ALL else 1), (LAYERS if name in ("layers", "depth") else MOST)
-        if not low <= value <= high:
-            raise RecipeError(f"{path}: expected a whole number from {low} to {high:,}, got {value}")
+    low, high = int(name in SOME), {"layers": LAYERS, "max_pixels": PIXELS}.get(name, MOST)
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(one, int) and not isinstance(one, bool) and not low <= one <= high:
+            raise RecipeError(f"{path}: expected a whole number from {low} to {high:,}, got {one}")
     if isinstance(value, float) and name.endswith(SHARES) and not 0 <= value < 1:
         raise RecipeError(f"{path}: expected a share from 0 up to, not including, 1, got {value:g}")
     return value

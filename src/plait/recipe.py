@@ -8,7 +8,7 @@ import yaml
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from plait.errors import RecipeError, nearest
+from plait.errors import PlaitError, RecipeError, nearest
 from plait.generation.settings import GenerationSettings
 from plait.reading import parse_yaml, read_yaml
 from plait.training.settings import TrainSettings
@@ -219,7 +219,7 @@ class Recipe(Strict):
         values = read_yaml(path)
         if not isinstance(values, dict):
             raise RecipeError(f"{path}: expected sections such as data: and task:, got {type(values).__name__}")
-        values.pop("plait_format", None)  # a run's own recipe.yaml says which format its folder has
+        check_format(values.pop("plait_format", 0), path, RecipeError)  # a run's own says which format its folder has
         return cls.parse(apply_overrides(values, overrides), str(path))
 
     def write(self) -> str:
@@ -232,6 +232,19 @@ class Recipe(Strict):
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """A copy with some sections changed."""
         return self.parse(_merged(self.model_dump(mode="json", exclude_defaults=True), changes))
+
+
+FORMAT = 1  # of a run's folder, which its recipe says
+
+
+def check_format(written: Any, path: Path, error: type[PlaitError]) -> None:
+    """Refuse what a newer plait wrote.
+
+    Raises:
+        PlaitError: the format is newer, or none.
+    """
+    if isinstance(written, bool) or not isinstance(written, int) or written > FORMAT:
+        raise error(f"{path}: written by a newer plait (format {written}, this one reads {FORMAT}); upgrade plait")
 
 
 def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

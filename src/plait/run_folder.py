@@ -27,11 +27,10 @@ from plait.processors import (
     save_processor,
 )
 from plait.reading import read_json, read_yaml
-from plait.recipe import Recipe
+from plait.recipe import FORMAT, Recipe, check_format
 from plait.tasks import Targets
 from plait.training.checkpoint import LAST
 
-FORMAT = 1  # of the folder; a reader refuses a newer one
 LOG, ANSWERS = "log.jsonl", "answers"
 HELD = {  # what tells the folders of plait apart; a comparison has a recipe too
     "state.json": ("comparison", ""),
@@ -186,11 +185,7 @@ class RunFolder:
         values = read_yaml(path, RunError)
         if not isinstance(values, dict):
             raise RunError(f"{path}: expected a recipe, got {type(values).__name__}")
-        written = values.pop("plait_format", 0)
-        if not isinstance(written, int) or written > FORMAT:
-            raise RunError(
-                f"{path}: written by a newer plait (format {written}, this one reads {FORMAT}); upgrade plait"
-            )
+        check_format(values.pop("plait_format", 0), path, RunError)
         return Recipe.parse(values, str(path))
 
     def read_setup(

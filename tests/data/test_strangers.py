@@ -238,8 +238,8 @@ def test_parquet_types_that_python_can_not_hold(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     for column in (pa.array([0], pa.timestamp("ns", "Mars/Phobos")), pa.array([2**55], pa.date64())):
         pq.write_table(pa.table({"when": column}), path)
-        with pytest.raises(DataError, match="column 'when' holds dates that can't be read"):
-            open_table(path)
+        with pytest.raises(DataError, match="row 1, column 'when': this .* lies outside of what can be read"):
+            open_table(path).cells("when", [0])
     pq.write_table(
         pa.table({"a": pa.array(["x"], pa.string_view()), "day": pa.array([0], pa.timestamp("s", "UTC"))}), path
     )

@@ -190,7 +190,6 @@ def test_it_learns_loads_and_writes(tmp_path: Path) -> None:
         task={"type": "generation", "max_length": 12},
         decoder={"method": str(folder), "tune": "all", "prompt": "What is it?"},
         generation={"max_length": 8},
-        fusion={"dim": 32},
         data={"allow_outside": True},
         train={
             "epochs": 25,

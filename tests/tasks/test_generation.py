@@ -173,7 +173,10 @@ def test_the_right_answers_are_no_input(tmp_path: Path) -> None:
         ({"generation": {"max_length": 500}}, "generation.max_length=500: texts of up to task.max_length=64"),
         ({"generation": {"beams": 0}}, "beams"),
         ({"task": {"type": "generation", "references": "other"}}, "unknown column 'other'"),
-        ({"task": {"type": "classification", "max_length": 9}}, "task.max_length belongs to generation"),
+        (
+            {"task": {"type": "classification", "max_length": 9}},
+            "task.max_length: nothing reads it here, it belongs to generation",
+        ),
         ({"task": {}, "train": {"scheduled_sampling": 0.5}}, "belongs to task.type=generation"),
     ],
 )
@@ -211,15 +214,15 @@ def test_one_line_makes_it_classification(tmp_path: Path) -> None:
     path = colour_table(tmp_path, 60)
     frame = pd.read_csv(path)[["photo", "title", "answer"]]
     frame.loc[:2, "answer"] = ["perhaps", "never", "perhaps not"]
-    predictor = Predictor(
-        "answer",
-        output=tmp_path / "run",
-        task={"type": "classification", "top_classes": 2},
-        decoder="rnn",
-        generation={"beams": 2},
-        train={**TRAIN, "epochs": 1},
-        verbose=False,
-    ).fit(Table.from_frame(frame, tmp_path))
+    values = {
+        "task": {"type": "classification", "target": "answer", "top_classes": 2},
+        "decoder": "rnn",
+        "generation": {"beams": 2},
+        "train": {**TRAIN, "epochs": 1},
+    }
+    predictor = Predictor.from_recipe(Recipe.parse(values), tmp_path / "run", verbose=False)
+    predictor.fit(Table.from_frame(frame, tmp_path))
+    assert "decoder.method (task.type=generation)" in (tmp_path / "run" / "report.html").read_text()
     assert predictor.classes_ == ["no", "yes"]
     assert set(predictor.predict(Table.from_frame(frame, tmp_path))) <= {"no", "yes"}
 

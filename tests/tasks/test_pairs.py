@@ -20,7 +20,7 @@ from plait.errors import PlaitError
 from plait.fusion import FUSIONS
 from plait.heads import PredictHead
 from plait.predictor import Predictor
-from plait.recipe import Recipe
+from plait.recipe import Recipe, names_of
 from plait.reranking import evaluate_reranked
 from plait.tasks import Matching, Retrieval, draw_matches
 from plait.tasks.matching import draw_others
@@ -347,7 +347,7 @@ def test_two_stages(colours: Path, tmp_path: Path) -> None:
         ({"task": {"type": "retrieval", "anchor": "foto"}}, "foto"),
         ({"task": {"type": "retrieval"}, "fusion": {"method": "gated"}}, "nothing is fused"),
         ({"task": {"type": "retrieval"}, "fusion": {"hiden": 3}}, "did you mean 'hidden'"),
-        ({"task": {"type": "retrieval"}, "head": {"hidden": 3}}, "head: retrieval has none"),
+        ({"task": {"type": "retrieval"}, "head": {"hidden": 3}}, "head.hidden: nothing reads it"),
         ({"task": {"type": "retrieval"}, "train": {"auxiliary": 0.5}}, "train.auxiliary"),
         ({"task": {"type": "retrieval"}, "inputs": {"photo": {"modality": "image"}}}, "needs two inputs"),
         ({"task": [{"type": "retrieval"}, {"target": "answer"}]}, "only task"),
@@ -360,7 +360,8 @@ def test_two_stages(colours: Path, tmp_path: Path) -> None:
 def test_recipes_that_make_no_sense(recipe: dict[str, Any], said: str, colours: Path, tmp_path: Path) -> None:
     whole = {**recipe, "train": {**QUICK, **recipe.get("train", {})}}
     with pytest.raises(PlaitError, match=said):
-        Predictor.from_recipe(Recipe.parse(whole), tmp_path / "r", verbose=False).fit(colours)
+        typed = names_of(recipe)
+        Predictor.from_recipe(Recipe.parse(whole), tmp_path / "r", verbose=False, typed=typed).fit(colours)
 
 
 def test_rows_are_seen_as_often_as_said(colours: Path) -> None:

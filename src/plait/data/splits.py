@@ -153,7 +153,7 @@ def draw(rows: np.ndarray, most: int | None, seed: int) -> np.ndarray:
     """Up to so many rows, drawn at random and in their order: the first ones of a sorted table are not like the rest.
 
     >>> draw(np.arange(100), 5, seed=0).tolist(), draw(np.arange(3), 5, seed=0).tolist()
-    ([29, 36, 67, 86, 88], [0, 1, 2])
+    ([26, 30, 50, 61, 81], [0, 1, 2])
     """
     if most is None or len(rows) <= most:
         return rows

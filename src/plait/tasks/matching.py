@@ -35,8 +35,8 @@ class Matching:
         RecipeError: there is one side only, the anchor is unknown, or labels and drawn negatives are both asked for.
 
     >>> task = Matching({"photo": ["photo"], "title": ["title"]}, label="fits")
-    >>> task.encode_labels(["yes", 0, None]).tolist()
-    [1, 0, -1]
+    >>> task.encode_labels(["yes", 0, None]).tolist(), task.encode_labels([-1, 1.0, True]).tolist()
+    ([1, 0, -1], [0, 1, 1])
     """
 
     kind = "matching"
