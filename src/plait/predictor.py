@@ -23,7 +23,7 @@ from plait.finishing import finish
 from plait.model import MultimodalModel
 from plait.opening import need_targets, open_given, source_for
 from plait.outcome import announce, write_problems
-from plait.recipe import Recipe, names_of
+from plait.recipe import Recipe, names_of, sections_of
 from plait.run_folder import RunFolder, claimed_folder
 from plait.running import decide_precision, folder_of_run, recipe_to_train, train_run
 from plait.tasks import Retrieval, Targets
@@ -91,14 +91,13 @@ class Predictor:
         verbose: bool = True,
     ) -> None:
         targets = [target] if isinstance(target, str | int) else list(target or [])
-        sections = {"inputs": inputs, "head": head, "data": data, "train": train, "tabular": tabular}
-        named = {"fusion": fusion, "decoder": decoder}
-        sections |= {name: {"method": given} if isinstance(given, str) else given for name, given in named.items()}
-        sections["generation"] = generation
-        values: dict[str, Any] = {name: dict(section) for name, section in sections.items() if section}
+        sections = {"inputs": inputs, "fusion": fusion, "head": head, "data": data, "train": train, "tabular": tabular}
+        sections |= {"decoder": decoder, "generation": generation, "task": task, "types": types}
+        values = sections_of(sections)
         if types:
-            values.setdefault("data", {})["types"] = dict(types)
-        values["task"] = [{**(task or {}), "target": name} for name in targets] or ([dict(task)] if task else [])
+            values.setdefault("data", {})["types"] = values.pop("types")
+        asked = values.pop("task", {})
+        values["task"] = [{**asked, "target": name} for name in targets] or ([asked] if asked else [])
         self.recipe = Recipe.parse(values, "Predictor")
         self.typed: Collection[str] = names_of(values)
         self.output = output
@@ -313,6 +312,8 @@ class Predictor:
         Raises:
             RunError: it is no run, damaged, unfinished, or from a newer plait.
         """
+        if not isinstance(folder, str | Path):
+            raise RunError(f"expected the path of a run folder, got {type(folder).__name__}")
         run = RunFolder(Path(folder).expanduser())
         recipe, schema, inputs, targets, configs = run.read_setup(allow_outside)
         if not run.weights.exists():

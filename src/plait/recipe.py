@@ -270,6 +270,26 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
     return merged
 
 
+def sections_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections that a caller gave, as dicts of their own; `fusion="gated"` is short for its method.
+
+    Raises:
+        RecipeError: one is no dict.
+
+    >>> sections_of({"fusion": "gated", "head": None, "train": {"epochs": 2}})
+    {'fusion': {'method': 'gated'}, 'train': {'epochs': 2}}
+    """
+    found = {}
+    for name, section in given.items():
+        if isinstance(section, str) and name in ("fusion", "decoder"):
+            section = {"method": section}
+        if section and not isinstance(section, Mapping):
+            raise RecipeError(f"{name}: expected a dict of settings, got {section!r:.60}")
+        if section:
+            found[name] = dict(section)
+    return found
+
+
 def names_of(values: Mapping[str, Any]) -> set[str]:
     """The dotted names of nested values; those of every task of a list begin with `task`.
 

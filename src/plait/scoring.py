@@ -28,7 +28,7 @@ def score_files(predictions: Path, references: Path) -> dict[str, float]:
     notes = right.get("annotations") if isinstance(right, dict) else None
     if not isinstance(said, list) or not said or not all(isinstance(one, dict) for one in said):
         raise DataError(f"{predictions}: expected a list of results such as [{{image_id, caption}}], got {_kind(said)}")
-    if not isinstance(notes, list) or not notes:
+    if not isinstance(notes, list) or not notes or not all(isinstance(note, dict) for note in notes):
         raise DataError(f"{references}: expected annotations as COCO's or VQA's files hold them, got {_kind(right)}")
     captions = "caption" in said[0]
     if captions != ("caption" in notes[0]):
@@ -52,7 +52,9 @@ def _score_answers(
     for note in notes:
         identity = str(_field(references, note, "question_id"))
         given = note.get("answers") or [{"answer": note.get("multiple_choice_answer", "")}]
-        people[identity] = [str(one["answer"] if isinstance(one, dict) else one) for one in given]
+        if not isinstance(given, list):
+            raise DataError(f"{references}: question {identity}: expected a list of answers, got {_kind(given)}")
+        people[identity] = [str(_field(references, one, "answer") if isinstance(one, dict) else one) for one in given]
         kinds[identity] = str(note.get("answer_type", ""))
     _same_ids(predictions, results, references, people)
     keys = list(people)

@@ -104,10 +104,13 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     if not pd.api.types.is_object_dtype(series.dtype):
         try:
             return pa.Array.from_pandas(series), ""
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeEncodeError):
             return pa.nulls(len(series)), f"its type is {series.dtype}, which no type covers"
     cells = [None if not _nested(value) and is_missing(value) else value for value in series]
     present = [value for value in cells if value is not None]
+    for row, value in enumerate(cells, 1):
+        if isinstance(value, str) and not value.isascii() and value.encode(errors="replace").decode() != value:
+            raise DataError(f"row {row}, column {name!r}: half a character (a lone surrogate); correct the text")
     for fits, convert in _KINDS:
         if present and all(fits(value) for value in present):
             made = [None if value is None else convert(name, row, value) for row, value in enumerate(cells, 1)]

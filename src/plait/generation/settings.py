@@ -18,6 +18,9 @@ WHOLE = {
 }
 
 
+COLD, HOT = 1e-3, 1e3  # temperatures at which floats still tell tokens apart
+
+
 @dataclass
 class GenerationSettings:
     """Greedy by default; `beams` above 1 searches, `temperature` above 0 samples.
@@ -61,8 +64,10 @@ class GenerationSettings:
                 raise RecipeError(f"generation.{name}: expected a number, got {getattr(self, name)!r}")
         if not 0 < self.top_p <= 1:
             raise RecipeError(f"generation.top_p: expected a share above 0 and up to 1, got {self.top_p!r}")
-        if self.temperature < 0 or self.repetition_penalty <= 0:
-            raise RecipeError("generation: temperature can't be below 0, nor repetition_penalty 0 or below")
+        if self.temperature and not COLD <= self.temperature <= HOT:
+            raise RecipeError(f"generation.temperature: expected 0, or {COLD:g} to {HOT:g}, got {self.temperature:g}")
+        if not 0 < self.repetition_penalty <= HOT:
+            raise RecipeError(f"generation.repetition_penalty: expected above 0, up to {HOT:g}")
         if self.min_length >= self.max_length:
             raise RecipeError(
                 f"generation.min_length={self.min_length} leaves no room below max_length={self.max_length}"

@@ -20,6 +20,7 @@ HUNGRY = ("WEBP", "JPEG2000")  # formats whose decoders hold twice what others d
 THIN = 16  # times its shorter side: a longer picture's ends are cut off before it is cropped
 LARGE = 16_000_000  # pixels from which a picture is resized a channel at a time
 MOST_FILE = 256_000_000  # bytes of a picture file
+BLOCK = 64  # pixels of a JPEG that take a bit at least
 BAND = 64  # rows of pixels that are converted at once
 DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # PIL's modes of more than 8 bits
 ORIENTATION = 0x0112  # what EXIF calls it
@@ -157,6 +158,8 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
                         f"{name}: the {picture.format} picture is {width} x {height} pixels, more than the allowed "
                         f"{most:,}; shrink it, or raise max_pixels of the input"
                     )
+                if picture.format == "JPEG" and width * height > BLOCK * 8 * len(data):
+                    raise DataError(f"{name}: damaged, {len(data):,} bytes can't hold a JPEG of {width} x {height}")
                 if shortest is not None and picture.format == "JPEG":
                     picture.draft("RGB", _draft_size(width, height, shortest))
                 elif picture.format == "JPEG" and picture.mode in ("RGB", "L"):

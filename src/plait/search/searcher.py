@@ -92,7 +92,11 @@ class Searcher:
         self.exact: ExactIndex | None = None
         if len(self.ids) < ANN_FROM:
             vectors = self.catalogue.read(["vector"]).column("vector").combine_chunks()
-            self.exact = ExactIndex(_matrix(vectors), multiplies_faster_in_bfloat16())
+            held = _matrix(vectors)
+            if not np.isfinite(held).all():
+                raise RunError(f"{path}: a vector is no number; make the catalogue again with plait index")
+            self._width = held.shape[1]
+            self.exact = ExactIndex(held, multiplies_faster_in_bfloat16())
 
     def search(self, query: Query, k: int = 20) -> list[Hit]:
         """The k best rows, the best first.
@@ -206,6 +210,10 @@ class Searcher:
 
     def _by_vector(self, vector: np.ndarray, k: int, where: str | None) -> list[tuple[int, float]]:
         if self.exact is not None:
+            if len(vector) != self._width:
+                raise RunError(
+                    f"{self.catalogue.path}: its vectors are {self._width} wide, not {len(vector)}; make it again"
+                )
             allowed = None if where is None else self._allowed(where)
             scores, places = self.exact.search(vector[None], k, allowed)
             return list(zip(places[0].tolist(), scores[0].tolist(), strict=True))

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import math
+import socket
 import threading
 from importlib import resources
 from typing import Any
@@ -170,8 +171,13 @@ def serve_search(searcher: Searcher, title: str, host: str, port: int) -> None:
 
     Raises:
         MissingExtra: FastAPI or uvicorn is not installed.
+        DataError: there is no such host.
     """
     uvicorn = import_extra("uvicorn", "serve")
+    try:
+        socket.getaddrinfo(host, port)
+    except OSError as error:
+        raise DataError(f"--host {host}: there is no such host ({error.strerror or error})") from error
     app = make_app(searcher, title, host)
     if host not in ("127.0.0.1", "localhost", "::1"):
         console.say(f"everybody who reaches {host} can search this catalogue: the page asks for no password")

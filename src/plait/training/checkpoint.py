@@ -100,7 +100,10 @@ def progress_of(path: Path) -> Progress:
     Raises:
         RunError: damaged, or from a newer version.
     """
-    return Progress(**load_tensors(path, only=())[1]["progress"]) if path.exists() else Progress()
+    if not path.exists():
+        return Progress()
+    done: Progress = checked(load_tensors(path, only=())[1].get("progress"), Progress, f"{path}: progress", RunError)
+    return done
 
 
 def save_checkpoint(
