@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.data.readers import open_table
@@ -58,6 +58,7 @@ OF_INTEGERS = [*CARRIERS, "frame of floats", "nullable", "csv of floats"]
 
 
 @pytest.mark.parametrize("learned", OF_INTEGERS)
+@settings(max_examples=12)
 @given(values=st.lists(INTEGERS, min_size=2, max_size=8, unique=True))
 def test_integers_are_one_category_between_carriers(
     learned: str, values: list[int], tmp_path_factory: pytest.TempPathFactory
@@ -72,6 +73,7 @@ def test_integers_are_one_category_between_carriers(
 
 
 @pytest.mark.parametrize("learned", CARRIERS)
+@settings(max_examples=12)
 @given(values=st.lists(TEXTS, min_size=2, max_size=6, unique=True))
 def test_texts_are_one_category_between_carriers(
     learned: str, values: list[str], tmp_path_factory: pytest.TempPathFactory
