@@ -15,7 +15,7 @@ from plait.data.dropping import take_away
 from plait.data.noise import NOISES, NoisyProcessor
 from plait.data.plan import BatchPlan
 from plait.errors import RecipeError, unknown
-from plait.metrics.bootstrap import DRAWS, draw_rows, interval
+from plait.metrics.bootstrap import draw_rows, interval
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 from plait.types import Batch
@@ -23,7 +23,7 @@ from plait.types import Batch
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHUFFLES = 3
 HARDLY = 0.1  # of what all modalities give together: an interval within it, around zero, is of one hardly used
-TEXT_DRAWS = 100  # of the bootstrap where texts are scored, which takes time
+DRAWS, TEXT_DRAWS = 250, 50  # of the bootstrap, which scores the rows anew each time; of texts, which take long
 EVERY_NOISE = "all"
 NOT_TAKEN = (float("nan"), float("nan"))
 
