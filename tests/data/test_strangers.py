@@ -251,3 +251,12 @@ def test_a_cell_that_is_no_picture_is_not_taken_for_missing(folder: Path) -> Non
     table = Table(pa.table({"photo": [{"x": 1}]}), folder, "t")
     found = check({"train": (table, np.arange(1))}, infer_schema(table, {"photo": "image"}))
     assert "unusable_picture" in [finding.kind for finding in found.findings]
+
+
+def test_images_without_a_caption_may_have_ids_of_several_kinds(folder: Path) -> None:
+    """Found by the fuzzer: they were sorted to be told."""
+    images = [{"id": identity, "file_name": "a.png"} for identity in (1, "two", 3)]
+    (folder / "coco.json").write_text(
+        json.dumps({"images": images, "annotations": [{"image_id": 3, "id": 9, "caption": "a blue square"}]})
+    )
+    assert open_table(folder / "coco.json").cells("caption", [0]) == ["a blue square"]

@@ -80,7 +80,7 @@ def _open_path(path: Path, delimiter: str | None) -> Table:
     reader = _reader(path)
     try:
         return reader(path, delimiter) if reader in (read_csv, read_tsv) else reader(path)
-    except (pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as error:
+    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: the table is damaged ({str(error).splitlines()[0][:200]})") from error
     except OSError as error:
         raise DataError(f"{path}: the file can't be read ({error.strerror or error})") from error

@@ -119,7 +119,7 @@ def _coco(path: Path, values: Mapping[str, Any]) -> Table:
     if not rows:
         raise DataError(f"{path}: its annotations have no captions; name the file captions_*.json")
     lost = [identity for identity, _, _ in rows if identity not in names]
-    silent = sorted(names.keys() - {identity for identity, _, _ in rows})
+    silent = sorted(names.keys() - {identity for identity, _, _ in rows}, key=str)
     rows = [row for row in rows if row[0] in names]
     if not rows:
         raise DataError(f"{path}: no annotation's image_id is among the images' ids, such as {lost[0]!r}")
