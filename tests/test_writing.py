@@ -195,3 +195,9 @@ def test_a_chat_tells_what_was_said_before(monkeypatch: pytest.MonkeyPatch) -> N
         {"image": "a.png", "question": "is it red?"},
         {"image": "a.png", "history": "is it red? yes.", "question": "and round?"},
     ]
+
+
+def test_options_of_tables_need_one(tmp_path: Path) -> None:
+    for typed in (["-o", "t.csv"], ["--on-error", "skip"], ["--delimiter", ";"]):
+        ended = CliRunner().invoke(app, ["generate", str(tmp_path), "--image", "a.png", *typed])
+        assert isinstance(ended.exception, DataError) and "belongs to --table" in str(ended.exception)

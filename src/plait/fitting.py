@@ -257,7 +257,7 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
             except DataError as error:
                 if prepared.recipe.data.on_error == "refuse":
                     raise DataError(
-                        f"{error}, or leave such rows out with --on-error skip (such cells: missing)"
+                        f"{error}, or leave such rows out with --on-error skip, or such cells with missing"
                     ) from error
                 found = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
                 prepared.problems += found

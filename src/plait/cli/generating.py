@@ -1,12 +1,22 @@
 """Write texts with a trained decoder."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from plait.cli.options import AllowOutside, Json, names_in, print_json
+from plait.cli.options import (
+    AllowOutside,
+    Delimiter,
+    Json,
+    OnUnusable,
+    OnUnusableRow,
+    names_in,
+    print_json,
+    tell_unusable,
+)
 
 
 def generate(
@@ -28,6 +38,8 @@ def generate(
     best: Annotated[int | None, typer.Option(min=1, help="So many texts, best first.")] = None,
     choices: Annotated[str | None, typer.Option(help="Choose from these: red,green,blue")] = None,
     seed: Annotated[int | None, typer.Option(help="Of drawing.")] = None,
+    on_error: OnUnusableRow = OnUnusable.refuse,
+    delimiter: Delimiter = None,
     allow_outside: AllowOutside = False,
     as_json: Json = False,
 ) -> None:
@@ -37,6 +49,10 @@ def generate(
     from plait.predictor import Predictor
     from plait.writing import Writer
 
+    of_tables = {"--output": output, "--keep": keep, "--delimiter": delimiter}
+    if table is None and (any(of_tables.values()) or on_error is not OnUnusable.refuse):
+        typed = next((name for name, value in of_tables.items() if value), "--on-error")
+        raise DataError(f"{typed} belongs to --table; leave it out, or name a table")
     said = {"beams": beams, "temperature": temperature, "top_k": top_k, "top_p": top_p, "max_length": max_length}
     said |= {"best": best, "seed": seed}
     changes = {name: value for name, value in said.items() if value is not None}
@@ -46,7 +62,7 @@ def generate(
         Predictor.load(run, allow_outside=allow_outside), names_in(choices) if choices is not None else None, **changes
     )
     if table is not None:
-        _write_table(writer, table, output, keep or [], as_json)
+        _write_table(writer, table, output, keep or [], as_json, on_error, delimiter)
         return
     values: dict[str, Any] = {}
     if image is not None:
@@ -103,9 +119,20 @@ def _chat(writer: Any, values: dict[str, Any]) -> None:
         typer.echo()
 
 
-def _write_table(writer: Any, table: Path, output: Path | None, keep: list[str], as_json: bool) -> None:
+def _write_table(
+    writer: Any,
+    table: Path,
+    output: Path | None,
+    keep: list[str],
+    as_json: bool,
+    on_error: OnUnusable,
+    delimiter: str | None,
+) -> None:
     from plait.predicting import write_frames
 
-    count = write_frames(writer.write_frames, table, output, keep, as_json)
+    problems: list[str] = []
+    frames_of = partial(writer.write_frames, problems=problems, on_error=on_error.value)
+    count = write_frames(frames_of, table, output, keep, as_json, delimiter)
+    tell_unusable(problems, on_error)
     if output is not None:
         typer.echo(f"{count:,} rows: {output}", err=True)

@@ -37,6 +37,10 @@ OnError = Annotated[
     OnUnusable | None,
     typer.Option(help="Cells that can't be used: refuse them, skip their rows, or count them as missing."),
 ]
+OnUnusableRow = Annotated[
+    OnUnusable,
+    typer.Option(help="Cells that can't be used: refuse them, skip their rows (no answer), or count them as missing."),
+]
 Delimiter = Annotated[str | None, typer.Option(help="What cuts the lines of a CSV file, such as ';' or tab.")]
 Decimal = Annotated[str | None, typer.Option(help="What stands before the fraction of numbers: . or ,")]
 
@@ -84,6 +88,15 @@ def recipe_of(
         base.pop("resolved", None)
         values = {**base, **values, "data": {**base.get("data", {}), **data}}
     return Recipe.parse(apply_overrides(values, overrides or []), str(source))
+
+
+def tell_unusable(problems: list[str], on_error: OnUnusable) -> None:
+    """Name the cells that could not be used, on stderr."""
+    from plait.console import printable
+
+    said = "no answer" if on_error is OnUnusable.skip else "counted as missing"
+    for problem in problems:
+        typer.echo(printable(f"{said}: {problem}"), err=True)
 
 
 def names_in(text: str | None) -> list[str]:

@@ -15,6 +15,7 @@ from plait.cli.options import (
     Json,
     OnError,
     OnUnusable,
+    OnUnusableRow,
     Output,
     Quiet,
     Split,
@@ -26,6 +27,7 @@ from plait.cli.options import (
     names_in,
     print_json,
     recipe_of,
+    tell_unusable,
 )
 
 
@@ -233,12 +235,7 @@ def predict(
     template: Annotated[
         list[str] | None, typer.Option(help='With --labels: "a drawing of a {}"; several are averaged.')
     ] = None,
-    on_error: Annotated[
-        OnUnusable,
-        typer.Option(
-            help="Cells that can't be used: refuse them, skip their rows (no answer), or count them as missing."
-        ),
-    ] = OnUnusable.refuse,
+    on_error: OnUnusableRow = OnUnusable.refuse,
     delimiter: Delimiter = None,
     allow_outside: AllowOutside = False,
     as_json: Json = False,
@@ -267,8 +264,6 @@ def predict(
     problems: list[str] = []
     handling: tuple[Any, ...] = (problems, on_error.value, delimiter, allow_outside)
     count = predict_table(run, Path(given[0]), output, keep or [], as_json, *handling)
-    said = "no answer" if on_error is OnUnusable.skip else "counted as missing"
-    for problem in problems:
-        typer.echo(printable(f"{said}: {problem}"), err=True)
+    tell_unusable(problems, on_error)
     if output is not None:
         typer.echo(f"{count:,} rows: {output}", err=True)
