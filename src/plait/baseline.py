@@ -20,6 +20,7 @@ SHARE = 0.05  # of the training's time
 LEAST_SECONDS = 1.0
 TRIED = 400  # rows that tell how long more would take
 WORD = r"(?u)\b\w+\b"  # of one letter too
+STEPS = (TRIED * 4, TRIED * 16, MOST)  # rows of what is learned next, as far as the budget allows
 SIDE = 8  # pixels of a picture that no frozen encoder has looked at
 
 
@@ -113,14 +114,17 @@ def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dic
         answers = {n: _linear(task, x, truth[n][chosen], queries) for n, task in prepared.targets.tasks.items()}
         return answers if all(values is not None for values in answers.values()) else None  # type: ignore[return-value]
 
-    begun = time.monotonic()
-    found = learned(min(TRIED, len(rows)))
+    count, begun = min(TRIED, len(rows)), time.monotonic()
+    found = learned(count)
     spent = time.monotonic() - begun
-    affordable = int(TRIED * (budget - spent) / max(spent, 1e-3))
-    if found is not None and len(rows) > TRIED and affordable > TRIED:
-        found = learned(min(len(rows), affordable))
+    # Steps of four, so that the clock hardly ever says another number of rows the next time.
+    affordable = max((n for n in STEPS if n * spent <= TRIED * (budget - spent)), default=0)
+    if found is not None and affordable > count < len(rows):
+        count = min(len(rows), affordable)
+        found = learned(count)
     numbers = all(isinstance(task, Regression) for task in prepared.targets.tasks.values())
-    return {} if found is None else {f"TF-IDF + {'ridge' if numbers else 'logistic'}": found}
+    name = f"TF-IDF + {'ridge' if numbers else 'logistic'}"
+    return {} if found is None else {name if count == len(rows) else f"{name} on {count:,} rows": found}
 
 
 def _linear(task: Any, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | None:
