@@ -104,7 +104,9 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     if not pd.api.types.is_object_dtype(series.dtype):
         try:
             return pa.Array.from_pandas(series), ""
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeEncodeError):
+        except UnicodeEncodeError as error:  # a column of texts is not left out for one of its cells
+            raise DataError(f"column {name!r}: half a character (a lone surrogate); correct the text") from error
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
             return pa.nulls(len(series)), f"its type is {series.dtype}, which no type covers"
     cells = [None if not _nested(value) and is_missing(value) else value for value in series]
     present = [value for value in cells if value is not None]

@@ -8,7 +8,7 @@ import datetime
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -219,8 +219,3 @@ def read_dates(texts: Sequence[str]) -> Reading:
         ways = f"{one.day} {one:%B} or {other.day} {other:%B}"
         return Reading(None, f"{text!r} is {ways}, and no cell tells: write dates as {one:%Y-%m-%d}")
     return Reading(forms[0] if forms and _DAY.fullmatch(rest[0].strip()) else None)
-
-
-def odd_cells(texts: Iterable[str], form: NumberForm | DateForm) -> list[str]:
-    """The texts that a form does not read."""
-    return [text for text in texts if form.read(text) is None]
