@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import DistributedType
 from torch import nn
 
@@ -322,6 +322,12 @@ def test_devices_that_are_not_here_and_launchers_that_shard_are_refused(monkeypa
     monkeypatch.setattr("plait.training.devices.Accelerator", Sharding)
     with pytest.raises(RecipeError, match="FSDP: plait shards by itself; launch it with torchrun.*train.shard=true"):
         make_accelerator("cpu")
+
+
+def test_a_process_trains_on_one_device_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_accelerator("cpu")
+    monkeypatch.setitem(PartialState._shared_state, "device", torch.device("cuda"))  # as after training there
+    assert make_accelerator("cpu").device.type == "cpu"
 
 
 def test_a_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:

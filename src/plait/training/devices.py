@@ -1,7 +1,8 @@
 """Where a model runs."""
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 
 from plait.errors import RecipeError
@@ -29,12 +30,17 @@ def pick_device(name: str = "auto") -> torch.device:
 def make_accelerator(name: str = "auto") -> Accelerator:
     """Accelerate's view of this process: its device, its rank, how it talks to others.
 
+    Accelerate keeps the first device that a process asked for: a second one was refused or, worse, ignored. A process
+    of no launch may train on one device after another.
+
     Raises:
         RecipeError: this machine has no such device, or the launcher shards the model itself.
     """
     device = pick_device(name)
     # A batch in which no row has some modality leaves that encoder without a gradient.
     handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)]
+    if is_initialized() and PartialState().num_processes == 1 and PartialState().device.type != device.type:
+        AcceleratorState._reset_state(reset_partial_state=True)  # there is no public way
     accelerator = Accelerator(cpu=device.type == "cpu", kwargs_handlers=handlers)
     if accelerator.distributed_type in SHARDED:  # ours hands whole weights back (training/sharding.py)
         raise RecipeError(

@@ -159,10 +159,10 @@ def train(
                 boundary = (progress.step + 1) % accumulate == 0 or progress.step + 1 == plan.steps
                 with autocast(settings.precision, device):
                     loss = loss_of(wrapped, batch.to(device))
-                value = float(loss.detach())
+                accelerator.backward(loss if accumulate == 1 else loss / accumulate)
+                value = float(loss.detach())  # waits for the device, which has the backward pass to do meanwhile
                 if not math.isfinite(value):  # before it reaches a weight
                     raise PlaitError(_broken(value, progress, [] if blame is None else blame(model, batch), len(batch)))
-                accelerator.backward(loss if accumulate == 1 else loss / accumulate)
                 rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
                 if boundary:
                     with nullcontext() if around_step is None else around_step(done):
