@@ -144,7 +144,7 @@ def waiting_rows(device: torch.device, size: Size, peak: float) -> list[Row]:
         source = TableSource(held, {"image": spec}, {"y": np.arange(size.pictures) % CLASSES})
         model = _model({"image": encoder}, device)
         seconds, waited = _trained(
-            model, source, size.pictures, size, device, workers=max(1, (os.cpu_count() or 2) - 1)
+            model, source, size.pictures, size, device, workers=max(1, min(8, (os.cpu_count() or 2) - 1))
         )
     return [
         row("gpu: loop, bfloat16, JPEG files", size.pictures / seconds, "rows/s", "", None),
