@@ -192,7 +192,7 @@ def encode_frozen(prepared: Prepared, verbose: bool) -> None:
     sources = {id(part.source): part.source for part in prepared.parts.values()}
     for key, source in sources.items():
         rows = [part.rows for part in prepared.parts.values() if id(part.source) == key]
-        prepared.notes += frozen.attach(source, np.concatenate(rows))
+        prepared.notes += frozen.attach(source, np.concatenate(rows), prepared.recipe.train.epochs)
 
 
 def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, notes: list[str]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from plait.errors import StoreError
 from plait.model import MultimodalModel
 from plait.training.precision import has_bfloat16
 
-FEWEST = 32  # rows for which it is worth to look at the store at all
+FEWEST = 32  # passes of a row through its encoder that are worth a look at the store at all
 
 
 class FrozenInputs:
@@ -54,13 +54,18 @@ class FrozenInputs:
         parameters = list(self.model.encoders[name].parameters())
         return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
 
-    def attach(self, source: TableSource, rows: np.ndarray) -> list[str]:
+    def attach(self, source: TableSource, rows: np.ndarray, times: int = 1) -> list[str]:
         """Let a source read some rows' features from the store, after what is missing there was encoded.
+
+        Args:
+            source: whose rows they are.
+            rows: which.
+            times: how often each is read: an epoch reads it once.
 
         Returns:
             One line an input: how many values were encoded, how, in what time.
         """
-        if len(rows) < FEWEST:
+        if len(rows) * times < FEWEST:
             return []
         said = []
         for name in self.names:

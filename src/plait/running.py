@@ -155,7 +155,8 @@ def decide_precision(prepared: fitting.Prepared, accelerator: Accelerator) -> Re
         plan = fitting.plan_for(prepared, "train", shuffle=True)
         batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
         objective = Objective(recipe.train, prepared.targets, prepared.model)
-        chosen, reason = choose_precision(prepared.model, batch, objective, accelerator.device)
+        steps = plan.steps * recipe.train.epochs
+        chosen, reason = choose_precision(prepared.model, batch, objective, accelerator.device, steps)
         if accelerator.num_processes > 1:  # each timed its own; all do as the first
             chosen, reason = broadcast_object_list([chosen, reason])
         recipe = recipe.updated({"train": {"precision": chosen}})

@@ -229,6 +229,15 @@ def test_a_shard_cut_off_in_the_middle(tmp_path: Path) -> None:
         open_table(tmp_path / "train-{0000..0001}.tar")
 
 
+@pytest.mark.parametrize(
+    "head", [b"\x1f\x8b\x08", b"\x1f\x8b\x08\x04\0\0\0\0\0\0\x09", b"BZh9", b"\xfd7zXZ", b"\0" * 511]
+)
+def test_a_shard_of_which_tarfile_makes_no_sense(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "t.tar").write_bytes(head)
+    with pytest.raises(DataError, match=r"t\.tar: "):
+        open_table(tmp_path / "t.tar")
+
+
 def test_a_hub_name_without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("datasets")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

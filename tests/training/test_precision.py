@@ -22,6 +22,7 @@ def test_precision_is_chosen_on_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert precision in ("float32", "bfloat16", "bfloat16_matmul") and reason
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
+    assert choose_precision(model, batch, loss_of, cpu, steps=49) == ("float32", "too few steps (49) to time others")
     monkeypatch.setattr("plait.training.precision.has_bfloat16", lambda device: False)
     assert choose_precision(model, batch, loss_of, cpu)[0] == "float32"
     assert has_bfloat16(torch.device("meta")) is False

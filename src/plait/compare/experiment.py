@@ -156,7 +156,7 @@ class Experiment:
         problems: list[str] | None = [] if lenient else None
         source = make_source(self.recipe, self.table, self.inputs, targets, self._cache(), problems, lenient)
         frozen = fitting.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
-        self.notes += frozen.attach(source, self.rows)
+        self.notes += frozen.attach(source, self.rows, self.recipe.train.epochs)
         self.encoded = source.encoded
         for encoded in self.encoded.values():
             if encoded.problems and not lenient:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from plait.types import Batch
 
+STEPS_A_ROUND = 50  # of training, for a round of timing: what is found must be worth the search
 LARGEST_DIFFERENCE = 0.02  # of the loss, relative: beyond it bfloat16 changes what is learned
 
 
@@ -84,15 +85,29 @@ def multiplies_faster_in_bfloat16() -> bool:
 
 
 def choose_precision(
-    model: nn.Module, batch: Batch, loss_of: Callable[[nn.Module, Batch], Tensor], device: torch.device, rounds: int = 5
+    model: nn.Module,
+    batch: Batch,
+    loss_of: Callable[[nn.Module, Batch], Tensor],
+    device: torch.device,
+    steps: int | None = None,
 ) -> tuple[str, str]:
     """The fastest precision on this batch among those that give nearly the same loss as float32; and why.
 
     Works on a copy: weights, statistics and random state stay as they were.
+
+    Args:
+        model: what trains.
+        batch: its first batch.
+        loss_of: `(model, batch) -> scalar`.
+        device: where both are.
+        steps: how many there will be; a few are not worth timing. None for many.
     """
     names = candidates(device)
     if len(names) == 1:
         return "float32", "no bfloat16 products in hardware here"
+    rounds = 5 if steps is None else min(5, steps // STEPS_A_ROUND)
+    if rounds == 0:
+        return "float32", f"too few steps ({steps}) to time others"
     cuda = [device] if device.type == "cuda" else []
     losses, seconds = {}, {}
     with torch.random.fork_rng(devices=cuda):

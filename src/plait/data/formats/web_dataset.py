@@ -103,32 +103,51 @@ def _samples(shard: Path) -> Iterator[dict[str, Any]]:
     key, whole = "", 0
     sample: dict[str, Any] = {}
     try:
+        for path, data in _files(shard):
+            folder, _, name = path.rpartition("/")
+            stem, _, ending = name.partition(".")
+            place = f"{folder}/{stem}" if folder else stem
+            if place != key and len(sample) > 1:
+                yield sample
+                whole += 1
+            if place != key:
+                key, sample = place, {"key": place}
+            sample |= _fields(shard, path, ending.lower(), data)
+    except _Damaged as error:
+        raise DataError(
+            f"{shard}: the shard is cut off or damaged after {whole:,} whole samples ({error.__cause__}); download it "
+            "again, or leave it out of the list"
+        ) from error
+    if len(sample) > 1:
+        yield sample
+
+
+class _Damaged(Exception):
+    """What tarfile says of a file that is none."""
+
+
+def _files(shard: Path) -> Iterator[tuple[str, bytes]]:
+    """Path and contents of each file in a shard.
+
+    Raises:
+        _Damaged: from whatever tarfile raises: of headers that make no sense also TypeError, ValueError and others.
+    """
+    try:
         with tarfile.open(shard, "r|*", encoding="utf-8", errors="replace") as archive:
             for member in archive:
                 if not member.isfile():
                     continue
-                folder, _, name = member.name.rpartition("/")
-                stem, _, ending = name.partition(".")
-                place = f"{folder}/{stem}" if folder else stem
-                if place != key and len(sample) > 1:
-                    yield sample
-                    whole += 1
-                if place != key:
-                    key, sample = place, {"key": place}
                 if member.size > LARGEST_FILE:
                     raise DataError(f"{shard}: {member.name} is larger than {LARGEST_FILE:,} bytes")
                 opened = archive.extractfile(member)
                 data = b"" if opened is None else opened.read()
                 if len(data) != member.size:
                     raise tarfile.ReadError("unexpected end of data")
-                sample |= _fields(shard, member.name, ending.lower(), data)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataError(
-            f"{shard}: the shard is cut off or damaged after {whole:,} whole samples ({error}); download it again, or "
-            "leave it out of the list"
-        ) from error
-    if len(sample) > 1:
-        yield sample
+                yield member.name, data
+    except DataError:
+        raise
+    except Exception as error:
+        raise _Damaged from error
 
 
 def _fields(shard: Path, name: str, ending: str, data: bytes) -> dict[str, Any]:
