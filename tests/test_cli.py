@@ -233,7 +233,7 @@ def test_mistakes_in_a_call_get_one_line(tmp_path: Path, plait: Run, arguments: 
     [
         ({"y": ["a"] * 20}, ["target 'y' is constant (always 'a')"]),
         ({"y": [None] * 20}, ["target 'y' has no values"]),
-        ({"y": ["a", "b"] * 9 + [None, "a"]}, ["row 19: the target y is empty (and in 0 other rows)", "--on-error skip"]),
+        ({"y": ["a", "b"] * 9 + [None, "a"]}, ["row 19: the target y is empty (1 such row)", "--on-error skip"]),
         ({"photo": [f"none{i}.png" for i in range(20)]}, ["t.csv: row ", "column 'photo'", "there is no such file", "--on-error skip"]),
         ({"photo": [f"../x{i}.png" for i in range(20)]}, ["leaves the table's folder", "data.allow_outside=true"]),
         ({"split": ["train"] * 19 + ["other"]}, ["row 20, column 'split': expected train, val or test, got 'other'"]),

@@ -291,6 +291,23 @@ def test_paired_differences_are_of_the_same_rows() -> None:
     assert comparison.best == "better" and comparison.verdict.startswith("b adds +0.050")
 
 
+def test_of_equal_scores_the_simplest_model_wins_however_long_each_took() -> None:
+    truth = np.arange(40) % 2
+    answers = np.eye(2)[truth]
+    kinds = [("concat", "fusion", ("a", "b"), 9), ("a", "single", ("a",), 7), ("b", "single", ("b",), 5)]
+    for slow in range(3):
+        found = [
+            Judged(
+                Candidate(name, kind, names, "concat"),
+                [answers],
+                [1.0],
+                {"parameters": n, "train_seconds": place == slow},
+            )
+            for place, (name, kind, names, n) in enumerate(kinds)
+        ]
+        assert judge(found, truth, "accuracy", accuracy, True, None, 1.0).best == "b"
+
+
 def test_of_an_error_less_is_a_gain() -> None:
     truth = np.random.default_rng(0).normal(size=200)
     noise = np.random.default_rng(1).normal(size=200)

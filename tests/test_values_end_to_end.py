@@ -3,6 +3,7 @@
 import copy
 import datetime
 import decimal
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from plait import Predictor
+from plait.cli import app
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
@@ -166,6 +169,33 @@ def test_a_form_is_learned_and_used_again(tmp_path: Path) -> None:
     assert plain.tolist() == Predictor.load(tmp_path / "run").predict(tmp_path / "t.csv").tolist()
     target = fitted(tmp_path / "t.csv", tmp_path / "2", target="a")
     assert abs(target.predict(given).mean()) < 1000 and target.targets_.tasks["a"].to_json()["form"]["unit"] == "€"
+
+
+def test_every_command_reads_what_train_reads(tmp_path: Path) -> None:
+    rows = range(60)
+    table = pd.DataFrame(
+        {"a": [f"a thing of kind {i}" for i in rows], "b": [f"what thing {i} is called" for i in rows]}
+    )
+    table["price"], table["sold"] = [f"{i},5 €" for i in rows], [f"{1 + i % 28}/{1 + i % 12}/2026" for i in rows]
+    table["answer"] = [i % 2 == 0 for i in rows]
+    path, quick = tmp_path / "t.csv", ["train.epochs=1", "train.device=cpu", "train.baseline=off"]
+    table.to_csv(path, sep=";", index=False)
+    run, pairs, index = (str(tmp_path / name) for name in ("run", "pairs", "index"))
+    for words in (
+        ["check", path, "-t", "answer", "--json"],
+        ["train", path, "-t", "answer", "-o", run, *quick],
+        ["predict", run, path, "-o", tmp_path / "answers.csv"],
+        ["predict", run, "--set", "price=1,5 €", "sold=31/12/2026"],
+        ["evaluate", run, path, "--modalities"],
+        ["compare", path, "-t", "answer", "--fusions", "concat", "--folds", "2", "-o", tmp_path / "against", *quick],
+        ["train", path, "--task", "retrieval", "-o", pairs, "--type", "price=ignore", "--type", "sold=ignore", *quick],
+        ["index", pairs, path, "-o", index],
+        ["search", index, "a thing", "--where", "price > 1 and sold = '2/2/2026'", "--json"],
+    ):
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        assert done.exit_code == 0, (words, done.output, done.exception)
+    (hit,) = json.loads(done.stdout)
+    assert (hit["row"]["price"], hit["row"]["b"]) == (1.5, "what thing 1 is called")
 
 
 def test_quotes_neither_swallow_rows_nor_refuse_a_good_file(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from plait.unread import settle
 from plait.values import as_number, is_missing
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together
+LENIENT = "replace it, leave such rows out with --on-error skip, or take such cells as missing with --on-error missing"
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
 
 
@@ -217,9 +218,10 @@ def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, note
             notes.append(f"{name}: {len(problems):,} rows lack a side and are left out")
     elif name == "train" and recipe.data.on_error == "refuse" and (lost & ~unseen).any():
         empty = part.rows[lost & ~unseen]
+        count = "1 such row" if len(empty) == 1 else f"{len(empty):,} such rows"
         raise DataError(
             f"{part.source.table.source}: row {int(empty[0]) + 1}: the target {', '.join(targets.names)} is empty "
-            f"(and in {len(empty) - 1} other rows); fill it, or leave such rows out with --on-error skip"
+            f"({count}); fill it, or leave such rows out with --on-error skip"
         )
     part.rows = part.rows[~lost]
     if not len(part.rows):
@@ -256,9 +258,7 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
                 part.source.batch(rows)
             except DataError as error:
                 if prepared.recipe.data.on_error == "refuse":
-                    raise DataError(
-                        f"{error}, or leave such rows out with --on-error skip, or such cells with missing"
-                    ) from error
+                    raise DataError(f"{error}; {LENIENT}") from error
                 found = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
                 prepared.problems += found
                 bad_rows |= {problem["row"] - 1 for problem in found}

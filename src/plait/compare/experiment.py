@@ -161,7 +161,7 @@ class Experiment:
         for encoded in self.encoded.values():
             if encoded.problems and not lenient:
                 first = next(iter(encoded.problems.values()))
-                raise DataError(f"{first}, or leave such rows out with --on-error skip, or such cells with missing")
+                raise DataError(f"{first}; {fitting.LENIENT}")
         self._handle_unusable(source)
         self.widths = {name: encoder.out_dim for name, encoder in self.full.encoders.items()}
         self.encoder_ms = {name: self._encoder_latency(name, source) for name in self.inputs}

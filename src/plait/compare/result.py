@@ -145,8 +145,8 @@ def judge(
 
 
 def _best(rows: Sequence[Row], sign: float) -> Row | None:
-    """The highest score; of equal ones the cheaper to train."""
-    return max(rows, key=lambda row: (sign * (row.score or 0.0), -row.train_seconds), default=None)
+    """The highest score; of equal ones that of fewer modalities, then of fewer parameters."""
+    return max(rows, key=lambda r: (sign * (r.score or 0.0), -len(r.modalities), -r.parameters), default=None)
 
 
 def _compare(rows: Sequence[Row], base: Row | None, key: str, samples: Mapping[str, np.ndarray], sign: float) -> None:

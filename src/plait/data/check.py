@@ -155,9 +155,11 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
 
 def _check_cells(health: Health, parts: Rows, column: Column) -> None:
     name, modality = column.name, column.modality
-    parse: Callable[[str, Any], Any] = partial(as_number, form=number_form(column.form))
-    if modality == "date":
-        parse = partial(as_date, form=date_form(column.form))
+    parse: Callable[[str, Any], Any] = (
+        partial(as_date, form=date_form(column.form))
+        if modality == "date"
+        else partial(as_number, form=number_form(column.form))
+    )
     bad = []
     for part, (table, rows) in parts.items():
         if name in table:

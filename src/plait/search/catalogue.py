@@ -24,7 +24,7 @@ from plait.files import LOCK, unwritable, write_json
 from plait.predictor import Predictor
 from plait.processors.image import MOST_FILE, small_picture
 from plait.reading import checked, read_bytes, read_json
-from plait.values import NumberForm, as_number, as_text, is_missing, number_form
+from plait.values import as_number, as_text, is_missing, number_form
 
 FORMAT = 1
 META, ROWS = "catalogue.json", "rows"
@@ -272,7 +272,7 @@ def as_rows(
     columns: dict[str, Any] = {"id": pa.array(keys, pa.string())}
     for name, kind in catalogue.columns.items():
         cells = table.cells(name, rows) if name in table else [None] * len(rows)
-        form = number_form(catalogue.meta.get("forms", {}).get(name))
+        form = catalogue.meta.get("forms", {}).get(name)
         columns[catalogue.stored[name]] = _cells(name, cells, kind, form)
     pictures = [name for name in catalogue.meta["pictures"] if name in table]
     shown = table.cells(pictures[0], rows) if pictures else [None] * len(rows)
@@ -282,9 +282,9 @@ def as_rows(
     return pa.table(columns)
 
 
-def _cells(name: str, cells: Sequence[Any], kind: str, form: NumberForm) -> pa.Array:
+def _cells(name: str, cells: Sequence[Any], kind: str, form: dict[str, str] | None) -> pa.Array:
     if kind == "number":
-        numbers = [None if is_missing(cell) else as_number(name, cell, form) for cell in cells]
+        numbers = [None if is_missing(cell) else as_number(name, cell, number_form(form)) for cell in cells]
         return pa.array(numbers, pa.float64())
     texts = [None if is_missing(cell) or isinstance(cell, bytes | dict) else _text(cell) for cell in cells]
     return pa.array(texts, pa.string())
