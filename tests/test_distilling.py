@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy.special import log_softmax, softmax
 
-from plait.distilling import Teacher, distance
+from plait.distilling import Teacher
 from plait.errors import PlaitError, RecipeError, RunError
+from plait.layers.spaces import Binary, Categorical, Real
 from plait.predictor import Predictor
 from plait.training.settings import TrainSettings
 
@@ -49,17 +50,14 @@ def test_distance_is_the_divergence_of_probabilities() -> None:
     given, wanted = random.normal(size=(5, 4)), random.normal(size=(5, 4))
     share = softmax(wanted / 3, axis=1)
     expected = 9 * (share * (log_softmax(wanted / 3, axis=1) - log_softmax(given / 3, axis=1))).sum(axis=1).mean()
-    found = distance("classification", torch.tensor(given), torch.tensor(wanted), 3.0)
+    found = Categorical(4).distance(torch.tensor(given), torch.tensor(wanted), 3.0).mean()
     assert float(found) == pytest.approx(expected, rel=1e-5)
-    assert float(distance("multilabel", torch.tensor(wanted), torch.tensor(wanted), 2.0)) == pytest.approx(0, abs=1e-6)
+    same = Binary(4).distance(torch.tensor(wanted), torch.tensor(wanted), 2.0)
+    assert same.tolist() == pytest.approx([0] * 5, abs=1e-6)
     p, q = 1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(1.0))
     two = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
-    assert float(distance("multilabel", torch.tensor([[-1.0]]), torch.tensor([[1.0]]))) == pytest.approx(two, rel=1e-5)
-    assert float(distance("regression", torch.tensor([[3.0]]), torch.tensor([[1.0]]))) == 4
-    real = torch.tensor([[True, False]])
-    logits, other = torch.randn(1, 2, 3), torch.randn(1, 2, 3)
-    first = distance("classification", logits[:, 0], other[:, 0], 2.0)
-    torch.testing.assert_close(distance("generation", logits, other, 2.0, real), first)
+    assert float(Binary(1).distance(torch.tensor([[-1.0]]), torch.tensor([[1.0]]), 1.0)) == pytest.approx(two, rel=1e-5)
+    assert float(Real().distance(torch.tensor([[3.0]]), torch.tensor([[1.0]]), 2.0)) == 4
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,10 @@ def grow(
     def read(part: Part) -> tuple[np.ndarray, Sequence[np.ndarray]]:
         plan = BatchPlan(part.rows, BATCH, shuffle=False)
         vectors = outputs_of(model, part.source, plan, "float32", device, workers)[POOLED]
-        scaled = targets.scaled(dict(zip(targets.names, part.truth, strict=True)))
-        return vectors.numpy(), list(scaled.values())
+        truth = dict(zip(targets.names, part.truth, strict=True))
+        return vectors.numpy(), list(targets.in_spaces(truth).values())
 
-    model.head.take(grow_trees(read(train), None if val is None else read(val), targets.kinds, seed))
+    model.head.take(grow_trees(read(train), None if val is None else read(val), targets.spaces, seed))
     model.to(device)
 
 

@@ -257,7 +257,7 @@ def _fusion_and_head(
     if made.stage == "late":  # it answers by itself
         options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
         width = sum(out_dims.values())
-        fusion = construct("fusion", method, made, options, (), in_dims, width, kinds=targets.kinds)
+        fusion = construct("fusion", method, made, options, (), in_dims, width, spaces=targets.spaces)
         return fusion, SplitHead(out_dims)
     fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
     return fusion, PredictHead(recipe.fusion.dim, out_dims, recipe.head.hidden, recipe.head.dropout)

@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from plait.build import build_model
@@ -13,16 +12,15 @@ from plait.data.batches import TableSource
 from plait.data.table import Table
 from plait.errors import RecipeError, RunError
 from plait.frozen import FrozenInputs
+from plait.layers.spaces import Categorical
 from plait.opening import make_source
 from plait.processors import TargetText
 from plait.run_folder import RunFolder
-from plait.tasks import Classification, Generation, Multilabel, Targets
+from plait.tasks import Classification, Generation, Matching, Multilabel, Targets
 from plait.tasks.generation import CODE
 from plait.training.checkpoint import load_state, load_tensors
 from plait.types import Batch, Fused, Tokens
 from plait.values import as_text
-
-KINDS = ("classification", "multilabel", "regression", "generation")
 
 
 class Teacher:
@@ -84,40 +82,14 @@ class Teacher:
         losses = []
         for name, task in self.targets.tasks.items():
             given, wanted = predictions[name], said[name]
-            real = None
-            if isinstance(task, Generation):
-                real = batch.targets[name][:, CODE : CODE + given.shape[1]] >= 0
-            losses.append(distance(task.kind, given, wanted, self.temperature, real))
+            if isinstance(task, Generation):  # word by word (1606.07947)
+                apart = Categorical(given.shape[-1]).distance(given, wanted, self.temperature)
+                apart = apart[batch.targets[name][:, CODE : CODE + given.shape[1]] >= 0]
+            else:
+                assert task.space is not None  # check_alike has seen to it
+                apart = task.space.distance(given, wanted, self.temperature)
+            losses.append(apart.mean())
         return torch.stack(losses).sum()
-
-
-def distance(kind: str, given: Tensor, wanted: Tensor, temperature: float = 1.0, real: Tensor | None = None) -> Tensor:
-    """How far raw predictions are from a teacher's.
-
-    Cross-entropy against the teacher's probabilities at a temperature, times its square (1503.02531), of each token
-    where texts are written (1606.07947, word level), less the teacher's own entropy, so that 0 is agreement; of numbers
-    the mean square.
-
-    Args:
-        kind: of the task.
-        given, wanted: `[B, …, C]`.
-        temperature: of both.
-        real: `[B, L]` bool, which tokens of a text count.
-
-    >>> logits = torch.tensor([[2.0, 0.0, 0.0]])
-    >>> float(distance("classification", logits, logits)), float(distance("regression", logits, logits + 1))
-    (0.0, 1.0)
-    """
-    if kind == "regression":
-        return F.mse_loss(given.float(), wanted.float())
-    given, wanted = given.float() / temperature, wanted.float() / temperature
-    if kind == "multilabel":
-        share = wanted.sigmoid()
-        apart = F.binary_cross_entropy_with_logits(given, share, reduction="none")
-        apart = apart - F.binary_cross_entropy_with_logits(wanted, share, reduction="none")
-        return temperature**2 * apart.sum(dim=-1).mean()
-    apart = F.kl_div(given.log_softmax(dim=-1), wanted.log_softmax(dim=-1), reduction="none", log_target=True).sum(-1)
-    return temperature**2 * (apart.mean() if real is None else apart[real].mean())
 
 
 def check_alike(folder: str, teacher: Targets, student: Targets) -> None:
@@ -127,8 +99,8 @@ def check_alike(folder: str, teacher: Targets, student: Targets) -> None:
         RecipeError: with the target, and in what they differ.
     """
     for name, task in student.tasks.items():
-        if task.kind not in KINDS:
-            raise RecipeError(f"train.teacher: of {task.kind} there is nothing to distil; it is for {', '.join(KINDS)}")
+        if task.space is None and not isinstance(task, Generation):
+            raise RecipeError(f"train.teacher: of {task.kind} there is nothing to distil: it answers in vectors")
         other = teacher.tasks.get(name)
         if other is None or other.kind != task.kind:
             said = ", ".join(f"{n} ({t.kind})" for n, t in teacher.tasks.items())
@@ -146,7 +118,7 @@ def _words_of(task: Any) -> Any:
     """What a task's raw predictions are about, in order."""
     if isinstance(task, Generation):
         return task.texts.tokenizer.to_str(), task.texts.end
-    if isinstance(task, Classification | Multilabel):
+    if isinstance(task, Classification | Matching | Multilabel):
         return [as_text(name) for name in task.classes]  # integers of a frame are texts in an older run
     return task.mean, task.std
 

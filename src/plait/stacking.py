@@ -74,7 +74,7 @@ def _said(model: nn.Module, source: Source, rows: np.ndarray, targets: Targets, 
             [torch.cat([one.predictions[name] for name in targets.names], dim=1) for one in alone], dim=1
         )
         present = torch.stack([one.present for one in alone], dim=1)
-        found.append((stacked(said.float(), present, targets.kinds).cpu().numpy(), numbers))
+        found.append((stacked(said.float(), present, targets.spaces).cpu().numpy(), numbers))
     return found
 
 
@@ -83,21 +83,18 @@ def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> 
     from sklearn.linear_model import Ridge
 
     weights, biases = [], []
-    truth = targets.scaled(truth)
-    for name, (width, kind) in zip(targets.names, targets.kinds, strict=True):
-        y = truth[name]
-        if kind == "classification":
-            weight, bias = _logistic(x[y >= 0], y[y >= 0], width)
-        elif kind == "multilabel":
-            pairs = [_logistic(x[c >= 0], (c[c >= 0] > 0.5).astype(int), 2) for c in y.T]
-            weight = np.stack([weight[1] - weight[0] for weight, _ in pairs])
-            bias = np.array([bias[1] - bias[0] for _, bias in pairs])
-        else:
-            known = np.isfinite(y)
-            model = Ridge(alpha=1.0).fit(x[known], y[known])
-            weight, bias = model.coef_[None], np.array([model.intercept_])
-        weights.append(weight)
-        biases.append(bias)
+    for space, truth_of in zip(targets.spaces, targets.in_spaces(truth).values(), strict=True):
+        for problem in space.problems():
+            known, y = problem.known(truth_of)
+            if problem.classes == 0:
+                model = Ridge(alpha=1.0).fit(x[known], y)
+                weight, bias = model.coef_[None], np.array([model.intercept_])
+            else:
+                weight, bias = _logistic(x[known], y, problem.classes)
+                if problem.width == 1:  # one logit: of yes over no
+                    weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
+            weights.append(weight)
+            biases.append(bias)
     return torch.from_numpy(np.concatenate(weights)).float(), torch.from_numpy(np.concatenate(biases)).float()
 
 

@@ -13,6 +13,7 @@ from fusion.by_hand import cross_block, linear, norm, self_block
 from plait.errors import DataError
 from plait.fusion import FUSIONS
 from plait.layers import masked_mean
+from plait.layers.spaces import Binary, Categorical, Real
 from plait.types import Tokens
 
 DIMS = {"photo": 6, "title": 4, "tabular": 3}
@@ -392,13 +393,13 @@ def test_layerwise_reads_evenly_spaced_layers() -> None:
     assert same == {0: True, 1: False, 2: True, 3: False}
 
 
-KINDS = [(3, "classification"), (2, "multilabel"), (1, "regression")]
+SPACES = [Categorical(3), Binary(2), Real(1)]
 
 
 def late(name: str) -> tuple[torch.nn.Module, np.ndarray]:
     """A late fusion of three targets, and what each modality says, by numpy: `[M, B, 6]`."""
     torch.manual_seed(0)
-    fusion = FUSIONS[name](DIMS, 6, kinds=KINDS, hidden=0).eval()
+    fusion = FUSIONS[name](DIMS, 6, spaces=SPACES, hidden=0).eval()
     said = [linear(fusion.experts.heads[key].layers[0], masked_mean(TOKENS[key]).numpy()) for key in DIMS]
     return fusion, np.stack(said)
 

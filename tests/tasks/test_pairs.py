@@ -312,6 +312,18 @@ def test_matching_learns_from_labels(colours: Path, tmp_path: Path) -> None:
     assert predictor.evaluate(colours)["accuracy"] > 0.9  # yes where photo and title name one colour
 
 
+@pytest.mark.parametrize("fusion", [name for name, made in FUSIONS.items() if made.stage == "late"])
+def test_matching_by_the_answers_of_each_modality(fusion: str, colours: Path, tmp_path: Path) -> None:
+    predictor = Predictor(
+        "answer", task={"type": "matching"}, output=tmp_path / "m", fusion=fusion, data={"val": 0.2},
+        inputs={"title": {"encoder": "scratch:bag"}}, types={"photo": "ignore"},
+        train={**QUICK, "epochs": 2}, verbose=False,
+    ).fit(colours)  # fmt: skip
+    probabilities = predictor.predict_proba(colours)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert probabilities.shape == (48, 2) and probabilities[:, 1].std() > 0
+
+
 class Oracle:
     """A matching run that knows which titles belong to which photos."""
 

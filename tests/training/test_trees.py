@@ -7,6 +7,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from plait.errors import DataError
 from plait.heads import TreeHead
+from plait.layers.spaces import Binary, Categorical, Real, Space
 from plait.training.trees import grow_trees
 from plait.types import Fused, Tokens
 
@@ -17,11 +18,11 @@ SCORE = np.nan_to_num(X[:, 0]) + np.nan_to_num(X[:, 1]) ** 2
 CLASSES = np.digitize(SCORE, [0.3, 1.5])
 LABELS = np.stack([SCORE > 0.5, np.nan_to_num(X[:, 2]) > 0, np.ones(400)], axis=1).astype(np.float32)
 NUMBERS = (SCORE * 10).astype(np.float32)
-KINDS = [(3, "classification"), (3, "multilabel"), (1, "regression")]
+SPACES = [Categorical(3), Binary(3), Real(1)]
 
 
-def answers(trees: object, x: np.ndarray, kinds: list[tuple[int, str]]) -> list[np.ndarray]:
-    head = TreeHead({str(i): width for i, (width, _) in enumerate(kinds)})
+def answers(trees: object, x: np.ndarray, spaces: list[Space]) -> list[np.ndarray]:
+    head = TreeHead({str(i): space.width for i, space in enumerate(spaces)})
     head.take(trees)  # type: ignore[arg-type]
     again = TreeHead(head.out_dims)
     again.load_state_dict(head.state_dict())  # as a run folder does
@@ -38,8 +39,8 @@ def test_every_kind_of_target(booster: str) -> None:
     train, val = slice(0, 300), slice(300, 400)
     targets = [missing, LABELS, NUMBERS]
     parts = [(X[part], [target[part] for target in targets]) for part in (train, val)]
-    trees = grow_trees(parts[0], parts[1], KINDS, booster=booster)  # type: ignore[arg-type]
-    classes, labels, numbers = answers(trees, X[val], KINDS)
+    trees = grow_trees(parts[0], parts[1], SPACES, booster=booster)  # type: ignore[arg-type]
+    classes, labels, numbers = answers(trees, X[val], SPACES)
     assert (classes.argmax(axis=1) == CLASSES[val]).mean() > 0.75
     assert ((labels > 0) == LABELS[val]).mean() > 0.9 and (labels[:, 2] > 0).all()
     assert np.corrcoef(numbers[:, 0], NUMBERS[val])[0, 1] > 0.9
@@ -55,9 +56,9 @@ def test_lightgbm_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         return models[-1]
 
     monkeypatch.setattr(lightgbm, "train", keep)
-    trees = grow_trees((X, [CLASSES, NUMBERS]), None, [(3, "classification"), (1, "regression")], rounds=20)
+    trees = grow_trees((X, [CLASSES, NUMBERS]), None, [Categorical(3), Real(1)], rounds=20)
     new = np.concatenate([X, np.full((1, 6), np.nan, dtype=np.float32)])
-    classes, numbers = answers(trees, new, [(3, "classification"), (1, "regression")])
+    classes, numbers = answers(trees, new, [Categorical(3), Real(1)])
     np.testing.assert_allclose(classes, models[0].predict(new, raw_score=True), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(numbers[:, 0], models[1].predict(new), rtol=1e-4, atol=1e-3)
 
@@ -68,10 +69,8 @@ def test_missing_values_that_training_never_saw(monkeypatch: pytest.MonkeyPatch)
     kept = []
     train = lightgbm.train
     monkeypatch.setattr(lightgbm, "train", lambda *a, **o: kept.append(train(*a, **o)) or kept[-1])
-    trees = grow_trees((whole, [NUMBERS]), None, [(1, "regression")], rounds=20)
-    np.testing.assert_allclose(
-        answers(trees, X, [(1, "regression")])[0][:, 0], kept[0].predict(X), rtol=1e-4, atol=1e-3
-    )
+    trees = grow_trees((whole, [NUMBERS]), None, [Real(1)], rounds=20)
+    np.testing.assert_allclose(answers(trees, X, [Real(1)])[0][:, 0], kept[0].predict(X), rtol=1e-4, atol=1e-3)
 
 
 def test_two_classes_and_one_class() -> None:
@@ -79,16 +78,16 @@ def test_two_classes_and_one_class() -> None:
     for booster in ("lightgbm", "sklearn"):
         if booster == "lightgbm":
             pytest.importorskip("lightgbm")
-        trees = grow_trees((X, [two]), None, [(2, "classification")], booster=booster, rounds=30)  # type: ignore[arg-type]
-        logits = answers(trees, X, [(2, "classification")])[0]
+        trees = grow_trees((X, [two]), None, [Categorical(2)], booster=booster, rounds=30)  # type: ignore[arg-type]
+        logits = answers(trees, X, [Categorical(2)])[0]
         assert (logits.argmax(axis=1) == two).mean() > 0.9 and not logits[:, 0].any()
     with pytest.raises(DataError, match="at least two classes"):
-        grow_trees((X, [np.zeros(400, dtype=int)]), None, [(2, "classification")])
+        grow_trees((X, [np.zeros(400, dtype=int)]), None, [Categorical(2)])
 
 
 def test_scikit_learn_skips_classes_it_did_not_see() -> None:
     seen = np.where(CLASSES == 1, 2, CLASSES)  # of three classes only 0 and 2
-    trees = grow_trees((X, [seen]), None, [(3, "classification")], booster="sklearn", rounds=30)
-    found = answers(trees, X, [(3, "classification")])[0].argmax(axis=1)
+    trees = grow_trees((X, [seen]), None, [Categorical(3)], booster="sklearn", rounds=30)
+    found = answers(trees, X, [Categorical(3)])[0].argmax(axis=1)
     model = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(X, seen)
     assert (found == model.predict(X)).mean() > 0.9 and not (found == 1).any()

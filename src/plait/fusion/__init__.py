@@ -5,7 +5,7 @@ absent modality (its mask all False) contributes nothing. The tests run over `FU
 what tests it.
 
 Of a late fusion (`stage = "late"`) `out_dim` is the number of raw predictions and `pooled` the answer itself; it also
-takes the `kinds` of the targets and gives what each modality says `alone`.
+takes the `spaces` of the targets (`layers/spaces.py`) and gives what each modality says `alone`.
 """
 
 from collections.abc import Callable

@@ -1,10 +1,11 @@
 """The mean of the modalities' answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from plait.layers.experts import Experts, Kinds, mixture, shares
+from plait.layers.experts import Experts, mixture, shares
+from plait.layers.spaces import Space
 from plait.types import Fused, Tokens
 
 
@@ -21,8 +22,7 @@ class LateMeanFusion(nn.Module):
         out_dim: O, raw predictions: `pooled` of the result is the answer itself.
         dropout: in the predictors.
         hidden: width of each predictor's hidden layer; 0 for a linear one.
-        kinds: width and kind (`classification`, `multilabel`, `regression`) of each target; None for one set of
-            classes.
+        spaces: what each target's raw predictions are; None for one set of classes.
 
     >>> import torch
     >>> fusion = LateMeanFusion({"photo": 8, "title": 4}, out_dim=3)
@@ -38,13 +38,13 @@ class LateMeanFusion(nn.Module):
         out_dim: int,
         dropout: float = 0.0,
         hidden: int = 128,
-        kinds: Kinds | None = None,
+        spaces: Sequence[Space] | None = None,
     ) -> None:
         super().__init__()
-        self.experts = Experts(in_dims, out_dim, hidden, dropout, kinds)
+        self.experts = Experts(in_dims, out_dim, hidden, dropout, spaces)
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         said_BMO, present_BM = self.experts(tokens)
         even_M = said_BMO.new_ones(said_BMO.shape[1])
-        answer_BO = mixture(said_BMO, shares(even_M, present_BM), self.experts.kinds)
+        answer_BO = mixture(said_BMO, shares(even_M, present_BM), self.experts.spaces)
         return self.experts.fused(answer_BO, said_BMO, present_BM, tokens)

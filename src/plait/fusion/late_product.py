@@ -1,11 +1,12 @@
 """The product of the modalities' answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from plait.layers.experts import Experts, Kinds
+from plait.layers.experts import Experts
+from plait.layers.spaces import Space
 from plait.types import Fused, Tokens
 
 
@@ -22,8 +23,7 @@ class LateProductFusion(nn.Module):
         out_dim: O, raw predictions: `pooled` of the result is the answer itself.
         dropout: in the predictors.
         hidden: width of each predictor's hidden layer; 0 for a linear one.
-        kinds: width and kind (`classification`, `multilabel`, `regression`) of each target; None for one set of
-            classes.
+        spaces: what each target's raw predictions are; None for one set of classes.
 
     >>> fusion = LateProductFusion({"photo": 8, "title": 4}, out_dim=3)
     >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
@@ -39,13 +39,12 @@ class LateProductFusion(nn.Module):
         out_dim: int,
         dropout: float = 0.0,
         hidden: int = 128,
-        kinds: Kinds | None = None,
+        spaces: Sequence[Space] | None = None,
     ) -> None:
         super().__init__()
-        self.experts = Experts(in_dims, out_dim, hidden, dropout, kinds)
+        self.experts = Experts(in_dims, out_dim, hidden, dropout, spaces)
         self.log_precision = nn.Parameter(torch.zeros(len(in_dims), out_dim))
-        widths = [(width, kind == "regression") for width, kind in self.experts.kinds]
-        is_number = [number for width, number in widths for _ in range(width)]
+        is_number = [not space.additive for space in self.experts.spaces for _ in range(space.width)]
         self.register_buffer("is_number", torch.tensor(is_number), persistent=False)
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:

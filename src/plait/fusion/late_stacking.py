@@ -1,11 +1,12 @@
 """A linear model over the modalities' answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from plait.layers.experts import Experts, Kinds, stacked
+from plait.layers.experts import Experts, stacked
+from plait.layers.spaces import Space
 from plait.types import Fused, Tokens
 
 
@@ -21,8 +22,7 @@ class StackingFusion(nn.Module):
         out_dim: O, raw predictions: `pooled` of the result is the answer itself.
         dropout: in the predictors.
         hidden: width of each predictor's hidden layer; 0 for a linear one.
-        kinds: width and kind (`classification`, `multilabel`, `regression`) of each target; None for one set of
-            classes.
+        spaces: what each target's raw predictions are; None for one set of classes.
 
     >>> fusion = StackingFusion({"photo": 8, "title": 4}, out_dim=3)
     >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
@@ -39,10 +39,10 @@ class StackingFusion(nn.Module):
         out_dim: int,
         dropout: float = 0.0,
         hidden: int = 128,
-        kinds: Kinds | None = None,
+        spaces: Sequence[Space] | None = None,
     ) -> None:
         super().__init__()
-        self.experts = Experts(in_dims, out_dim, hidden, dropout, kinds)
+        self.experts = Experts(in_dims, out_dim, hidden, dropout, spaces)
         count, width = len(in_dims), out_dim
         self.register_buffer(
             "weight", torch.cat([torch.eye(width).repeat(1, count) / count, torch.zeros(width, count)], 1)
@@ -52,7 +52,7 @@ class StackingFusion(nn.Module):
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         said_BMO, present_BM = self.experts(tokens)
         weight, bias = self.weight.to(said_BMO.dtype), self.bias.to(said_BMO.dtype)
-        answer_BO = stacked(said_BMO, present_BM, self.experts.kinds) @ weight.T + bias
+        answer_BO = stacked(said_BMO, present_BM, self.experts.spaces) @ weight.T + bias
         return self.experts.fused(answer_BO, said_BMO, present_BM, tokens)
 
     def set_combiner(self, weight: Tensor, bias: Tensor) -> None:

@@ -1,11 +1,12 @@
 """The weighted mean of the modalities' answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
-from plait.layers.experts import Experts, Kinds, mixture, shares
+from plait.layers.experts import Experts, mixture, shares
+from plait.layers.spaces import Space
 from plait.types import Fused, Tokens
 
 
@@ -21,8 +22,7 @@ class LateWeightedFusion(nn.Module):
         out_dim: O, raw predictions: `pooled` of the result is the answer itself.
         dropout: in the predictors.
         hidden: width of each predictor's hidden layer; 0 for a linear one.
-        kinds: width and kind (`classification`, `multilabel`, `regression`) of each target; None for one set of
-            classes.
+        spaces: what each target's raw predictions are; None for one set of classes.
 
     >>> fusion = LateWeightedFusion({"photo": 8, "title": 4}, out_dim=3)
     >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
@@ -37,15 +37,15 @@ class LateWeightedFusion(nn.Module):
         out_dim: int,
         dropout: float = 0.0,
         hidden: int = 128,
-        kinds: Kinds | None = None,
+        spaces: Sequence[Space] | None = None,
     ) -> None:
         super().__init__()
-        self.experts = Experts(in_dims, out_dim, hidden, dropout, kinds)
+        self.experts = Experts(in_dims, out_dim, hidden, dropout, spaces)
         self.logits = nn.Parameter(torch.zeros(len(in_dims)))
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         said_BMO, present_BM = self.experts(tokens)
-        answer_BO = mixture(said_BMO, shares(self.logits.softmax(dim=0), present_BM), self.experts.kinds)
+        answer_BO = mixture(said_BMO, shares(self.logits.softmax(dim=0), present_BM), self.experts.spaces)
         return self.experts.fused(answer_BO, said_BMO, present_BM, tokens)
 
     def weights(self) -> dict[str, float]:

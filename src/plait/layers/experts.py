@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from plait.layers.mlp import MLP
@@ -11,9 +10,8 @@ from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
 from plait.layers.precise import at_least_float32
 from plait.layers.projection import check_names, joined
+from plait.layers.spaces import Categorical, Space, split
 from plait.types import Fused, Tokens
-
-Kinds = Sequence[tuple[int, str]]  # width and kind of each target: classification, multilabel or regression
 
 
 class Experts(nn.Module):
@@ -24,17 +22,22 @@ class Experts(nn.Module):
         out_dim: O, the raw predictions of all targets.
         hidden: width of the hidden layer; 0 for a linear predictor.
         dropout: on the hidden layer.
-        kinds: width and kind of each target; None for one set of classes.
+        spaces: what each target's raw predictions are; None for one set of classes.
 
     Raises:
         ValueError: no modality.
     """
 
     def __init__(
-        self, in_dims: Mapping[str, int], out_dim: int, hidden: int, dropout: float, kinds: Kinds | None = None
+        self,
+        in_dims: Mapping[str, int],
+        out_dim: int,
+        hidden: int,
+        dropout: float,
+        spaces: Sequence[Space] | None = None,
     ) -> None:
         super().__init__()
-        self.kinds = list(kinds or [(out_dim, "classification")])
+        self.spaces: list[Space] = list(spaces or [Categorical(out_dim)])
         if not in_dims:
             raise ValueError("a fusion needs at least one modality")
         widths = [hidden] if hidden else []
@@ -62,31 +65,19 @@ class Experts(nn.Module):
         return joined(said)
 
 
-def mixture(said_BMO: Tensor, weights_BM: Tensor, kinds: Kinds) -> Tensor:
-    """The weighted mean of distributions, as raw predictions `[B, O]`: log-probabilities of classes, logits of
-    labels, numbers.
+def mixture(said_BMO: Tensor, weights_BM: Tensor, spaces: Sequence[Space]) -> Tensor:
+    """The weighted mean of distributions, as raw predictions `[B, O]`.
 
     Args:
         said_BMO: raw predictions of each modality.
         weights_BM: of each, adding to one; zero where absent.
-        kinds: width and kind of each target, in the order of O.
+        spaces: of each target, in the order of O.
 
     >>> said = torch.tensor([[[0.0, 0.0], [20.0, 0.0]]])
-    >>> mixture(said, torch.tensor([[0.5, 0.5]]), [(2, "classification")]).exp().round(decimals=2).tolist()
+    >>> mixture(said, torch.tensor([[0.5, 0.5]]), [Categorical(2)]).exp().round(decimals=2).tolist()
     [[0.75, 0.25]]
     """
-    log_weights = weights_BM.clamp(min=1e-30).log().unsqueeze(-1)
-    mixed = []
-    for said, (_, kind) in zip(said_BMO.split([width for width, _ in kinds], dim=2), kinds, strict=True):
-        if kind == "classification":
-            mixed.append(torch.logsumexp(F.log_softmax(said, dim=2) + log_weights, dim=1))
-        elif kind == "multilabel":
-            yes = torch.logsumexp(F.logsigmoid(said) + log_weights, dim=1)
-            no = torch.logsumexp(F.logsigmoid(-said) + log_weights, dim=1)
-            mixed.append(yes - no)
-        else:
-            mixed.append((weights_BM.unsqueeze(-1) * said).sum(dim=1))
-    return torch.cat(mixed, dim=1)
+    return torch.cat([space.mix(said, weights_BM) for said, space in split(said_BMO, spaces)], dim=1)
 
 
 def shares(weights_M: Tensor, present_BM: Tensor) -> Tensor:
@@ -95,12 +86,8 @@ def shares(weights_M: Tensor, present_BM: Tensor) -> Tensor:
     return weights_BM / weights_BM.sum(dim=1, keepdim=True)
 
 
-def stacked(said_BMO: Tensor, present_BM: Tensor, kinds: Kinds) -> Tensor:
-    """What a stacking model reads, `[B, M * O + M]`: log-probabilities of classes, logits of labels, numbers, zero
-    where absent; then which modalities are present.
-    """
-    parts = []
-    for said, (_, kind) in zip(said_BMO.split([width for width, _ in kinds], dim=2), kinds, strict=True):
-        parts.append(F.log_softmax(said, dim=2) if kind == "classification" else said)
-    answers_BMO = torch.cat(parts, dim=2).masked_fill(~present_BM.unsqueeze(-1), 0)
+def stacked(said_BMO: Tensor, present_BM: Tensor, spaces: Sequence[Space]) -> Tensor:
+    """What a stacking model reads, `[B, M * O + M]`: columns of each space, zero where absent; then who is present."""
+    columns_BMO = torch.cat([space.columns(said) for said, space in split(said_BMO, spaces)], dim=2)
+    answers_BMO = columns_BMO.masked_fill(~present_BM.unsqueeze(-1), 0)
     return torch.cat([answers_BMO.flatten(1), present_BM.to(answers_BMO.dtype)], dim=1)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plait.errors import DataError
+from plait.layers.spaces import Categorical
 from plait.values import Known, Vocabulary, count_values, in_order, is_missing
 
 
@@ -80,6 +81,11 @@ class Classification:
     def out_dim(self) -> int:
         return len(self.classes)
 
+    @property
+    def space(self) -> Categorical:
+        """One of the classes."""
+        return Categorical(len(self.classes))
+
     def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
         """`[N]` int64 codes; -1 where the row has no target, -2 where training never saw its class."""
         found = (self.MISSING if is_missing(value) else self._code(value) for value in values)
@@ -88,6 +94,10 @@ class Classification:
     def _code(self, value: Any) -> int:
         code = self._known.find(value)
         return self.UNSEEN if code == Vocabulary.UNKNOWN else code
+
+    def in_space(self, encoded: np.ndarray) -> np.ndarray:
+        """`[N]` codes, as they are."""
+        return encoded
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: no loss or metric can be computed."""

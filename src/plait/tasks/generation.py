@@ -51,6 +51,7 @@ class Generation:
 
     kind = "generation"
     out_dim = 1
+    space = None  # of a whole text; of each token it is one of the vocabulary
 
     def __init__(
         self,

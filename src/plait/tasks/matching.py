@@ -9,6 +9,7 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, unknown
+from plait.layers.spaces import Binary
 from plait.metrics import score
 from plait.tasks.pairs import Sides, side_codes
 from plait.values import as_text, is_missing, shown
@@ -42,6 +43,7 @@ class Matching:
     kind = "matching"
     default_metric = "accuracy"
     out_dim = 1
+    space = Binary(1)
     classes = ("no", "yes")
 
     def __init__(
@@ -110,6 +112,10 @@ class Matching:
             said = f"expected 1 or 0 (or -1, or yes and no), got {shown(value, 40)}"
             raise DataError(f"row {row}: column {self.column!r}: {said}")
         return int(text in YES)
+
+    def in_space(self, encoded: np.ndarray) -> np.ndarray:
+        """`[N, 1]` labels, -1 where there is none."""
+        return encoded[:, :1]
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: no label."""

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plait.errors import DataError
+from plait.layers.spaces import Binary
 from plait.values import as_text, is_missing
 
 
@@ -61,6 +62,11 @@ class Multilabel:
     def out_dim(self) -> int:
         return len(self.classes)
 
+    @property
+    def space(self) -> Binary:
+        """Each label, yes or no."""
+        return Binary(len(self.classes))
+
     def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
         """`[N, L]` float32, 0 or 1; NaN in rows without a target. Labels that training never saw are left out."""
         rows = []
@@ -70,6 +76,10 @@ class Multilabel:
             row[[self._codes[label] for label in labels or () if label in self._codes]] = 1
             rows.append(row)
         return np.stack(rows) if rows else np.zeros((0, len(self.classes)), dtype=np.float32)
+
+    def in_space(self, encoded: np.ndarray) -> np.ndarray:
+        """`[N, L]` labels, as they are."""
+        return encoded
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no target."""

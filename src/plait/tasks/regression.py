@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plait.errors import DataError
+from plait.layers.spaces import Real
 from plait.values import as_number, number_form
 
 Array = TypeVar("Array", np.ndarray, Tensor)
@@ -30,6 +31,7 @@ class Regression:
     kind = "regression"
     default_metric = "rmse"
     out_dim = 1
+    space = Real()
 
     def __init__(
         self, mean: float = 0.0, std: float = 1.0, name: str = "target", form: Mapping[str, str] | None = None
@@ -84,6 +86,10 @@ class Regression:
     def scaled(self, target: Array) -> Array:
         """Encoded targets on the standard scale, on which the model answers; arrays or tensors."""
         return (target - self.mean) / self.std
+
+    def in_space(self, encoded: np.ndarray) -> np.ndarray:
+        """`[N]` numbers on the standard scale."""
+        return self.scaled(encoded)
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no target."""

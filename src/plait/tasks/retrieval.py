@@ -77,6 +77,8 @@ class Retrieval:
             "margin": self.margin,
         }
 
+    space = None  # vectors are no distribution
+
     @property
     def out_dim(self) -> int:
         return len(self.sides)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, RunError, unknown
+from plait.layers.spaces import Space
 from plait.metrics import METRICS, score
 from plait.reading import checked, made_of
 from plait.tasks.classification import Classification
@@ -29,6 +30,9 @@ class Task(Protocol):
     default_metric: str
 
     @property
+    def space(self) -> Space | None: ...
+
+    @property
     def out_dim(self) -> int: ...
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray: ...
@@ -44,6 +48,15 @@ class Task(Protocol):
     def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]: ...
 
     def to_json(self) -> dict[str, Any]: ...
+
+
+class SpacedTask(Task, Protocol):
+    """A task whose raw predictions are a distribution's parameters: any but generation and retrieval."""
+
+    @property
+    def space(self) -> Space: ...
+
+    def in_space(self, encoded: np.ndarray) -> np.ndarray: ...
 
 
 class ColumnTask(Task, Protocol):
@@ -105,9 +118,19 @@ class Targets:
         return list(self.tasks)
 
     @property
-    def kinds(self) -> list[tuple[int, str]]:
-        """Width and kind of each target, in order."""
-        return [(task.out_dim, task.kind) for task in self.tasks.values()]
+    def spaces(self) -> list[Space]:
+        """What the raw predictions of each target are, in order.
+
+        Raises:
+            RecipeError: there is no distribution behind a target's answers.
+        """
+        return [task.space for task in self._spaced().values()]
+
+    def _spaced(self) -> "dict[str, SpacedTask]":
+        for task in self.tasks.values():
+            if task.space is None:
+                raise RecipeError(f"the answers of {task.kind} are no distribution that could be averaged or fitted")
+        return cast(dict[str, SpacedTask], self.tasks)
 
     @property
     def out_dims(self) -> dict[str, int]:
@@ -145,10 +168,10 @@ class Targets:
                 found[name] = cast(ColumnTask, task).encode(table.iterate(name), lenient)
         return found
 
-    def scaled(self, truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Encoded targets as the model answers them: numbers on the standard scale, all else as it is."""
-        tasks = {name: self.tasks[name] for name in truth}
-        return {n: task.scaled(truth[n]) if isinstance(task, Regression) else truth[n] for n, task in tasks.items()}
+    def in_spaces(self, truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Encoded targets as the points that models learn: `[N]` classes or numbers on the standard scale, `[N, W]`."""
+        tasks = self._spaced()
+        return {name: tasks[name].in_space(values) for name, values in truth.items()}
 
     def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the tasks' losses, a scalar."""

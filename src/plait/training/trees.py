@@ -8,6 +8,7 @@ import numpy as np
 
 from plait.errors import DataError
 from plait.heads.trees import TreeBuilder, Trees
+from plait.layers.spaces import Space
 
 Booster = Literal["lightgbm", "sklearn"]
 ROUNDS, PATIENCE, RATE, BINS = 200, 20, 0.1, 63
@@ -22,7 +23,7 @@ def default_booster() -> Booster:
 def grow_trees(
     train: tuple[np.ndarray, Sequence[np.ndarray]],
     val: tuple[np.ndarray, Sequence[np.ndarray]] | None,
-    kinds: Sequence[tuple[int, str]],
+    spaces: Sequence[Space],
     seed: int = 0,
     booster: Booster | None = None,
     rounds: int = ROUNDS,
@@ -33,7 +34,7 @@ def grow_trees(
         train: `[N, F]` vectors with NaN where something is missing, and each target: classes `[N]` (negative where
             there is none), labels `[N, L]` (negative or NaN rows where there are none) or numbers `[N]` (NaN).
         val: the same of the validation rows.
-        kinds: width and kind of each target.
+        spaces: of each target.
         seed: of what is drawn.
         booster: None for LightGBM where it is installed.
         rounds: at most so many trees an output.
@@ -43,36 +44,26 @@ def grow_trees(
     """
     booster = booster or default_booster()
     grow = _grow_lightgbm if booster == "lightgbm" else _grow_sklearn
-    builder = TreeBuilder(sum(width for width, _ in kinds))
+    builder = TreeBuilder(sum(space.width for space in spaces))
     start = 0
-    for position, (width, kind) in enumerate(kinds):
-        fitted, judged = train[1][position], None if val is None else val[1][position]
-        if kind == "multilabel":
-            for label in range(width):
-                pair = None if judged is None else _known(val[0], judged[:, label])  # type: ignore[index]
-                known = _known(train[0], fitted[:, label])
-                if len(np.unique(known[1])) > 1:
-                    grow(builder, start + label, *known, pair, 2, seed, rounds)
-                else:  # a label that all rows have, or none
-                    builder.base[start + label] = 10.0 if known[1][:1].sum() else -10.0
-        elif kind == "classification":
-            known = _known(train[0], fitted)
-            if len(np.unique(known[1])) < 2:
-                raise DataError("boosted trees need at least two classes among the training rows")
-            pair = None if judged is None else _known(val[0], judged)  # type: ignore[index]
-            first = start + 1 if width == 2 else start  # of two classes the second one's logit
-            grow(builder, first, *known, pair, width, seed, rounds)
-        else:
-            pair = None if judged is None else _known(val[0], judged)  # type: ignore[index]
-            grow(builder, start, *_known(train[0], fitted), pair, 0, seed, rounds)
-        start += width
+    for position, space in enumerate(spaces):
+        for problem in space.problems():
+            known, y = problem.known(train[1][position])
+            pair = None
+            if val is not None:
+                held, held_y = problem.known(val[1][position])
+                pair = val[0][held], held_y
+            first = start + problem.start
+            if problem.classes and len(np.unique(y)) < 2:
+                if problem.width > 1:
+                    raise DataError("boosted trees need at least two classes among the training rows")
+                builder.base[first] = 10.0 if y[:1].sum() else -10.0  # a label that all rows have, or none
+                continue
+            if problem.width == 2:  # of two classes the second one's logit
+                first += 1
+            grow(builder, first, train[0][known], y, pair, problem.classes, seed, rounds)
+        start += space.width
     return builder.build()
-
-
-def _known(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that have a target."""
-    known = np.isfinite(y) if y.dtype.kind == "f" else y >= 0
-    return x[known], y[known]
 
 
 def _share(x: np.ndarray) -> float:
