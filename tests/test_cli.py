@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from safetensors.torch import save_file
 
 from fakes import colour_table, picture
 from plait import cli
@@ -360,7 +361,21 @@ def test_a_full_disk_gets_one_line_and_keeps_what_was_there(tmp_path: Path, plai
 
     monkeypatch.setattr("plait.training.checkpoint.save_file", full)
     refused(plait("train", make_table(tmp_path), "-t", "y", "-o", tmp_path / "run", *FAST), "No space left on device")
+    assert not (tmp_path / "run").exists()  # nothing was learned yet
     monkeypatch.undo()
+    saved = []
+
+    def full_later(tensors: dict, path: Path, header: dict) -> None:
+        if len(saved) == 3:
+            full()
+        saved.append(path)
+        save_file(tensors, path, header)
+
+    monkeypatch.setattr("plait.training.checkpoint.save_file", full_later)
+    said = "free some space, then continue with: plait train --resume"
+    refused(plait("train", make_table(tmp_path), "-t", "y", "-o", tmp_path / "run", *FAST, "train.epochs=3"), said)
+    monkeypatch.undo()
+    assert plait("train", "--resume", tmp_path / "run")[0] == 0
     monkeypatch.setattr("plait.data.table.pa.OSFile", full)
     refused(plait("check", tmp_path / "t.csv"), "no room to unpack the table", "TMPDIR")
 

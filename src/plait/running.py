@@ -16,8 +16,9 @@ from plait import console, fitting, judging
 from plait.boosting import boost, is_boosted
 from plait.data.plan import BatchPlan
 from plait.distilling import Teacher
-from plait.errors import PlaitError
+from plait.errors import PlaitError, RunError
 from plait.facts import environment
+from plait.files import ADVICE, why
 from plait.fusion import StackingFusion
 from plait.model import MultimodalModel
 from plait.objective import Objective, blend_of
@@ -79,6 +80,11 @@ def folder_of_run(accelerator: Accelerator, output: str | Path | None, stem: str
             raise found
         try:
             yield found
+        except RunError as error:  # a disk that was full in the middle
+            cause = error.__cause__
+            if not found.trained or not isinstance(cause, Exception) or why(cause)[1] not in ADVICE:
+                raise
+            raise RunError(f"{error}, then continue with: plait train --resume {found.path}") from cause
         except (Interrupted, KeyboardInterrupt) as stop:
             if not found.trained:
                 raise
