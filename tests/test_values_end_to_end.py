@@ -14,12 +14,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from plait import Predictor
+from plait.build.unread import unread
 from plait.cli import app
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError
-from plait.unread import unread
 from plait.writing import Writer
 
 TRAIN = {"epochs": 8, "batch_size": 32, "learning_rate": 0.01, "device": "cpu", "precision": "float32"}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build import BOOSTED
+from plait.build.model import BOOSTED
 from plait.data.batches import Source
 from plait.data.plan import BatchPlan
 from plait.fitting import Prepared, metric_of, workers_of

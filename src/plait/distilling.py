@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plait.build import build_model
+from plait.build.model import build_model
 from plait.data.batches import TableSource
 from plait.data.table import Table
 from plait.errors import RecipeError, RunError

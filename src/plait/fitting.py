@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
-from plait.build_pairs import describe
-from plait.build_text import prompted, with_model_config
+from plait.build.generation import prompted, with_model_config
+from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build.pairs import describe
+from plait.build.unread import settle
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan, padded_share
 from plait.data.schema import GROUP, Schema, infer_schema
@@ -26,7 +27,6 @@ from plait.splitting import pair_group, split_rows
 from plait.starting import adopt_processors, load_weights
 from plait.tasks import Classification, Matching, Targets, draw_matches
 from plait.training.loop import Metric
-from plait.unread import settle
 from plait.values import as_number, is_missing
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together

@@ -11,7 +11,7 @@ import torch
 from plait import fitting
 from plait.ablation import ModalityReport, Scorer, chosen_noises, modality_report
 from plait.answering import OnError, answer_array, answer_frame
-from plait.build import build_model
+from plait.build.model import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
 from plait.data.readers import Openable

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from plait.build_pairs import sides_of
+from plait.build.pairs import sides_of
 from plait.data.splits import holdout, split_column
 from plait.data.table import Table
 from plait.errors import DataError

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from plait.build import build_inputs, build_model, build_targets
+from plait.build.model import build_inputs, build_model, build_targets
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
@@ -60,7 +60,7 @@ def pretrained(name: str, verbose: bool = False, allow_outside: bool = False) ->
     nothing = Table(pa.table({"image": pa.array([None], pa.string()), "text": pa.array([None], pa.string())}), None, "")
     inputs = build_inputs(recipe, nothing, np.array([0]), {})
     targets, _ = build_targets(recipe, nothing, np.array([0]))
-    from plait.build_encoders import build_column_encoder
+    from plait.build.encoders import build_column_encoder
 
     ready = {n: build_column_encoder(n, recipe.inputs[n], inputs[n], {}, None) for n in inputs}
     for encoder in ready.values():

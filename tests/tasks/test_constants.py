@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from plait.build import BOOSTED
+from plait.build.model import BOOSTED
 from plait.compare.candidates import Candidate
 from plait.compare.experiment import Experiment
 from plait.data.table import Table

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from plait.build import BOOSTED
+from plait.build.model import BOOSTED
 from plait.errors import RecipeError, unknown
 from plait.fusion import FUSIONS
 

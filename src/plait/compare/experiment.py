@@ -10,7 +10,8 @@ import torch
 
 from plait import fitting
 from plait.boosting import Part, grow
-from plait.build import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build.unread import settle
 from plait.compare.candidates import Candidate
 from plait.compare.costs import median_ms, peak_bytes, reset_peak, size_of
 from plait.data.batches import Cache, Source, TableSource, TensorSource
@@ -32,7 +33,6 @@ from plait.training.loop import train
 from plait.training.precision import candidates as precisions
 from plait.training.precision import choose_precision
 from plait.types import Batch
-from plait.unread import settle
 
 IN_MEMORY = 2e9  # bytes of features that are held as tensors
 VAL = 0.1  # of a fold's training rows: picks the epoch

@@ -12,8 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from plait import console
-from plait.build import complete_inputs
-from plait.build_pairs import TABULAR
+from plait.build.model import complete_inputs
+from plait.build.pairs import TABULAR
 from plait.compare.candidates import Candidate, candidates_of, check_fusions
 from plait.compare.experiment import Answer, Experiment
 from plait.compare.result import Comparison, Judged, judge

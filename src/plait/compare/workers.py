@@ -10,7 +10,7 @@ import torch
 from joblib import Parallel, delayed, wrap_non_picklable_objects  # type: ignore[import-untyped]
 from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped]
 
-from plait.build import BOOSTED
+from plait.build.model import BOOSTED
 from plait.compare.candidates import Candidate
 from plait.compare.experiment import Answer, Experiment
 from plait.errors import PlaitError

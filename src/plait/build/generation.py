@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from plait.build_encoders import WORDS
-from plait.build_pairs import sides_of
-from plait.constructing import construct
+from plait.build.encoders import WORDS
+from plait.build.pairs import sides_of
+from plait.build.options import construct
 from plait.data.table import Table
 from plait.decoders import DECODERS
 from plait.decoders.language_model import LanguageModel

@@ -8,9 +8,9 @@ import inspect
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from plait.build import BOOSTED
-from plait.build_pairs import ONLY_WITH, OPTIONS, TABULAR
-from plait.build_text import PROMPT
+from plait.build.model import BOOSTED
+from plait.build.pairs import ONLY_WITH, OPTIONS, TABULAR
+from plait.build.generation import PROMPT
 from plait.decoders import DECODERS
 from plait.decoders.language_model import LanguageModel
 from plait.decoders.language_weights import is_language_model

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plait.alignment import SharedSpace
-from plait.constructing import construct
+from plait.build.options import construct
 from plait.errors import RecipeError
 from plait.heads import EmbedHead
 from plait.recipe import Recipe, TaskRecipe

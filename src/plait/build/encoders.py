@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from plait.build_pairs import sides_of
-from plait.constructing import checked_options, construct
+from plait.build.pairs import sides_of
+from plait.build.options import checked_options, construct
 from plait.data.batches import InputSpec
 from plait.data.paths import media_of
 from plait.data.schema import split_cell

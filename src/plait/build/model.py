@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from plait.build_encoders import (
+from plait.build.encoders import (
     build_column_encoder,
     chosen_options,
     encoder_name,
     make_column_processor,
     processor_options,
 )
-from plait.build_pairs import PAIR_NAMES, TABULAR, build_pairs, build_shared_space, check_task_options, tabular_name
-from plait.build_text import PROMPT, build_generation, build_writer, check_text
-from plait.constructing import construct
+from plait.build.pairs import PAIR_NAMES, TABULAR, build_pairs, build_shared_space, check_task_options, tabular_name
+from plait.build.generation import PROMPT, build_generation, build_writer, check_text
+from plait.build.options import construct
 from plait.data.batches import InputSpec
 from plait.data.schema import Forms, Schema
 from plait.data.table import Table
