@@ -12,9 +12,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, interleaved, rate, row
-from plait.data.features import FeatureStore, content_key
 from plait.encoders import HfText, TimmImage
-from plait.encoders.engine import FlatEncoder, choose_engine
+from plait.features.engine import FlatEncoder, choose_engine
+from plait.features.store import FeatureStore, content_key
 from plait.processors import ImageProcessor, TextProcessor
 from plait.training.precision import has_bfloat16
 

@@ -14,9 +14,9 @@ from timm.data import create_transform, resolve_model_data_config
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Row, row
-from plait.data.encoded import ColumnEncoder
 from plait.data.readers import open_table
 from plait.encoders import TimmImage
+from plait.features.column import ColumnEncoder
 from plait.training.precision import has_bfloat16
 
 PICTURES, BATCH, WORKERS = 800, 32, 2

@@ -31,7 +31,7 @@ from plait.data.plan import BatchPlan
 from plait.data.table import Table
 from plait.decoders.text_transformer import TextTransformer
 from plait.encoders import HfText, TimmImage
-from plait.encoders.engine import FlatEncoder, choose_engine
+from plait.features.engine import FlatEncoder, choose_engine
 from plait.fusion import ConcatFusion
 from plait.generation.search import generate
 from plait.generation.settings import GenerationSettings

@@ -473,7 +473,7 @@ def test_two_runs_at_once_get_two_folders(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_being_trained_is_refused(trained: tuple[Path, Path], plait: Run) -> None:
-    from plait.files import claimed
+    from plait.files.atomic import claimed
 
     _, run = trained
     with claimed(run):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from plait.errors import RunError
-from plait.files import LOCK, claimed, replacing, unwritable, why, write_json, write_text
+from plait.files.atomic import LOCK, claimed, replacing, unwritable, why, write_json, write_text
 from plait.run_folder import claimed_folder
 
 
@@ -100,7 +100,7 @@ def test_writing_a_file_removes_only_its_own_strays(tmp_path: Path) -> None:
 def test_one_process_has_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     code = (
-        "import sys, pathlib; from plait.files import claimed\n"
+        "import sys, pathlib; from plait.files.atomic import claimed\n"
         "with claimed(pathlib.Path(sys.argv[1])): print('mine', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(

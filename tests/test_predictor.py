@@ -344,7 +344,7 @@ def test_a_cache_that_can_not_be_written_is_said_once_and_done_without(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "file"))
     if not elsewhere:
-        monkeypatch.setattr("plait.frozen.stand_in", lambda part: None)
+        monkeypatch.setattr("plait.features.frozen.stand_in", lambda part: None)
     table = colour_table(tmp_path, rows=60)
     options = {"inputs": {"photo": {"frozen": True}}, "train": {"epochs": 1, "device": "cpu"}, "verbose": False}
     predictor = Predictor("answer", output=tmp_path / "run", **options).fit(table)

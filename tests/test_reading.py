@@ -7,7 +7,7 @@ import pytest
 from typing_extensions import TypedDict
 
 from plait.errors import DataError, PlaitError, RecipeError, RunError
-from plait.reading import checked, made_of, parse_json, parse_yaml, read_bytes, read_json
+from plait.files.reading import checked, made_of, parse_json, parse_yaml, read_bytes, read_json
 
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)

@@ -11,7 +11,7 @@ import pandas as pd
 from plait import console
 from plait.datasets import get_dataset
 from plait.errors import DataError, RunError
-from plait.files import claimed
+from plait.files.atomic import claimed
 from plait.predictor import Predictor
 from plait.report import plots
 from plait.report.page import render, thumbnail

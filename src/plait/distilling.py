@@ -11,7 +11,7 @@ from plait.build.model import build_model
 from plait.data.batches import TableSource
 from plait.data.table import Table
 from plait.errors import RecipeError, RunError
-from plait.frozen import FrozenInputs
+from plait.features.frozen import FrozenInputs
 from plait.layers.spaces import Categorical
 from plait.opening import make_source
 from plait.processors import TargetText

@@ -18,7 +18,7 @@ from plait.data.schema import GROUP, Schema, infer_schema
 from plait.data.table import Table
 from plait.distilling import adopt_tokens
 from plait.errors import DataError, RecipeError
-from plait.frozen import FrozenInputs
+from plait.features.frozen import FrozenInputs
 from plait.model import MultimodalModel
 from plait.objective import check_remedies
 from plait.opening import make_source

@@ -7,7 +7,7 @@ import pandas as pd
 
 from plait import console
 from plait.facts import parameter_rows
-from plait.files import replacing
+from plait.files.atomic import replacing
 from plait.fitting import Prepared
 from plait.run_folder import RunFolder
 from plait.tasks import Targets

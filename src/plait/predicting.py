@@ -16,7 +16,7 @@ from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, unknown
-from plait.files import replacing
+from plait.files.atomic import replacing
 from plait.predictor import Predictor
 from plait.tasks import unused
 from plait.zero_shot import classify, load_aligned

@@ -9,8 +9,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from plait.errors import PlaitError, RecipeError, nearest
+from plait.files.reading import parse_yaml, read_yaml
 from plait.generation.settings import GenerationSettings
-from plait.reading import parse_yaml, read_yaml
 from plait.training.settings import TrainSettings
 
 Modality = Literal["text", "image", "number", "category", "date"]

@@ -16,7 +16,8 @@ from typing_extensions import TypedDict
 from plait.data.batches import InputSpec
 from plait.data.schema import Schema, load_schema, save_schema
 from plait.errors import RunError
-from plait.files import claimed, sweep, unwritable, write_json, write_text
+from plait.files.atomic import claimed, sweep, unwritable, write_json, write_text
+from plait.files.reading import read_json, read_yaml
 from plait.processors import (
     ImageProcessor,
     OpenClipTextProcessor,
@@ -26,7 +27,6 @@ from plait.processors import (
     load_processor,
     save_processor,
 )
-from plait.reading import read_json, read_yaml
 from plait.recipe import FORMAT, Recipe, check_format
 from plait.tasks import Targets
 from plait.training.checkpoint import LAST
@@ -103,7 +103,7 @@ class RunFolder:
         write_json(self.path / name, value)
 
     def read_json(self, name: str, kind: Any = Any) -> Any:
-        """Read a JSON file that holds what is expected; see `plait.reading.checked` for kinds.
+        """Read a JSON file that holds what is expected; see `plait.files.reading.checked` for kinds.
 
         Raises:
             RunError: absent, damaged, or something else.

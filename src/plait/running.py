@@ -18,7 +18,7 @@ from plait.data.plan import BatchPlan
 from plait.distilling import Teacher
 from plait.errors import PlaitError, RunError
 from plait.facts import environment
-from plait.files import ADVICE, why
+from plait.files.atomic import ADVICE, why
 from plait.fusion import StackingFusion
 from plait.model import MultimodalModel
 from plait.objective import Objective, blend_of

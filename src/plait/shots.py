@@ -9,7 +9,7 @@ from plait import console
 from plait.data.readers import open_table
 from plait.errors import DataError, unknown
 from plait.few_shot import FewShotReport, shot_curves
-from plait.files import write_text
+from plait.files.atomic import write_text
 from plait.predictor import TableLike
 from plait.report import plots
 from plait.report.page import render

@@ -10,11 +10,11 @@ import torch
 
 from fakes import picture
 from plait.data.batches import InputSpec, TableSource
-from plait.data.encoded import ColumnEncoder
 from plait.data.table import Table
 from plait.encoders import ResidualCNN, TextTransformer
-from plait.encoders.engine import Engine, choose_engine, encoder_key
 from plait.errors import DataError, RunError
+from plait.features.column import ColumnEncoder
+from plait.features.engine import Engine, choose_engine, encoder_key
 from plait.fusion import ConcatFusion
 from plait.heads import PredictHead
 from plait.model import MultimodalModel
@@ -152,7 +152,7 @@ def test_an_engine_must_agree_and_its_setup_must_pay(monkeypatch: pytest.MonkeyP
             "openvino": lambda probe: pytest.fail("two rows do not pay for it"),
         }
 
-    monkeypatch.setattr("plait.encoders.engine._candidates", wrong)
+    monkeypatch.setattr("plait.features.engine._candidates", wrong)
     engine = choose_engine(encoder, probe, rows=2, half=False)
     assert isinstance(engine, Engine) and engine.name == "eager" and engine.speed == 1.0
     assert "cosine -1" in engine.tried["fast and wrong"] and "failed" in engine.tried["another shape"]
@@ -166,7 +166,7 @@ def test_openvino_agrees_and_tells_nobody(kind: str, monkeypatch: pytest.MonkeyP
     pytest.importorskip("openvino")
     reports = pytest.importorskip("openvino_telemetry")
     monkeypatch.setattr(reports.Telemetry, "__init__", lambda *_, **__: pytest.fail("a report of its use"))
-    monkeypatch.setattr("plait.encoders.engine.SETUP", {"compiled, frozen": 1e9})
+    monkeypatch.setattr("plait.features.engine.SETUP", {"compiled, frozen": 1e9})
     _, encoder = encoders()[kind]
     values = {"photo": [Path(str(table.root)) / "0.png"], "title": ["a red bird"]}[kind]
     probe = encoder.processor.collate([encoder.processor(value) for value in values * 4])

@@ -12,8 +12,9 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.data.features import RECORD, FeatureStore, content_key, features_folder, prune, stand_in, stores
 from plait.errors import RunError, StoreError
+from plait.features.store import RECORD, FeatureStore, content_key, features_folder, prune, stores
+from plait.files.cache import stand_in
 
 META = {"width": 4, "dtype": "float32", "encoder": "fake"}
 

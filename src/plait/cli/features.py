@@ -12,7 +12,7 @@ features = typer.Typer(help="Stored outputs of frozen encoders: list, verify, pr
 @features.command("list")
 def features_list(as_json: Json = False) -> None:
     """Which encoders' outputs are stored, how many rows, when they were last used."""
-    from plait.storage import describe_stores, show_stores
+    from plait.features.listing import describe_stores, show_stores
 
     found = describe_stores()
     if as_json:
@@ -24,7 +24,7 @@ def features_list(as_json: Json = False) -> None:
 @features.command("verify")
 def features_verify(as_json: Json = False) -> None:
     """Read every stored row and check it; exit code 1 where one is damaged (it is computed again when needed)."""
-    from plait.storage import verify_stores
+    from plait.features.listing import verify_stores
 
     damaged = verify_stores()
     if as_json:
@@ -43,7 +43,7 @@ def features_prune(
     as_json: Json = False,
 ) -> None:
     """Remove stored features that nobody used for a while, and damaged stores."""
-    from plait.storage import prune_stores
+    from plait.features.listing import prune_stores
 
     removed = prune_stores(name, days)
     if as_json:

@@ -24,7 +24,7 @@ from plait.data.table import Table
 from plait.doctor import EXTRAS, is_present
 from plait.errors import RunError
 from plait.facts import environment
-from plait.files import replacing
+from plait.files.atomic import replacing
 from plait.fitting import metric_of, type_columns
 from plait.metrics import METRICS
 from plait.predictor import Predictor

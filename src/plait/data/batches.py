@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plait.data.encoded import EncodedColumn
 from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.data.table import Table
@@ -68,6 +67,16 @@ class Cache:
         return made
 
 
+class StoredColumn(Protocol):
+    """Features of a column that were made before, by row; see `plait.features`."""
+
+    width: int
+    positions: np.ndarray
+    problems: dict[int, str]
+
+    def take(self, rows: np.ndarray, note: Callable[[int, str], None] | None = None) -> Input: ...
+
+
 class TableSource:
     """Rows of a table as batches.
 
@@ -100,7 +109,7 @@ class TableSource:
         self.problems = problems
         self.unusable: set[int] = set()
         self._told: set[str] = set()
-        self.encoded: dict[str, EncodedColumn] = {}
+        self.encoded: dict[str, StoredColumn] = {}
         self._own = object()  # marks cache entries that are this table's rows, not values
 
     def __len__(self) -> int:

@@ -30,8 +30,8 @@ from plait.data.formats import (
 from plait.data.frames import frame_of
 from plait.data.table import Table, usual_type
 from plait.errors import DataError, nearest
+from plait.files.reading import parse_json
 from plait.processors.image import picture_suffixes
-from plait.reading import parse_json
 
 SPLIT_FOLDERS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 ROWS = 16_384  # a record batch

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RunError, unknown
-from plait.files import write_json
+from plait.files.atomic import write_json
+from plait.files.reading import read_json
 from plait.processors.image import picture_suffixes
-from plait.reading import read_json
 from plait.values import (
     ISO,
     MISSING_WORDS,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from plait.data.frames import columns_of
 from plait.errors import DataError, unknown
-from plait.files import ADVICE, FULL, why
+from plait.files.atomic import ADVICE, FULL, why
 
 
 class Table:

@@ -12,7 +12,7 @@ from plait.datasets.openclipart import write_openclipart
 from plait.datasets.scenes import write_scenes
 from plait.datasets.tuxpaint import write_tuxpaint
 from plait.errors import DataError, unknown
-from plait.files import claimed, unwritable
+from plait.files.atomic import claimed, unwritable
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from plait import console
-from plait.data.features import cached_folder, stand_in
 from plait.errors import DataError, RunError
-from plait.files import replacing, sweep, unwritable
+from plait.files.atomic import replacing, sweep, unwritable
+from plait.files.cache import cached_folder, stand_in
 
 PACKAGES = "packages"
 LARGEST = 2_000_000_000  # bytes that a package may unpack to

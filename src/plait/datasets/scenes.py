@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from plait.datasets.packages import write_table
-from plait.files import replacing
+from plait.files.atomic import replacing
 
 SIDE = 48  # pixels
 SHAPES = ("circle", "square", "triangle", "cross")

@@ -13,9 +13,9 @@ from plait.encoders.dual import Similarity, as_tokens, keep_side
 from plait.encoders.pixels import Pixels
 from plait.encoders.weights import Weights, hash_weights, require_hub
 from plait.errors import RecipeError, import_extra, unknown
+from plait.files.reading import checked, read_json
 from plait.processors import ImageProcessor
 from plait.processors.open_clip_text import OpenClipTextProcessor
-from plait.reading import checked, read_json
 from plait.types import Tokens
 
 CONFIG = "open_clip_config.json"  # of a folder that open_clip can load

@@ -11,14 +11,14 @@ import numpy as np
 from torch import Tensor
 
 from plait.errors import RunError, unknown
-from plait.files import write_json
+from plait.files.atomic import write_json
+from plait.files.reading import made_of, read_json
 from plait.processors.image import ImageProcessor
 from plait.processors.open_clip_text import OpenClipTextProcessor
 from plait.processors.tabular import TabularProcessor
 from plait.processors.target_text import TargetText
 from plait.processors.text import TextProcessor
 from plait.processors.words import WordsProcessor
-from plait.reading import made_of, read_json
 
 Features = dict[str, np.ndarray]
 

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from plait.errors import DataError, RecipeError
-from plait.reading import open_plain, read_bytes
+from plait.files.reading import open_plain, read_bytes
 
 MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 picture; decoded it holds 192 MB, while it is decoded three times that
 HUNGRY = ("WEBP", "JPEG2000")  # formats whose decoders hold twice what others do: of them half as many pixels

@@ -14,16 +14,16 @@ import pyarrow as pa
 from typing_extensions import TypedDict
 
 from plait import console
-from plait.data.features import content_key
 from plait.data.paths import media_of
 from plait.data.schema import Schema, split_cell
 from plait.data.table import Table
 from plait.encoders.weights import hash_weights
 from plait.errors import DataError, RunError, import_extra
-from plait.files import LOCK, unwritable, write_json
+from plait.features.store import content_key
+from plait.files.atomic import LOCK, unwritable, write_json
+from plait.files.reading import checked, read_bytes, read_json
 from plait.predictor import Predictor
 from plait.processors.image import MOST_FILE, small_picture
-from plait.reading import checked, read_bytes, read_json
 from plait.values import as_number, as_text, is_missing, number_form
 
 FORMAT = 1

@@ -14,7 +14,7 @@ from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, RunError, unknown
-from plait.files import claimed, sweep
+from plait.files.atomic import claimed, sweep
 from plait.predictor import Predictor, TableLike
 from plait.search.catalogue import META, Catalogue, as_rows, is_begun, parts_of, row_keys
 from plait.training.interrupt import StopRequest

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from plait import console
 from plait.errors import DataError
-from plait.files import replacing
+from plait.files.atomic import replacing
 from plait.search.catalogue import SIDE, Catalogue
 from plait.search.searcher import Hit
 

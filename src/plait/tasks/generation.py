@@ -12,10 +12,10 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError
+from plait.files.reading import made_of
 from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
 from plait.metrics.caption import CAPTION_METRICS, NO_CIDER, CaptionScorer
 from plait.processors import TargetText
-from plait.reading import made_of
 from plait.tasks.pairs import Sides, side_codes
 from plait.values import as_text, is_missing
 

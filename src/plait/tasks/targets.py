@@ -10,9 +10,9 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, RunError, unknown
+from plait.files.reading import checked, made_of
 from plait.layers.spaces import Space
 from plait.metrics import METRICS, score
-from plait.reading import checked, made_of
 from plait.tasks.classification import Classification
 from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from plait.errors import RunError
-from plait.files import replacing, unwritable
-from plait.reading import checked, open_plain, parse_json
+from plait.files.atomic import replacing, unwritable
+from plait.files.reading import checked, open_plain, parse_json
 from plait.training.sharding import laid_out_as, whole
 
 VERSION = 1

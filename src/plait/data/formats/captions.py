@@ -13,7 +13,7 @@ from plait.data.formats.conversations import is_chat, read_chats, read_dialogs, 
 from plait.data.formats.pictures import counted, locate
 from plait.data.table import Table
 from plait.errors import DataError
-from plait.reading import checked, parse_json, read_bytes
+from plait.files.reading import checked, parse_json, read_bytes
 
 SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}  # restval trains, as everybody does
 KNOWN = (

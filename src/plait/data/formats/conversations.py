@@ -12,7 +12,7 @@ from plait import console
 from plait.data.formats.pictures import counted, locate
 from plait.data.table import Table
 from plait.errors import DataError
-from plait.reading import checked
+from plait.files.reading import checked
 
 MARK = "<image>"
 USER, ANSWERS = ("user", "human"), ("assistant", "gpt")

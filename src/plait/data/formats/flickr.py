@@ -9,7 +9,7 @@ import pandas as pd
 from plait.data.formats.pictures import locate
 from plait.data.table import Table
 from plait.errors import DataError
-from plait.reading import checked, parse_json
+from plait.files.reading import checked, parse_json
 
 
 def read_flickr_token(path: Path) -> Table:

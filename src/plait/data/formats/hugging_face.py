@@ -10,8 +10,8 @@ from plait.data.paths import resolve_media
 from plait.data.table import Table
 from plait.encoders.weights import online
 from plait.errors import DataError, PlaitError, import_extra
+from plait.files.reading import read_bytes
 from plait.processors.image import MOST_FILE
-from plait.reading import read_bytes
 
 ROWS = 256
 DATASETS = ("datasets.arrow_dataset.Dataset", "datasets.dataset_dict.DatasetDict")

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from plait.data.table import Table
 from plait.errors import DataError
+from plait.files.reading import parse_json
 from plait.processors.image import picture_suffixes
-from plait.reading import parse_json
 
 ROWS = 256  # samples that stand in memory: pictures are large
 MOST_SHARDS = 100_000  # that a pattern names

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.data.features import FeatureStore, content_key, features_folder
 from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.data.table import Table
-from plait.encoders.engine import Engine, choose_engine, encoder_key
 from plait.errors import DataError, RunError
+from plait.features.engine import Engine, choose_engine, encoder_key
+from plait.features.store import FeatureStore, content_key, features_folder
+from plait.files.reading import read_bytes
 from plait.processors import Features, Processor
 from plait.processors.image import MOST_FILE
-from plait.reading import read_bytes
 from plait.types import Input
 from plait.values import as_text, is_missing
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from plait import console
-from plait.data.features import StoreInfo, features_folder, prune, stores
 from plait.errors import RunError, unknown
+from plait.features.store import StoreInfo, features_folder, prune, stores
 
 DAY = 86_400
 

@@ -12,7 +12,6 @@ entry names, which the next writer writes over; two writers take turns, and the 
 
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,44 +24,14 @@ from filelock import FileLock
 from typing_extensions import TypedDict
 
 from plait.errors import RunError, StoreError
-from plait.files import sweep, unwritable, why, write_json
-from plait.reading import checked, read_json
+from plait.files.atomic import sweep, unwritable, why, write_json
+from plait.files.cache import cached_folder
+from plait.files.reading import checked, read_json
 
 FEATURES = "features"
 FORMAT = 1
 RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("start", "<u8"), ("tokens", "<u4"), ("check", "<u4")])
 DTYPES = {"float16": np.float16, "float32": np.float32}
-
-
-def cache_folder() -> Path:
-    """`$PLAIT_CACHE`, else plait's part of the user's cache folder."""
-    cache = os.environ.get("PLAIT_CACHE")
-    base = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "plait"
-    return base.expanduser()
-
-
-_stand_ins: dict[Path, tempfile.TemporaryDirectory[str]] = {}  # of parts of the cache that can't be written
-
-
-def cached_folder(part: str) -> Path:
-    """A part of the cache folder, such as `features`; what stands in for it where it could not be written."""
-    folder = cache_folder() / part
-    return Path(_stand_ins[folder].name) if folder in _stand_ins else folder
-
-
-def stand_in(part: str) -> Path | None:
-    """A temporary folder for a part of the cache that can't be written; it goes with this process.
-
-    None where there can't be one, or where it is what can't be written.
-    """
-    folder = cache_folder() / part
-    if folder in _stand_ins:
-        return None
-    try:
-        _stand_ins[folder] = tempfile.TemporaryDirectory(prefix=f"plait-{part}-")
-    except OSError:
-        return None
-    return Path(_stand_ins[folder].name)
 
 
 def features_folder() -> Path:
@@ -108,8 +77,7 @@ class FeatureStore:
         StoreError: there is no store, and none can be made.
         RunError: the folder holds rows of another shape or a newer format.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>>     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = FeatureStore(Path(folder) / "ab", {"width": 2, "dtype": "float32"})
     ...     store.add([content_key(b"x")], [np.ones((1, 2), dtype=np.float32)])
     ...     store.positions([content_key(b"y"), content_key(b"x")]).tolist(), store.read(np.array([0]))[0].tolist()

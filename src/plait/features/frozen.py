@@ -9,9 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from plait import console
 from plait.data.batches import InputSpec, TableSource
-from plait.data.encoded import ColumnEncoder
-from plait.data.features import FEATURES, stand_in
 from plait.errors import StoreError
+from plait.features.column import ColumnEncoder
+from plait.features.store import FEATURES
+from plait.files.cache import stand_in
 from plait.model import MultimodalModel
 from plait.training.precision import has_bfloat16
 
