@@ -9,9 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestCentroid
 
 from plait.errors import PlaitError
-from plait.few_shot import cache, linear_probe, prototypes, shot_curves
-from plait.shots import evaluate_shots, write_shots
-from plait.zero_shot import class_vectors, load_aligned
+from plait.inference.few_shot import cache, linear_probe, prototypes, shot_curves
+from plait.inference.shots import evaluate_shots, write_shots
+from plait.inference.zero_shot import class_vectors, load_aligned
 
 
 def blobs(rows: int = 60, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

@@ -80,7 +80,7 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
 
 def test_the_demo_keeps_its_promise(tmp_path: Path) -> None:
     pytest.importorskip("easy_vqa")
-    from plait.demo import run_demo
+    from plait.cli.demo import run_demo
 
     accuracy = run_demo(tmp_path / "demo", verbose=False)
     assert accuracy["both"] >= 0.99 and 0.6 < accuracy["question"] < 0.7 and 0.3 < accuracy["image"] < 0.45

@@ -20,7 +20,7 @@ from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError
-from plait.writing import Writer
+from plait.inference.generate import Writer
 
 TRAIN = {"epochs": 8, "batch_size": 32, "learning_rate": 0.01, "device": "cpu", "precision": "float32"}
 

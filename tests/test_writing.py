@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from fakes import colour_table
 from plait.cli import app, generating
 from plait.errors import DataError, RecipeError
+from plait.evaluation.result_files import score_files
+from plait.inference.generate import Writer, evaluate_ranked
 from plait.metrics.caption import CAPTION_METRICS, CaptionScorer
 from plait.predictor import Predictor
-from plait.scoring import score_files
-from plait.writing import Writer, evaluate_ranked
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import numpy as np
 from torch import Tensor
 
 from plait import console
-from plait.ablation import ModalityReport
 from plait.baseline import baselines, describe
 from plait.data.batches import TableSource
 from plait.data.plan import BatchPlan
 from plait.data.splits import draw
+from plait.evaluation.modalities import ModalityReport
 from plait.facts import Stopwatch
 from plait.fitting import Prepared, plan_for
 from plait.outcome import write_predictions

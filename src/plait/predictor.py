@@ -9,8 +9,6 @@ import pandas as pd
 import torch
 
 from plait import fitting
-from plait.ablation import ModalityReport, Scorer, chosen_noises, modality_report
-from plait.answering import OnError, answer_array, answer_frame
 from plait.build.model import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
@@ -18,6 +16,7 @@ from plait.data.readers import Openable
 from plait.data.schema import Schema
 from plait.data.splits import draw
 from plait.errors import DataError, PlaitError, RecipeError, RunError
+from plait.evaluation.modalities import ModalityReport, Scorer, chosen_noises, modality_report
 from plait.facts import Stopwatch
 from plait.finishing import finish
 from plait.model import MultimodalModel
@@ -27,6 +26,7 @@ from plait.recipe import Recipe, names_of, sections_of
 from plait.run_folder import RunFolder, claimed_folder
 from plait.running import decide_precision, folder_of_run, recipe_to_train, train_run
 from plait.tasks import Retrieval, Targets
+from plait.tasks.answers import OnError, answer_array, answer_frame
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
 from plait.training.devices import make_accelerator, pick_device
 from plait.training.evaluate import outputs_of

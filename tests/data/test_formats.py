@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from plait.checking import check_recipe
+from plait.checks.tables import check_recipe
 from plait.data.formats import FORMATS
 from plait.data.formats.web_dataset import expand
 from plait.data.readers import open_table

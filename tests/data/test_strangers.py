@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from plait.data.check import check
+from plait.checks.health import check
 from plait.data.formats.web_dataset import expand
 from plait.data.paths import media_of, resolve_media
 from plait.data.readers import open_table

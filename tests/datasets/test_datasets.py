@@ -239,7 +239,7 @@ def test_a_download_goes_elsewhere_where_the_cache_can_not_be_written(
 
 
 def test_the_demo_removes_no_folder_but_its_own(tmp_path: Path) -> None:
-    from plait.demo import _remove_run
+    from plait.cli.demo import _remove_run
 
     picture(tmp_path / "image" / "mine.png", "red")
     with pytest.raises(RunError, match="holds something that is no run"):

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from plait.errors import PlaitError, RecipeError
+from plait.inference.zero_shot import class_vectors, classify, embed_side, embed_texts, load_aligned, scale_of
 from plait.predictor import Predictor
-from plait.zero_shot import class_vectors, classify, embed_side, embed_texts, load_aligned, scale_of
 
 transformers = pytest.importorskip("transformers")
 TEXTS = ["a red bird", "two blue boats on the sea", "x"]

@@ -19,9 +19,9 @@ from plait.encoders.chunks import encode_in_chunks
 from plait.errors import PlaitError
 from plait.fusion import FUSIONS
 from plait.heads import PredictHead
+from plait.inference.reranking import evaluate_reranked
 from plait.predictor import Predictor
 from plait.recipe import Recipe, names_of
-from plait.reranking import evaluate_reranked
 from plait.tasks import Matching, Retrieval, draw_matches
 from plait.tasks.matching import draw_others
 from plait.tasks.retrieval import LOSSES

@@ -46,8 +46,8 @@ def generate(
     """Write about a picture, a question, a row: plait generate RUN --image photo.jpg --question "what is it?" """
     from plait.console import printable
     from plait.errors import DataError
+    from plait.inference.generate import Writer
     from plait.predictor import Predictor
-    from plait.writing import Writer
 
     of_tables = {"--output": output, "--keep": keep, "--delimiter": delimiter}
     if table is None and (any(of_tables.values()) or on_error is not OnUnusable.refuse):
@@ -102,7 +102,7 @@ def _chat(writer: Any, values: dict[str, Any]) -> None:
     """Questions from the terminal, until an empty one; a run that reads `history` is told what was said before."""
     from plait.console import printable
     from plait.errors import DataError
-    from plait.writing import HISTORY
+    from plait.inference.generate import HISTORY
 
     column, said = writer.asked, [values[HISTORY]] if values.get(HISTORY) else []
     typer.echo("Ask; an empty line ends.", err=True)
@@ -128,7 +128,7 @@ def _write_table(
     on_error: OnUnusable,
     delimiter: str | None,
 ) -> None:
-    from plait.predicting import write_frames
+    from plait.inference.predict import write_frames
 
     problems: list[str] = []
     frames_of = partial(writer.write_frames, problems=problems, on_error=on_error.value)

@@ -85,7 +85,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Look for what would go wrong in training; exit code 1 where something would."""
-    from plait.checking import check_recipe, show_health
+    from plait.checks.tables import check_recipe, show_health
 
     health = check_recipe(
         recipe_of(source, overrides, target, types, val, test, split, group, None, task, delimiter, decimal)
@@ -136,8 +136,8 @@ def evaluate(
     from plait.predictor import Predictor
 
     if predictions is not None or references is not None:
+        from plait.evaluation.result_files import score_files
         from plait.metrics.caption import CAPTION_METRICS
-        from plait.scoring import score_files
 
         if predictions is None or references is None or run is not None:
             raise DataError("results are scored without a run: plait evaluate --predictions FILE --references FILE")
@@ -151,17 +151,17 @@ def evaluate(
         return
     load = partial(Predictor.load, allow_outside=allow_outside)
     if options is not None:
-        from plait.writing import Writer, evaluate_ranked
+        from plait.inference.generate import Writer, evaluate_ranked
 
         _show_scores(evaluate_ranked(Writer(load(run)), table, options), as_json)
         return
     if rerank is not None:
-        from plait.reranking import evaluate_reranked
+        from plait.inference.reranking import evaluate_reranked
 
         _show_scores(evaluate_reranked(load(run), load(rerank), table, top), as_json)
         return
     if modalities or missing or noise:
-        from plait.ablation import show_modalities
+        from plait.evaluation.modalities import show_modalities
         from plait.report.modalities_report import write_modalities
 
         report = load(run, verbose=True).modalities(table, missing, names_in(noise), rows)
@@ -205,7 +205,7 @@ def _evaluate_shots(
     allow_outside: bool,
 ) -> None:
     from plait.errors import RecipeError
-    from plait.shots import evaluate_shots, show_shots, write_shots
+    from plait.inference.shots import evaluate_shots, show_shots, write_shots
 
     counts = names_in(shots)
     if target is None or not counts or not all(count.isdigit() and int(count) for count in counts):
@@ -243,7 +243,7 @@ def predict(
     """Answer each row of a table, or one row: plait predict RUN --set title="a red bird" photo=bird.jpg"""
     from plait.console import printable
     from plait.errors import DataError
-    from plait.predicting import predict_labels, predict_row, predict_table
+    from plait.inference.predict import predict_labels, predict_row, predict_table
 
     if as_row:
         answer = predict_row(run, given or [], allow_outside)

@@ -11,7 +11,7 @@ from plait.cli.options import Json, Quiet, print_json
 def doctor(as_json: Json = False) -> None:
     """Versions, devices, number formats, extras, network."""
     from plait import console
-    from plait.doctor import examine
+    from plait.checks.doctor import examine
 
     found = examine()
     if as_json:
@@ -29,7 +29,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Answer questions about pictures: from the question, from the picture, from both."""
-    from plait.demo import run_demo
+    from plait.cli.demo import run_demo
 
     accuracy = run_demo(output, epochs, seed, verbose=not quiet)
     if as_json:

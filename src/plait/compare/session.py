@@ -14,6 +14,7 @@ import numpy as np
 from plait import console
 from plait.build.model import complete_inputs
 from plait.build.pairs import TABULAR
+from plait.checks.doctor import EXTRAS, is_present
 from plait.compare.candidates import Candidate, candidates_of, check_fusions
 from plait.compare.experiment import Answer, Experiment
 from plait.compare.result import Comparison, Judged, judge
@@ -21,7 +22,6 @@ from plait.compare.workers import Job, ProcessKilled, processes_for, run_jobs
 from plait.data.readers import open_table
 from plait.data.schema import Schema
 from plait.data.table import Table
-from plait.doctor import EXTRAS, is_present
 from plait.errors import RunError
 from plait.facts import environment
 from plait.files.atomic import replacing

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from plait.ablation import ModalityReport, curve_tables
+from plait.evaluation.modalities import ModalityReport, curve_tables
 from plait.files.atomic import write_text
 from plait.report import plots
 from plait.report.page import render

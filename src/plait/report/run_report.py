@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.ablation import ModalityReport
 from plait.console import number
 from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.errors import DataError
+from plait.evaluation.modalities import ModalityReport
 from plait.facts import parameter_rows
 from plait.fitting import Part, Prepared
 from plait.metrics.answers import exact_match

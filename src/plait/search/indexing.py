@@ -15,11 +15,11 @@ from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, RunError, unknown
 from plait.files.atomic import claimed, sweep
+from plait.inference.zero_shot import as_side, load_aligned
 from plait.predictor import Predictor, TableLike
 from plait.search.catalogue import META, Catalogue, as_rows, is_begun, parts_of, row_keys
 from plait.training.interrupt import StopRequest
 from plait.training.loop import Interrupted
-from plait.zero_shot import as_side, load_aligned
 
 
 @dataclass(frozen=True)

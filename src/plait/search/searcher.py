@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from plait.data.table import Table
 from plait.errors import DataError, RunError, import_extra, unknown
+from plait.inference.zero_shot import embed_side, embed_texts, side_of
 from plait.predictor import Predictor
 from plait.search.catalogue import ANN_FROM, Catalogue
 from plait.search.exact import ExactIndex
@@ -19,7 +20,6 @@ from plait.search.indexing import model_of
 from plait.search.ranking import reciprocal_rank_fusion
 from plait.search.where import parse_where
 from plait.training.precision import multiplies_faster_in_bfloat16
-from plait.zero_shot import embed_side, embed_texts, side_of
 
 Mode = Literal["meaning", "words", "both"]
 MODES = ("meaning", "words", "both")

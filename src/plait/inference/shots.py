@@ -8,13 +8,13 @@ import numpy as np
 from plait import console
 from plait.data.readers import open_table
 from plait.errors import DataError, unknown
-from plait.few_shot import FewShotReport, shot_curves
 from plait.files.atomic import write_text
+from plait.inference.few_shot import FewShotReport, shot_curves
+from plait.inference.zero_shot import class_vectors, embed_side, load_aligned, scale_of, side_of
 from plait.predictor import TableLike
 from plait.report import plots
 from plait.report.page import render
 from plait.values import is_missing
-from plait.zero_shot import class_vectors, embed_side, load_aligned, scale_of, side_of
 
 
 def evaluate_shots(

@@ -8,11 +8,11 @@ import pyarrow as pa
 from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.errors import DataError, RunError
+from plait.inference.zero_shot import scale_of
 from plait.metrics.retrieval import TIED, Ranks, mean_reciprocal_rank, median_rank, recall_at
 from plait.predictor import Predictor, TableLike
 from plait.tasks import Matching, Retrieval
 from plait.tasks.pairs import side_codes
-from plait.zero_shot import scale_of
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

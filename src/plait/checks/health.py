@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from plait.data.duplicates import near_matches, picture_fingerprint, text_fingerprint
+from plait.checks.duplicates import near_matches, picture_fingerprint, text_fingerprint
 from plait.data.paths import media_of
 from plait.data.schema import Column, Schema, split_cell
 from plait.data.table import Table

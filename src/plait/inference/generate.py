@@ -11,7 +11,6 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from plait.answering import OnError
 from plait.data.batches import TableSource
 from plait.data.readers import open_table
 from plait.data.table import Table
@@ -23,6 +22,7 @@ from plait.metrics.dialog import rank_metrics, ranks_of_scores, visdial_ndcg
 from plait.opening import source_for
 from plait.predictor import Predictor
 from plait.tasks import Generation
+from plait.tasks.answers import OnError
 from plait.tasks.generation import texts_of, token_loss
 from plait.types import Tokens
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from plait import console, fitting
-from plait.data.check import Health, check
+from plait.checks.health import Health, check
 from plait.data.table import Table
 from plait.errors import DataError, nearest
 from plait.opening import open_parts

@@ -11,15 +11,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plait.answering import OnError
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, unknown
 from plait.files.atomic import replacing
+from plait.inference.zero_shot import classify, load_aligned
 from plait.predictor import Predictor
 from plait.tasks import unused
-from plait.zero_shot import classify, load_aligned
+from plait.tasks.answers import OnError
 
 
 class Writer(Protocol):
