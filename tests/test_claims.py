@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plait.errors import RunError
-from plait.run_folder import RunFolder, claimed_folder
+from plait.runs.folder import RunFolder, claimed_folder
 
 
 def test_two_that_begin_at_once_get_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -524,8 +524,8 @@ def test_what_fails_before_there_are_weights_leaves_nothing(
 def test_stopped_while_it_is_evaluated_a_run_says_what_is_there(
     tmp_path: Path, plait: Run, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    run, whole = tmp_path / "run", "plait.finishing.write_predictions"
-    true = importlib.import_module("plait.finishing").write_predictions
+    run, whole = tmp_path / "run", "plait.runs.finish.write_predictions"
+    true = importlib.import_module("plait.runs.finish").write_predictions
     monkeypatch.setattr(whole, lambda *_: signal.raise_signal(number))
     code, _, error = plait("train", make_table(tmp_path), "-t", "y", "-o", run, *FAST)
     last = error.strip().splitlines()[-1]

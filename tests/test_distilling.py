@@ -9,10 +9,10 @@ import pytest
 import torch
 from scipy.special import log_softmax, softmax
 
-from plait.distilling import Teacher
 from plait.errors import PlaitError, RecipeError, RunError
 from plait.layers.spaces import Binary, Categorical, Real
 from plait.predictor import Predictor
+from plait.runs.teacher import Teacher
 from plait.training.settings import TrainSettings
 
 FAST = {"epochs": 12, "batch_size": 8, "learning_rate": 0.01, "precision": "float32", "evaluate_every": 12}
@@ -81,7 +81,7 @@ def test_a_student_agrees_with_a_teacher_that_reads_another_column(
 def test_the_loss_is_the_teachers_share(tmp_path: Path) -> None:
     made = fitted(tmp_path / "teacher", "number", "code")
     from plait.data.readers import open_table
-    from plait.opening import make_source
+    from plait.runs.tables import make_source
 
     opened, rows = open_table(table()), np.arange(8)
     teacher = Teacher(tmp_path / "teacher", opened, made.targets_, 2.0, rows, torch.device("cpu"))

@@ -11,7 +11,7 @@ import pytest
 
 from plait.errors import RunError
 from plait.files.atomic import LOCK, claimed, replacing, unwritable, why, write_json, write_text
-from plait.run_folder import claimed_folder
+from plait.runs.folder import claimed_folder
 
 
 def dead_process() -> int:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from plait import Predictor
 from plait.errors import DataError, PlaitError, RunError
-from plait.run_folder import RunFolder
+from plait.runs.folder import RunFolder
 
 FILES = (
     "schema.json",

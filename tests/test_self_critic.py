@@ -12,7 +12,7 @@ from plait.fusion import ConcatFusion
 from plait.generation.settings import GenerationSettings
 from plait.heads import WriteHead
 from plait.model import MultimodalModel
-from plait.self_critic import SelfCritic, policy_loss
+from plait.training.self_critical import SelfCritic, policy_loss
 from plait.types import Batch, Input
 
 BEGIN, END = 0, 1

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from plait import fitting
 from plait.build.model import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
@@ -17,14 +16,16 @@ from plait.data.schema import Schema
 from plait.data.splits import draw
 from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.evaluation.modalities import ModalityReport, Scorer, chosen_noises, modality_report
-from plait.facts import Stopwatch
-from plait.finishing import finish
 from plait.model import MultimodalModel
-from plait.opening import need_targets, open_given, source_for
-from plait.outcome import announce, write_problems
 from plait.recipe import Recipe, names_of, sections_of
-from plait.run_folder import RunFolder, claimed_folder
-from plait.running import decide_precision, folder_of_run, recipe_to_train, train_run
+from plait.report.run_report import write_report
+from plait.runs import prepare
+from plait.runs.facts import Stopwatch
+from plait.runs.finish import finish
+from plait.runs.folder import RunFolder, claimed_folder
+from plait.runs.summary import announce, write_problems
+from plait.runs.tables import need_targets, open_given, source_for
+from plait.runs.train import decide_precision, folder_of_run, recipe_to_train, train_run
 from plait.tasks import Retrieval, Targets
 from plait.tasks.answers import OnError, answer_array, answer_frame
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
@@ -148,11 +149,11 @@ class Predictor:
         names = recipe.targets or [str(recipe.task[0].type)]
         main = accelerator.is_main_process
         recipe = recipe_to_train(recipe, self.output, resume, self.verbose)
-        prepared = fitting.prepare(recipe, *tables, typed=() if resume else self.typed)
+        prepared = prepare.prepare(recipe, *tables, typed=() if resume else self.typed)
         prepared.model.to(accelerator.device)
         with accelerator.main_process_first():  # the others find what the first has stored
-            fitting.encode_frozen(prepared, self.verbose and main)
-        fitting.check_media(prepared)
+            prepare.encode_frozen(prepared, self.verbose and main)
+        prepare.check_media(prepared)
         watch.lap("reading and checking")
         recipe = decide_precision(prepared, accelerator)
         prepared.recipe = recipe
@@ -168,8 +169,8 @@ class Predictor:
             watch.lap("training")
             self.metrics_ = {}
             if main:
-                outputs, modalities = self._outputs, self._modalities
-                self.metrics_ = finish(prepared, folder, history, watch, outputs, modalities, self.verbose)
+                made = (self._outputs, self._modalities, write_report)
+                self.metrics_ = finish(prepared, folder, history, watch, *made, self.verbose)
             accelerator.wait_for_everyone()
         return self
 
@@ -357,7 +358,7 @@ class Predictor:
     ) -> None:
         self.recipe_, self.schema_, self.inputs_, self.targets_ = recipe, schema, inputs, targets
         self.model_, self.run_ = model, run
-        self._frozen = fitting.frozen_inputs(recipe, model, inputs, self.verbose)
+        self._frozen = prepare.frozen_inputs(recipe, model, inputs, self.verbose)
 
     def _source(self, table: TableLike, targets: Targets | None, problems: list[str] | None = None) -> TableSource:
         if not hasattr(self, "model_"):
@@ -371,7 +372,7 @@ class Predictor:
             DataError: it lacks one.
         """
         source = need_targets(self._source(table, self.targets_), self.targets_)
-        return fitting.with_drawn(self.recipe_, fitting.Part(source, np.arange(len(source))), self.targets_).source
+        return prepare.with_drawn(self.recipe_, prepare.Part(source, np.arange(len(source))), self.targets_).source
 
     def _predictions(self, source: TableSource) -> dict[str, np.ndarray]:
         return self.targets_.predictions(self._outputs(source, np.arange(len(source))))
@@ -385,7 +386,7 @@ class Predictor:
     def _running(self) -> tuple[str, torch.device, int]:
         """Precision, device and decoding threads."""
         precision = self.recipe_.train.precision
-        return "float32" if precision == "auto" else precision, self.model_.device, fitting.workers_of(self.recipe_)
+        return "float32" if precision == "auto" else precision, self.model_.device, prepare.workers_of(self.recipe_)
 
     @property
     def _metric(self) -> tuple[str, bool]:
@@ -394,5 +395,5 @@ class Predictor:
         return self.targets_.choose_metric(None) if metric[0] == "loss" else metric
 
     def _plan(self, source: TableSource, rows: np.ndarray) -> BatchPlan:
-        codes = fitting.together(self.recipe_, self.inputs_, source.table)
+        codes = prepare.together(self.recipe_, self.inputs_, source.table)
         return BatchPlan(rows, PREDICTION_BATCH, None if codes is None else codes[rows], shuffle=False)

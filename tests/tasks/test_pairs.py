@@ -377,7 +377,7 @@ def test_recipes_that_make_no_sense(recipe: dict[str, Any], said: str, colours: 
 
 
 def test_rows_are_seen_as_often_as_said(colours: Path) -> None:
-    from plait.fitting import repeated
+    from plait.runs.prepare import repeated
 
     table = Table.from_frame(pd.DataFrame({"times": [1, 3, None, 0]}))
     assert repeated(table, "times", np.array([0, 1, 2, 3])).tolist() == [0, 1, 1, 1, 2]

@@ -13,10 +13,10 @@ from plait.errors import RecipeError
 from plait.fusion import ConcatFusion
 from plait.heads import PredictHead
 from plait.model import MultimodalModel
-from plait.objective import Objective
 from plait.tasks import Classification, Targets
 from plait.training.balance import GradientModulation, modulation
 from plait.training.blending import JOINT, Losses, blend_weights
+from plait.training.objective import Objective
 from plait.training.settings import TrainSettings
 from plait.types import Alone, Batch, Input, Output, Tokens
 

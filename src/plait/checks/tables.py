@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from plait import console, fitting
+from plait import console
 from plait.checks.health import Health, check
 from plait.data.table import Table
 from plait.errors import DataError, nearest
-from plait.opening import open_parts
 from plait.recipe import Recipe
-from plait.splitting import split_rows
+from plait.runs import prepare
+from plait.runs.split import split_rows
+from plait.runs.tables import open_parts
 
 
 def check_recipe(recipe: Recipe) -> Health:
@@ -21,12 +22,12 @@ def check_recipe(recipe: Recipe) -> Health:
     for target in recipe.targets:
         if target not in table:
             raise DataError(f"{table.source}: there is no column {target!r}{nearest(target, table.columns)}")
-    schema = fitting.type_columns(recipe, table)
+    schema = prepare.type_columns(recipe, table)
     if recipe.pairs is not None:
-        recipe = fitting.with_inputs(recipe, schema)
+        recipe = prepare.with_inputs(recipe, schema)
     parts = _parts(recipe, table, val, test)
     return check(
-        parts, schema, recipe.targets, recipe.data.group, recipe.data.allow_outside, fitting.workers_of(recipe) + 1
+        parts, schema, recipe.targets, recipe.data.group, recipe.data.allow_outside, prepare.workers_of(recipe) + 1
     )
 
 

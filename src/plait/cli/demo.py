@@ -15,7 +15,7 @@ from plait.files.atomic import claimed
 from plait.predictor import Predictor
 from plait.report import plots
 from plait.report.page import render, thumbnail
-from plait.run_folder import RunFolder
+from plait.runs.folder import RunFolder
 
 # Three models of the same table, through the public API: the same rows, seed, epochs and head.
 QUESTION = {"modality": "text", "encoder": "scratch:transformer", "layers": 1, "dropout": 0.0}

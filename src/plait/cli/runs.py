@@ -52,7 +52,7 @@ def train(
     """Train a model of a table: plait train products.csv --target category"""
     from plait.errors import RecipeError
     from plait.recipe import apply_overrides, names_of
-    from plait.run_folder import RunFolder
+    from plait.runs.folder import RunFolder
 
     if resume:
         if overrides or target:

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait import fitting
-from plait.boosting import Part, grow
 from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.build.unread import settle
 from plait.compare.candidates import Candidate
@@ -22,14 +20,16 @@ from plait.encoders import StoredEncoder
 from plait.errors import DataError, PlaitError, RecipeError
 from plait.heads import TreeHead
 from plait.model import MultimodalModel
-from plait.objective import Objective, blend_of
-from plait.opening import make_source
 from plait.recipe import Recipe
-from plait.stacking import fit_stacking
+from plait.runs import prepare
+from plait.runs.boosting import Part, grow
+from plait.runs.stacking import fit_stacking
+from plait.runs.tables import make_source
 from plait.tasks import Targets
 from plait.training.devices import make_accelerator
 from plait.training.evaluate import outputs_of
 from plait.training.loop import train
+from plait.training.objective import Objective, blend_of
 from plait.training.precision import candidates as precisions
 from plait.training.precision import choose_precision
 from plait.types import Batch
@@ -93,7 +93,7 @@ class Experiment:
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
         self.table, self.verbose = table, verbose
-        self.schema = fitting.type_columns(recipe, table)
+        self.schema = prepare.type_columns(recipe, table)
         recipe = recipe.model_copy(update={"inputs": complete_inputs(recipe.inputs, self.schema)})
         self.recipe = name_folders(recipe)
         self.notes: list[str] = []
@@ -155,13 +155,13 @@ class Experiment:
         lenient = self.recipe.data.on_error != "refuse"
         problems: list[str] | None = [] if lenient else None
         source = make_source(self.recipe, self.table, self.inputs, targets, self._cache(), problems, lenient)
-        frozen = fitting.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
+        frozen = prepare.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
         self.notes += frozen.attach(source, self.rows, self.recipe.train.epochs)
         self.encoded = source.encoded
         for encoded in self.encoded.values():
             if encoded.problems and not lenient:
                 first = next(iter(encoded.problems.values()))
-                raise DataError(f"{first}; {fitting.LENIENT}")
+                raise DataError(f"{first}; {prepare.LENIENT}")
         self._handle_unusable(source)
         self.widths = {name: encoder.out_dim for name, encoder in self.full.encoders.items()}
         self.encoder_ms = {name: self._encoder_latency(name, source) for name in self.inputs}
@@ -294,7 +294,7 @@ class Experiment:
             "peak_bytes": peak,
             "latency_ms": self._latency(model, fold) + sum(self.encoder_ms[name] for name in candidate.modalities),
         }
-        metric = fitting.metric_of(self.recipe, fold.targets).name
+        metric = prepare.metric_of(self.recipe, fold.targets).name
         scores = fold.targets.metrics({self.name: predictions}, {self.name: fold.truth[fold.test]}, [metric])
         return Answer(fold.test, predictions, scores.get(metric, float("nan")), costs)
 
@@ -312,9 +312,9 @@ class Experiment:
             scores = targets.metrics(targets.predictions(outputs), known, [metric.name])
             return scores | {"loss": float(targets.loss(outputs, truth))}
 
-        metric = fitting.metric_of(self.recipe, targets)
+        metric = prepare.metric_of(self.recipe, targets)
         torch.manual_seed(seed)
-        workers = 0 if isinstance(fold.source, _Renumbered) else fitting.workers_of(self.recipe)
+        workers = 0 if isinstance(fold.source, _Renumbered) else prepare.workers_of(self.recipe)
         val_part = (fold.source, fold.val)
         blend = blend_of(model, settings, targets, fold.source, plan, val_part, self.accelerator, workers)
         objective = Objective(settings, targets, model, blend=blend)

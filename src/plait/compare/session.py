@@ -23,14 +23,14 @@ from plait.data.readers import open_table
 from plait.data.schema import Schema
 from plait.data.table import Table
 from plait.errors import RunError
-from plait.facts import environment
 from plait.files.atomic import replacing
-from plait.fitting import metric_of, type_columns
 from plait.metrics import METRICS
 from plait.predictor import Predictor
 from plait.recipe import Recipe
 from plait.report.comparison_report import write_comparison
-from plait.run_folder import ANSWERS, RunFolder, claimed_folder
+from plait.runs.facts import environment
+from plait.runs.folder import ANSWERS, RunFolder, claimed_folder
+from plait.runs.prepare import metric_of, type_columns
 from plait.training.interrupt import StopRequest
 from plait.training.loop import Interrupted
 from plait.training.randomness import own_randomness

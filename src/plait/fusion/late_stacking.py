@@ -13,7 +13,7 @@ from plait.types import Fused, Tokens
 class StackingFusion(nn.Module):
     """Stacking (Wolpert, 1992): the answer is linear in all modalities' raw answers and in which of them a row has. The
     weights are not learned by gradient on answers that the predictors gave to rows they were trained on, but set by
-    `set_combiner` from a model fitted on out-of-fold answers (`plait.stacking`); until then they take the mean.
+    `set_combiner` from a model fitted on out-of-fold answers (`plait.runs.stacking`); until then they take the mean.
 
     Stage: late.
 

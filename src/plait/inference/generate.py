@@ -19,8 +19,8 @@ from plait.generation.choices import AnswerTree
 from plait.generation.search import NONE, generate
 from plait.generation.settings import GenerationSettings
 from plait.metrics.dialog import rank_metrics, ranks_of_scores, visdial_ndcg
-from plait.opening import source_for
 from plait.predictor import Predictor
+from plait.runs.tables import source_for
 from plait.tasks import Generation
 from plait.tasks.answers import OnError
 from plait.tasks.generation import texts_of, token_loss

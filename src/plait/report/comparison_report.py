@@ -4,7 +4,7 @@ from typing import Any
 
 from plait.report import plots
 from plait.report.page import render
-from plait.run_folder import RunFolder
+from plait.runs.folder import RunFolder
 
 
 def write_comparison(folder: RunFolder, comparison: Any, recipe: str, notes: list[str]) -> None:

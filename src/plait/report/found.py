@@ -8,10 +8,10 @@ import numpy as np
 from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.errors import DataError
-from plait.fitting import Part, Prepared
 from plait.metrics.retrieval import Ranks, rank_pairs
 from plait.report import plots
 from plait.report.page import thumbnail
+from plait.runs.prepare import Part, Prepared
 from plait.tasks import Retrieval
 
 ASKED, SHOWN = 10, 5

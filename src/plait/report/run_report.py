@@ -14,14 +14,14 @@ from plait.data.paths import media_of
 from plait.data.schema import split_cell
 from plait.errors import DataError
 from plait.evaluation.modalities import ModalityReport
-from plait.facts import parameter_rows
-from plait.fitting import Part, Prepared
 from plait.metrics.answers import exact_match
 from plait.report import plots
 from plait.report.found import found_section
 from plait.report.page import render, thumbnail
 from plait.report.written import written_section
-from plait.run_folder import RunFolder
+from plait.runs.facts import parameter_rows
+from plait.runs.folder import RunFolder
+from plait.runs.prepare import Part, Prepared
 from plait.tasks import Generation, Retrieval
 from plait.training.checkpoint import Progress
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from plait.fitting import Part, Prepared
 from plait.metrics.answers import exact_match
 from plait.metrics.caption import CaptionScorer
 from plait.report import plots
 from plait.report.found import shown_cell
+from plait.runs.prepare import Part, Prepared
 from plait.tasks import Generation
 
 SHOWN, WORDS, SIDE = 10, 9, 112

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -12,17 +12,22 @@ from plait.data.batches import Source
 from plait.data.dropping import drop_modalities
 from plait.data.negatives import with_negatives
 from plait.data.plan import BatchPlan
-from plait.distilling import Teacher
 from plait.errors import RecipeError
 from plait.model import MultimodalModel
-from plait.self_critic import SelfCritic
 from plait.tasks import Matching, Retrieval, Targets
 from plait.training.balance import GradientModulation
 from plait.training.blending import JOINT, Rows, estimate_blend
 from plait.training.gather import gather_rows
 from plait.training.loop import train
+from plait.training.self_critical import SelfCritic
 from plait.training.settings import TrainSettings
 from plait.types import Batch
+
+
+class Teacher(Protocol):
+    """A model whose answers are learned beside the truth; see `plait.runs.teacher`."""
+
+    def loss(self, predictions: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor: ...
 
 
 class Objective:

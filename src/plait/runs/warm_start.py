@@ -7,7 +7,7 @@ from pathlib import Path
 from plait.data.batches import InputSpec
 from plait.errors import RecipeError, RunError
 from plait.model import MultimodalModel
-from plait.run_folder import RunFolder
+from plait.runs.folder import RunFolder
 from plait.tasks import Targets
 from plait.training.checkpoint import load_tensors
 

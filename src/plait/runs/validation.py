@@ -13,8 +13,8 @@ from plait.data.paths import media_of
 from plait.data.plan import BatchPlan
 from plait.data.schema import split_cell
 from plait.errors import DataError
-from plait.fitting import Prepared, plan_for
 from plait.processors import ImageProcessor
+from plait.runs.prepare import Prepared, plan_for
 from plait.tasks import Generation
 from plait.training.evaluate import outputs_of
 

@@ -16,17 +16,17 @@ from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan, padded_share
 from plait.data.schema import GROUP, Schema, infer_schema
 from plait.data.table import Table
-from plait.distilling import adopt_tokens
 from plait.errors import DataError, RecipeError
 from plait.features.frozen import FrozenInputs
 from plait.model import MultimodalModel
-from plait.objective import check_remedies
-from plait.opening import make_source
 from plait.recipe import Recipe
-from plait.splitting import pair_group, split_rows
-from plait.starting import adopt_processors, load_weights
+from plait.runs.split import pair_group, split_rows
+from plait.runs.tables import make_source
+from plait.runs.teacher import adopt_tokens
+from plait.runs.warm_start import adopt_processors, load_weights
 from plait.tasks import Classification, Matching, Targets, draw_matches
 from plait.training.loop import Metric
+from plait.training.objective import check_remedies
 from plait.values import as_number, is_missing
 
 REPEATS = 1.5  # rows a picture from which rows that share one are kept together

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from plait.data.batches import TableSource
 from plait.data.splits import draw
-from plait.fitting import Part, Prepared
+from plait.runs.prepare import Part, Prepared
 from plait.tasks import Classification, Generation, Matching, Multilabel, Regression, Targets
 from plait.values import as_text, is_missing
 

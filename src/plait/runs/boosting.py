@@ -11,9 +11,9 @@ import torch
 from plait.build.model import BOOSTED
 from plait.data.batches import Source
 from plait.data.plan import BatchPlan
-from plait.fitting import Prepared, metric_of, workers_of
 from plait.heads import TreeHead
 from plait.model import MultimodalModel
+from plait.runs.prepare import Prepared, metric_of, workers_of
 from plait.tasks import Targets
 from plait.training.checkpoint import Progress
 from plait.training.evaluate import outputs_of

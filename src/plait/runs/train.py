@@ -12,21 +12,22 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from plait import console, fitting, judging
-from plait.boosting import boost, is_boosted
+from plait import console
 from plait.data.plan import BatchPlan
-from plait.distilling import Teacher
 from plait.errors import PlaitError, RunError
-from plait.facts import environment
 from plait.files.atomic import ADVICE, why
 from plait.fusion import StackingFusion
 from plait.model import MultimodalModel
-from plait.objective import Objective, blend_of
 from plait.recipe import Recipe
-from plait.run_folder import RunFolder, claimed_folder
-from plait.stacking import fit_stacking
+from plait.runs import prepare, validation
+from plait.runs.boosting import boost, is_boosted
+from plait.runs.facts import environment
+from plait.runs.folder import RunFolder, claimed_folder
+from plait.runs.stacking import fit_stacking
+from plait.runs.teacher import Teacher
 from plait.training.checkpoint import LAST, progress_of
 from plait.training.loop import Interrupted, fallback, train
+from plait.training.objective import Objective, blend_of
 from plait.training.precision import choose_precision
 from plait.training.trackers import check_trackers, listeners
 
@@ -94,7 +95,7 @@ def folder_of_run(accelerator: Accelerator, output: str | Path | None, stem: str
             raise Interrupted(f"{where}; continue with: plait train --resume {found.path}") from None
 
 
-def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFolder, resume: bool, verbose: bool) -> Any:
+def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFolder, resume: bool, verbose: bool) -> Any:
     """Train a prepared model in place; afterwards it holds the weights of the best epoch.
 
     Raises:
@@ -103,10 +104,10 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     if is_boosted(prepared):
         return boost(prepared, accelerator.device)
     untrained = copy.deepcopy(prepared.model) if isinstance(prepared.model.fusion, StackingFusion) else None
-    recipe, workers = prepared.recipe, fitting.workers_of(prepared.recipe)
+    recipe, workers = prepared.recipe, prepare.workers_of(prepared.recipe)
     ranks = (accelerator.process_index, accelerator.num_processes)
-    settings, metric = recipe.train, fitting.metric_of(recipe, prepared.targets)
-    plan = fitting.plan_for(prepared, "train", True, *ranks)
+    settings, metric = recipe.train, prepare.metric_of(recipe, prepared.targets)
+    plan = prepare.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
     if resume and accelerator.is_main_process:
@@ -123,7 +124,7 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
         judge = None
         if "val" in prepared.parts:
             tell = listener.samples
-            judge = judging.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, tell)
+            judge = validation.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, tell)
         progress = train(
             prepared.model,
             prepared.parts["train"].source,
@@ -152,13 +153,13 @@ def train_run(prepared: fitting.Prepared, accelerator: Accelerator, run: RunFold
     return progress
 
 
-def decide_precision(prepared: fitting.Prepared, accelerator: Accelerator) -> Recipe:
+def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Recipe:
     """`auto` becomes what is fastest here; the recipe keeps it, so that a resumed run does the same."""
     recipe = prepared.recipe
     if is_boosted(prepared):
         recipe = recipe.updated({"train": {"precision": "float32"}})
     if recipe.train.precision == "auto":
-        plan = fitting.plan_for(prepared, "train", shuffle=True)
+        plan = prepare.plan_for(prepared, "train", shuffle=True)
         batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
         objective = Objective(recipe.train, prepared.targets, prepared.model)
         steps = plan.steps * recipe.train.epochs
@@ -176,13 +177,13 @@ def decide_precision(prepared: fitting.Prepared, accelerator: Accelerator) -> Re
 
 
 def _blend(
-    prepared: fitting.Prepared, plan: BatchPlan, accelerator: Accelerator, run: RunFolder, resume: bool
+    prepared: prepare.Prepared, plan: BatchPlan, accelerator: Accelerator, run: RunFolder, resume: bool
 ) -> dict[str, float] | None:
     """Weights of gradient blending, estimated once a run and kept in its folder."""
     settings, part = prepared.recipe.train, prepared.parts["train"]
     if resume and (run.path / BLENDING).exists():
         return {name: float(weight) for name, weight in run.read_json(BLENDING).items()}
-    judged, workers = prepared.parts.get("val"), fitting.workers_of(prepared.recipe)
+    judged, workers = prepared.parts.get("val"), prepare.workers_of(prepared.recipe)
     val = None if judged is None else (judged.source, judged.rows)
     found = blend_of(prepared.model, settings, prepared.targets, part.source, plan, val, accelerator, workers)
     if found is not None:
@@ -195,7 +196,7 @@ def _blend(
 
 
 def _stack(
-    prepared: fitting.Prepared,
+    prepared: prepare.Prepared,
     untrained: MultimodalModel,
     accelerator: Accelerator,
     workers: int,

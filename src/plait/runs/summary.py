@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from plait import console
-from plait.facts import parameter_rows
 from plait.files.atomic import replacing
-from plait.fitting import Prepared
-from plait.run_folder import RunFolder
+from plait.runs.facts import parameter_rows
+from plait.runs.folder import RunFolder
+from plait.runs.prepare import Prepared
 from plait.tasks import Targets
 
 MOST_COLUMNS = 40  # that are listed in the terminal

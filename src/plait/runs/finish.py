@@ -7,16 +7,15 @@ import numpy as np
 from torch import Tensor
 
 from plait import console
-from plait.baseline import baselines, describe
 from plait.data.batches import TableSource
 from plait.data.plan import BatchPlan
 from plait.data.splits import draw
 from plait.evaluation.modalities import ModalityReport
-from plait.facts import Stopwatch
-from plait.fitting import Prepared, plan_for
-from plait.outcome import write_predictions
-from plait.report.run_report import write_report
-from plait.run_folder import RunFolder
+from plait.runs.baseline import baselines, describe
+from plait.runs.facts import Stopwatch
+from plait.runs.folder import RunFolder
+from plait.runs.prepare import Prepared, plan_for
+from plait.runs.summary import write_predictions
 from plait.tasks import Retrieval
 from plait.training.checkpoint import save_tensors
 
@@ -33,6 +32,7 @@ def finish(
     watch: Stopwatch,
     outputs_of: Outputs,
     modalities_of: Modalities,
+    write_report: Callable[..., None],
     verbose: bool,
 ) -> dict[str, dict[str, float]]:
     """Score the best weights, write what a reader of the run folder looks for; gives the metrics of each part.
@@ -46,6 +46,7 @@ def finish(
         watch: seconds of each stage.
         outputs_of: (source, rows, plan) → raw outputs.
         modalities_of: (source, rows) → what each modality gives.
+        write_report: draws the page, `plait.report.run_report.write_report`.
         verbose: print the scores.
     """
     targets = prepared.targets

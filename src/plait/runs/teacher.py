@@ -13,9 +13,9 @@ from plait.data.table import Table
 from plait.errors import RecipeError, RunError
 from plait.features.frozen import FrozenInputs
 from plait.layers.spaces import Categorical
-from plait.opening import make_source
 from plait.processors import TargetText
-from plait.run_folder import RunFolder
+from plait.runs.folder import RunFolder
+from plait.runs.tables import make_source
 from plait.tasks import Classification, Generation, Matching, Multilabel, Targets
 from plait.tasks.generation import CODE
 from plait.training.checkpoint import load_state, load_tensors

@@ -8,8 +8,8 @@ from plait.build.pairs import sides_of
 from plait.data.splits import holdout, split_column
 from plait.data.table import Table
 from plait.errors import DataError
-from plait.opening import NO_VAL
 from plait.recipe import Recipe
+from plait.runs.tables import NO_VAL
 
 
 def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> dict[str, np.ndarray]:
