@@ -1,6 +1,7 @@
 """The shape of the house, checked on its source."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,25 @@ def test_public_things_are_documented(path: Path) -> None:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_the_root_holds_what_users_import() -> None:
+    held = {path.name for path in SOURCE.glob("*.py")}
+    names = "__init__ __main__ types errors console recipe model predictor"
+    assert held == {f"{name}.py" for name in names.split()}  # and the room values
+    rooms = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
+    assert rooms <= set(LEVEL)
+
+
+def test_former_names_still_work_and_say_where_things_went() -> None:
+    import plait
+
+    for old, new in plait.MOVED.items():
+        sys.modules.pop(old, None)
+        with pytest.warns(DeprecationWarning, match=f"{old} is now {new}"):
+            found = importlib.import_module(old)
+        assert found is importlib.import_module(new)
+    assert "Predictor" in dir(plait)
 
 
 @pytest.mark.parametrize("statement", ["import plait", "import plait.cli", "from plait.recipe import Recipe"])
