@@ -2,8 +2,11 @@
 
 import ast
 import importlib
+import importlib.metadata
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,23 @@ def test_imports_point_down(path: Path) -> None:
     assert room in LEVEL, f"{room} has no row; add it to ROWS"
     for other in imports_of(path) - {room}:
         assert LEVEL[other] < LEVEL[room], f"{path.name}: {room} must not import {other} (a row above or beside it)"
+
+
+def test_all_that_is_imported_is_a_declared_dependency() -> None:
+    told = tomllib.loads((SOURCE.parent.parent / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.split(r"[\[<>=!~ ]", one)[0].lower().replace("_", "-")
+        for one in [*told["dependencies"], *(one for extra in told["optional-dependencies"].values() for one in extra)]
+    }
+    packages = importlib.metadata.packages_distributions()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            for name in {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"plait"}:
+                found = {one.lower().replace("_", "-") for one in packages.get(name, [name])}
+                assert found & declared, f"{path.name} imports {name}, which pyproject.toml does not name"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -151,7 +151,7 @@ class Experiment:
         """Features of frozen encoders, once for all candidates, folds and seeds."""
         targets = self.targets
         torch.manual_seed(self.recipe.train.seed)  # a frozen encoder from scratch is the same in every session
-        self.full = build_model(self._recipe_of("concat"), self.inputs, targets).to(self.device).eval()
+        self.full = build_model(self.recipe_of("concat"), self.inputs, targets).to(self.device).eval()
         lenient = self.recipe.data.on_error != "refuse"
         problems: list[str] | None = [] if lenient else None
         source = make_source(self.recipe, self.table, self.inputs, targets, self._cache(), problems, lenient)
@@ -236,7 +236,7 @@ class Experiment:
         inputs = {name: value.features for name, value in batch.inputs.items()}
         return _Renumbered(TensorSource(inputs, batch.targets), place)
 
-    def _recipe_of(self, method: str) -> Recipe:
+    def recipe_of(self, method: str) -> Recipe:
         """The comparison's recipe with another fusion; options of a method apply to that method alone."""
         fusion = self.recipe.fusion
         kept = fusion.options if fusion.method == method else {}
@@ -251,7 +251,7 @@ class Experiment:
             name: StoredEncoder(self.widths[name], inputs[name].modality) for name in inputs if name in self.encoded
         }
         torch.manual_seed(seed)
-        return build_model(self._recipe_of(candidate.method), inputs, fold.targets, ready=ready).to(self.device)
+        return build_model(self.recipe_of(candidate.method), inputs, fold.targets, ready=ready).to(self.device)
 
     def run(self, candidate: Candidate, number: int, seed: int) -> Answer:
         """Train a candidate on a fold and answer its test rows.

@@ -331,7 +331,7 @@ def show(comparison: Comparison, folder: RunFolder) -> None:
 def _save_best(experiment: Experiment, best: Candidate, table: Table, folder: RunFolder, verbose: bool) -> None:
     """A run of the winner on all rows: no row is kept for validation, so it runs its epochs to the end."""
     kept = {c for name in best.modalities for c in experiment.inputs[name].columns}
-    recipe = experiment._recipe_of(best.method)
+    recipe = experiment.recipe_of(best.method)
     values = recipe.model_dump(mode="json", exclude_defaults=True)
     values["inputs"] = {name: spec for name, spec in values["inputs"].items() if name in kept}
     values["data"] = {**values.get("data", {}), "val": "none", "test": None}

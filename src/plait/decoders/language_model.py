@@ -13,7 +13,7 @@ from plait.decoders.packing import Lines, Padding, pack
 from plait.decoders.prompting import arrange
 from plait.encoders.weights import Weights
 from plait.errors import PlaitError, RecipeError, import_extra
-from plait.layers import NamedModules, hasten
+from plait.layers import NamedModules, use_fast_linear
 from plait.layers.pooling import vector_and_tokens
 from plait.types import Fused, Tokens
 
@@ -102,7 +102,7 @@ class LanguageModel(nn.Module):
         room = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 0)
         self.room = min(max_context or room, room) if room else max_context or 0
         model.requires_grad_(tune == "all")
-        hasten(model)
+        use_fast_linear(model)
         self.prefix = (
             nn.Parameter(first_cache(model, self.head or constants or [end], prefix_length))
             if tune == "prefix"

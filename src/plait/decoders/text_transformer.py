@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from plait.layers import DecoderBlock, Visible, few_rows, hasten
+from plait.layers import DecoderBlock, Visible, small_batch_linear, use_fast_linear
 from plait.types import Tokens
 
 
@@ -77,7 +77,7 @@ class TextTransformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(DecoderBlock(dim, heads, dropout, expansion) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
-        hasten(self.blocks)
+        use_fast_linear(self.blocks)
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.normal_(self.positions.weight, std=0.02)
 
@@ -109,7 +109,7 @@ class TextTransformer(nn.Module):
         return start.masked_fill(~mask_BS[:, :1], 0)
 
     def _logits(self, x: Tensor) -> Tensor:
-        return few_rows(x, self.embedding.weight)
+        return small_batch_linear(x, self.embedding.weight)
 
     def begin(self, context: Tokens, hypotheses: int, length: int) -> tuple[Tensor, TransformerState]:
         """Read the context; logits `[B, V]` of the first token, and room for `length` tokens of each hypothesis."""

@@ -12,8 +12,6 @@ from plait.errors import RecipeError
 from plait.processors import ImageProcessor, TextProcessor
 from plait.types import Tokens
 
-CHANNELS = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-
 
 def is_dual(name: str) -> bool:
     """Whether a hub name or folder holds a model of pictures and texts.

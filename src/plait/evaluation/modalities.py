@@ -215,6 +215,8 @@ def noise_curves(
     for name, noise in chosen_noises(noises, {n: spec.modality for n, spec in source.inputs.items()}):
         curve = found.setdefault(name, {}).setdefault(noise, {0.0: whole})
         for level in NOISES[noise].levels:
+            if level in curve:  # no noise at all has its score
+                continue
             curve[level] = scorer(_noisy(source, name, noise, level, seed))
     return found
 

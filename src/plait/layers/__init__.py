@@ -2,7 +2,6 @@
 
 from plait.layers.absent import AbsentToken
 from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible
-from plait.layers.few_rows import few_rows, hasten
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
@@ -10,6 +9,7 @@ from plait.layers.positions import sinusoidal_positions
 from plait.layers.precise import at_least_float32
 from plait.layers.products import product_of_present, signed_root
 from plait.layers.projection import ModalityProjection, joined
+from plait.layers.small_batch_linear import small_batch_linear, use_fast_linear
 from plait.layers.transformer import CrossBlock, DecoderBlock, TransformerBlock
 
 __all__ = [
@@ -25,11 +25,11 @@ __all__ = [
     "TransformerBlock",
     "Visible",
     "at_least_float32",
-    "few_rows",
-    "hasten",
     "joined",
     "masked_mean",
     "product_of_present",
     "signed_root",
     "sinusoidal_positions",
+    "small_batch_linear",
+    "use_fast_linear",
 ]

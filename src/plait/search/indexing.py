@@ -107,7 +107,11 @@ def _add(
         task = bar.add_task(path.name, total=len(opened))
         for rows in parts_of(len(opened)):
             keys = row_keys(opened, rows, pictures, allow_outside)
-            fresh = [i for i, key in enumerate(keys) if not (key in known or known.add(key))]  # type: ignore[func-returns-value]
+            fresh = []
+            for i, key in enumerate(keys):  # a row may come twice in one part, too
+                if key not in known:
+                    known.add(key)
+                    fresh.append(i)
             skipped += len(rows) - len(fresh)
             if fresh:
                 chosen = rows[fresh]

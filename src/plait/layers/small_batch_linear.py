@@ -8,7 +8,7 @@ MOST = 128  # rows; from there on the usual order of factors is as fast
 SMALL = 1 << 16  # weights below which nothing is gained
 
 
-def few_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def small_batch_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear`, up to twice as fast for a few rows on a processor, where the same product is asked for otherwise.
 
     The weights stand on the left, `(W x^T)^T`, so that their many rows and not the few of x are spread over the
@@ -18,7 +18,7 @@ def few_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Shapes: `[..., I]`, `[O, I]` and `[O]` → `[..., O]`.
 
     >>> with torch.no_grad():
-    ...     few_rows(torch.ones(2, 1, 3), torch.eye(3), torch.ones(3))[0].tolist()
+    ...     small_batch_linear(torch.ones(2, 1, 3), torch.eye(3), torch.ones(3))[0].tolist()
     [[2.0, 2.0, 2.0]]
     """
     out_dim, width = weight.shape
@@ -36,18 +36,29 @@ def few_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return found.view(*x.shape[:-1], out_dim)
 
 
-class FewRowsLinear(nn.Linear):
-    """A linear layer that writes fast; everything else about it is a linear layer's."""
+class SmallBatchLinear(nn.Linear):
+    """A linear layer that is fast on few rows; everything else about it is a linear layer's."""
+
+    @classmethod
+    def of(cls, layer: nn.Linear) -> "SmallBatchLinear":
+        """One that shares a layer's weights: the same tensors under the same names."""
+        twin = cls(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        twin.weight, twin.bias = layer.weight, layer.bias
+        return twin.train(layer.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        return few_rows(x, self.weight, self.bias)
+        return small_batch_linear(x, self.weight, self.bias)
 
 
-def hasten(model: nn.Module) -> None:
-    """Let the linear layers of a model write fast, ours or somebody else's; its weights and their names stay."""
-    for module in model.modules():
-        if type(module) is nn.Linear:
-            module.__class__ = FewRowsLinear
+def use_fast_linear(model: nn.Module) -> None:
+    """Put fast layers where a model, ours or somebody else's, has linear ones; its weights and their names stay.
+
+    A layer with hooks keeps its place: they are its owner's.
+    """
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if type(layer) is nn.Linear and not layer._forward_hooks and not layer._forward_pre_hooks:
+                setattr(parent, name, SmallBatchLinear.of(layer))
 
 
 def _plain(x: Tensor, weight: Tensor) -> bool:
