@@ -127,6 +127,12 @@ def test_former_names_still_work_and_say_where_things_went() -> None:
             found = importlib.import_module(old)
         assert found is importlib.import_module(new)
     assert "Predictor" in dir(plait)
+    for module, old, new in (("layers", "hasten", "use_fast_linear"), ("types", "Alone", "UnimodalOutput")):
+        room = importlib.import_module(f"plait.{module}")
+        with pytest.warns(DeprecationWarning, match=f"{old} is now {new}"):
+            assert getattr(room, old) is getattr(room, new)
+        with pytest.raises(AttributeError, match="nothing"):
+            room.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("statement", ["import plait", "import plait.cli", "from plait.recipe import Recipe"])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from plait.encoders.chunks import encode_in_chunks
 from plait.encoders.tuning import frozen_parts_to_eval
 from plait.layers import AbsentToken, NamedModules, masked_mean
-from plait.types import Alone, Batch, Fused, Input, Output, Tokens
+from plait.types import Batch, Fused, Input, Output, Tokens, UnimodalOutput
 
 
 class MultimodalModel(nn.Module):
@@ -43,7 +43,7 @@ class MultimodalModel(nn.Module):
         self.head = head
         self.auxiliary = NamedModules(auxiliary or {})
         self.encode_blanks = False  # where processes share weights, each must run every encoder on every batch
-        self.watch_masked = False  # in training, also say what each modality gives with the others taken away
+        self.score_masked = False  # in training, also say what each modality gives with the others taken away
         self.watch_alone = False  # auxiliary heads answer outside training too
         self.chunk = 0  # in training, values that an encoder holds activations of at once; 0 for all of a batch
 
@@ -61,25 +61,25 @@ class MultimodalModel(nn.Module):
     def forward(self, batch: Batch) -> Output:
         tokens = {name: self.encode(name, batch.inputs[name], len(batch)) for name in self.encoders}
         fused = self.fusion(tokens)
-        masked = self._masked(tokens) if self.watch_masked and self.training else {}
+        masked = self._masked(tokens) if self.score_masked and self.training else {}
         said = self.head(fused, batch.targets) if getattr(self.head, "writes", False) else self.head(fused)
         return Output(said, fused.pooled, self._alone(tokens, fused), masked)
 
-    def _alone(self, tokens: Mapping[str, Tokens], fused: Fused) -> dict[str, Alone]:
+    def _alone(self, tokens: Mapping[str, Tokens], fused: Fused) -> dict[str, UnimodalOutput]:
         """What each modality says by itself: of a late fusion always, of auxiliary heads in training."""
-        said = {name: Alone(self.head(_fused(x)), present) for name, (x, present) in fused.alone.items()}
+        said = {name: UnimodalOutput(self.head(_fused(x)), present) for name, (x, present) in fused.alone.items()}
         if self.training or self.watch_alone:
             for name, head in self.auxiliary.items():
-                said[name] = Alone(head(_fused(masked_mean(tokens[name]))), tokens[name].present)
+                said[name] = UnimodalOutput(head(_fused(masked_mean(tokens[name]))), tokens[name].present)
         return said
 
     @torch.no_grad()
-    def _masked(self, tokens: Mapping[str, Tokens]) -> dict[str, Alone]:
+    def _masked(self, tokens: Mapping[str, Tokens]) -> dict[str, UnimodalOutput]:
         """What fusion and head say of each modality with the others taken away, as in evaluation."""
         self.fusion.eval()
         self.head.eval()
         gone = {n: self._present(n, replace(t, mask=torch.zeros_like(t.mask))) for n, t in tokens.items()}
-        said = {n: Alone(self.head(self.fusion({**gone, n: t})), t.present) for n, t in tokens.items()}
+        said = {n: UnimodalOutput(self.head(self.fusion({**gone, n: t})), t.present) for n, t in tokens.items()}
         self.fusion.train()
         self.head.train()
         return said

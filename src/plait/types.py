@@ -3,9 +3,11 @@
 Shapes: B rows, U distinct values, K values in one cell, T tokens, D an encoder's width, H the fused width.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -164,7 +166,7 @@ def _to(device: torch.device | str, target: Tensor) -> Tensor:
 
 
 @dataclass
-class Alone:
+class UnimodalOutput:
     """What one modality says of a batch by itself: raw predictions a target, and `[B]` bool: the row has it."""
 
     predictions: dict[str, Tensor]
@@ -181,5 +183,13 @@ class Output:
 
     predictions: dict[str, Tensor]
     pooled: Tensor
-    alone: dict[str, Alone] = field(default_factory=dict)
-    masked: dict[str, Alone] = field(default_factory=dict)
+    alone: dict[str, UnimodalOutput] = field(default_factory=dict)
+    masked: dict[str, UnimodalOutput] = field(default_factory=dict)
+
+
+def __getattr__(name: str) -> Any:
+    """Former names, until version 0.3."""
+    if name == "Alone":
+        warnings.warn("plait.types.Alone is now UnimodalOutput", DeprecationWarning, stacklevel=2)
+        return UnimodalOutput
+    raise AttributeError(f"module 'plait.types' has no attribute {name!r}")

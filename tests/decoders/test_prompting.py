@@ -17,7 +17,7 @@ from plait.decoders.language_weights import load_model, load_words
 from plait.decoders.packing import pack
 from plait.decoders.projectors import PROJECTORS, AsItIs
 from plait.decoders.prompting import arrange
-from plait.encoders.seeing import HfSeeing
+from plait.encoders.vlm_vision import VlmVision
 from plait.errors import DataError, RecipeError
 from plait.fusion.prompt import PromptFusion
 from plait.layers import masked_mean
@@ -163,7 +163,7 @@ def test_a_model_that_sees_says_what_it_says_in_transformers(tmp_path: Path) -> 
     vocabulary = transformers.AutoTokenizer.from_pretrained(tmp_path).vocab_size
     folder = tiny_llava(tmp_path, vocabulary)
     whole = transformers.LlavaForConditionalGeneration.from_pretrained(folder).eval()
-    encoder = HfSeeing(HfSeeing.make_processor(str(folder)), str(folder)).eval()
+    encoder = VlmVision(VlmVision.make_processor(str(folder)), str(folder)).eval()
     texts, template = load_words(str(folder), 8, "What is it?", ["photo"])
     decoder = LanguageModel(load_model(str(folder)), {"photo": AsItIs()}, template, texts.end, text_length=8).eval()
     pictures = torch.randint(0, 255, (2, 3, 16, 16), dtype=torch.uint8)

@@ -19,7 +19,7 @@ from plait.predictor import Predictor
 from plait.search import Catalogue, ExactIndex, Query, Searcher, exact, index_table, parse_where
 from plait.search import searcher as searcher_module
 from plait.search.indexing import describe
-from plait.search.narrow import NarrowVectors
+from plait.search.int8_index import Int8Index
 from plait.search.showing import contact_sheet, in_protocol, weights_in
 
 
@@ -300,7 +300,7 @@ def test_the_narrow_copy_misses_none_of_the_best(count: int, dim: int, k: int, k
         vectors[::3] = 0
     elif kind == "twins":
         vectors[count // 2 :] = vectors[: count - count // 2]
-    narrow = NarrowVectors(torch.from_numpy(vectors))
+    narrow = Int8Index(torch.from_numpy(vectors))
     k = min(k, narrow.deepest)
     for query in random.normal(size=(3, dim)).astype(np.float32):
         found = narrow.candidates(torch.from_numpy(query), k)

@@ -18,7 +18,7 @@ from plait.training.balance import GradientModulation, modulation
 from plait.training.blending import JOINT, Losses, blend_weights
 from plait.training.objective import Objective
 from plait.training.settings import TrainSettings
-from plait.types import Alone, Batch, Input, Output, Tokens
+from plait.types import Batch, Input, Output, Tokens, UnimodalOutput
 
 TARGETS = Targets({"y": Classification(["a", "b", "c"])})
 
@@ -61,8 +61,8 @@ def test_steps_are_scaled_and_gradients_get_noise_of_their_own_size() -> None:
     gradient = torch.randn(300, 400) * 0.02
     change = GradientModulation({"a": encoder, "b": torch.nn.Linear(2, 2)}, TARGETS.row_loss, 0.5)
     said = {
-        "a": Alone({"y": torch.tensor([[9.0, 0, 0]])}, torch.tensor([True])),
-        "b": Alone({"y": torch.zeros(1, 3)}, torch.tensor([True])),
+        "a": UnimodalOutput({"y": torch.tensor([[9.0, 0, 0]])}, torch.tensor([True])),
+        "b": UnimodalOutput({"y": torch.zeros(1, 3)}, torch.tensor([True])),
     }
 
     def changed(step: int) -> torch.Tensor:
@@ -175,7 +175,7 @@ def test_a_modulated_run_resumes_as_if_it_had_not_stopped(tmp_path: Path) -> Non
 def test_absent_tokens_stand_in_for_what_is_masked() -> None:
     model = two_modalities()
     model = MultimodalModel(dict(model.encoders.items()), model.fusion, model.head, absent_token=True)
-    model.watch_masked = True
+    model.score_masked = True
     tokens = {name: Tokens(torch.randn(3, 2, 8), torch.ones(3, 2, dtype=torch.bool)) for name in "ab"}
     said = model.train()._masked(tokens)
     learned = model.absent["b"](Tokens(tokens["b"].x, torch.zeros(3, 2, dtype=torch.bool)))

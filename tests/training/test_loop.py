@@ -45,7 +45,7 @@ def loss_of(model: nn.Module, batch) -> torch.Tensor:
     return (model(batch.inputs["a"].features["x"])[:, 0] - batch.targets["y"]).square().mean()
 
 
-def judge(model: nn.Module) -> dict[str, float]:
+def validate(model: nn.Module) -> dict[str, float]:
     model.eval()
     with torch.no_grad():
         return {"loss": float((model(X)[:, 0] - Y).square().mean())}
@@ -56,7 +56,7 @@ def run(model: nn.Module, folder: Path | None = None, resume: bool = False, list
     plan = BatchPlan(np.arange(ROWS), settings.batch_size, seed=settings.seed)
     torch.manual_seed(settings.seed)
     return train(
-        model, SOURCE, plan, loss_of, settings, judge=judge, folder=folder, resume=resume, listener=listener,
+        model, SOURCE, plan, loss_of, settings, validate=validate, folder=folder, resume=resume, listener=listener,
         accelerator=Accelerator(cpu=True),
     )  # fmt: skip
 
@@ -115,7 +115,7 @@ def test_the_best_epoch_is_what_remains(tmp_path: Path) -> None:
     settings = TrainSettings(epochs=4, batch_size=8, **CPU)
     plan = BatchPlan(np.arange(ROWS), 8)
     progress = train(
-        model, SOURCE, plan, loss_of, settings, judge=staged, metric=Metric("score", False), folder=tmp_path,
+        model, SOURCE, plan, loss_of, settings, validate=staged, metric=Metric("score", False), folder=tmp_path,
         accelerator=Accelerator(cpu=True),
     )  # fmt: skip
     assert progress.best_epoch == 1 and torch.equal(model[0].weight, seen[1])
@@ -126,13 +126,13 @@ def test_a_metric_that_is_not_defined_leaves_the_choice_to_the_loss() -> None:
     settings = TrainSettings(epochs=10, batch_size=8, patience=3, **CPU)
     plan = BatchPlan(np.arange(ROWS), 8)
     progress = train(
-        make_model(), SOURCE, plan, loss_of, settings, judge=lambda m: {"loss": next(losses)}, metric=metric
+        make_model(), SOURCE, plan, loss_of, settings, validate=lambda m: {"loss": next(losses)}, metric=metric
     )
     assert progress.best_epoch == 1 and len(progress.history) == 5 and progress.best is None
     assert "CIDEr is not defined" in fallback(progress, metric) and not fallback(progress, Metric("loss", False))
     later = iter([{"loss": 1.0}, {"loss": 3.0, "CIDEr": 0.1}, {"loss": 2.0, "CIDEr": 0.2}, {"loss": 0.5}])
     settings = TrainSettings(epochs=4, batch_size=8, **CPU)
-    progress = train(make_model(), SOURCE, plan, loss_of, settings, judge=lambda m: next(later), metric=metric)
+    progress = train(make_model(), SOURCE, plan, loss_of, settings, validate=lambda m: next(later), metric=metric)
     assert (progress.best_epoch, progress.best) == (2, 0.2) and not fallback(progress, metric)
 
 
@@ -141,7 +141,7 @@ def test_patience_ends_a_run_that_gets_no_better() -> None:
     settings = TrainSettings(epochs=50, batch_size=8, patience=3, **CPU)
     plan = BatchPlan(np.arange(ROWS), 8)
     progress = train(
-        model, SOURCE, plan, loss_of, settings, judge=lambda m: {"s": 0.5}, metric=Metric("s", True),
+        model, SOURCE, plan, loss_of, settings, validate=lambda m: {"s": 0.5}, metric=Metric("s", True),
         accelerator=Accelerator(cpu=True),
     )  # fmt: skip
     assert len(progress.history) == 4
@@ -196,14 +196,14 @@ def test_rows_that_break_the_loss_are_named_and_change_nothing(tmp_path: Path) -
     def lost(model: nn.Module, batch) -> torch.Tensor:
         return model(batch.inputs["x"].features["x"]).square().mean()
 
-    def blame(model: nn.Module, batch) -> list[int]:
+    def nonfinite_rows(model: nn.Module, batch) -> list[int]:
         said = model(batch.inputs["x"].features["x"])
         return (batch.rows[~said.isfinite().flatten(1).all(dim=1)] + 1).tolist()
 
     plan = BatchPlan(np.arange(ROWS), 8, shuffle=False)
     with pytest.raises(PlaitError, match=r"at step 3, of row 21, 22 of the training table; nothing of it was learned"):
         train(
-            model, source, plan, lost, settings, folder=tmp_path, accelerator=Accelerator(cpu=True), blame=blame,
+            model, source, plan, lost, settings, folder=tmp_path, accelerator=Accelerator(cpu=True), nonfinite_rows=nonfinite_rows,
         )  # fmt: skip
     kept = load_tensors(tmp_path / "last.safetensors")[0]["model.weight"]
     assert kept.isfinite().all() and torch.equal(kept, model.weight.detach())

@@ -17,7 +17,7 @@ from plait.decoders.language_weights import is_language_model, load_tokenizer
 from plait.encoders import ENCODERS, HfText, TimmImage, packaged
 from plait.encoders.dual_hf import HfDualImage, HfDualText, is_dual
 from plait.encoders.dual_open_clip import OpenClipImage, OpenClipText
-from plait.encoders.seeing import HfSeeing, sees
+from plait.encoders.vlm_vision import VlmVision, is_vlm
 from plait.encoders.text_pretrained import load_hf
 from plait.encoders.weights import is_model_folder
 from plait.encoders.words import Words
@@ -36,7 +36,7 @@ PRETRAINED: dict[tuple[str, str], type] = {
     ("hf", "text"): HfText,
     ("dual", "text"): HfDualText,
     ("dual", "image"): HfDualImage,
-    ("seeing", "image"): HfSeeing,
+    ("seeing", "image"): VlmVision,
     ("timm", "image"): TimmImage,
     ("open_clip", "text"): OpenClipText,
     ("open_clip", "image"): OpenClipImage,
@@ -176,7 +176,7 @@ def _kind(family: str, variant: str, config: Mapping[str, Any] | None = None) ->
     """`hf`, `timm` or `open_clip`; of transformers' models of pictures and texts `dual`, or `seeing` if they write."""
     if family != "hf" or variant == "packaged:minilm":
         return family
-    if sees(load_hf("AutoConfig", _local(family, variant))) if config is None else "seeing" in config:
+    if is_vlm(load_hf("AutoConfig", _local(family, variant))) if config is None else "seeing" in config:
         return "seeing"
     dual = is_dual(_local(family, variant)) if config is None else "model" in config
     return "dual" if dual else family

@@ -22,7 +22,7 @@ from plait.heads import TreeHead
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.runs import prepare
-from plait.runs.boosting import Part, grow
+from plait.runs.boosting import TreeRows, fit_trees
 from plait.runs.stacking import fit_stacking
 from plait.runs.tables import make_source
 from plait.tasks import Targets
@@ -264,8 +264,8 @@ class Experiment:
         start = time.monotonic()
         model = self.model(candidate, fold, seed)
         if isinstance(model.head, TreeHead):
-            learned, judged = (Part(fold.source, rows, [fold.truth[rows]]) for rows in (fold.train, fold.val))
-            grow(model, learned, judged, fold.targets, seed, self.device)
+            learned, held_out = (TreeRows(fold.source, rows, [fold.truth[rows]]) for rows in (fold.train, fold.val))
+            fit_trees(model, learned, held_out, fold.targets, seed, self.device)
         else:
             self._train(model, fold, fold.train, seed)
         if candidate.method == "late_stacking":
@@ -306,7 +306,7 @@ class Experiment:
         val = BatchPlan(fold.val, 1024, shuffle=False)
         truth = {self.name: torch.from_numpy(fold.truth[fold.val])}
 
-        def judge(model: torch.nn.Module) -> dict[str, float]:
+        def validate(model: torch.nn.Module) -> dict[str, float]:
             outputs = outputs_of(model, fold.source, val, precision, self.device)
             known = {self.name: truth[self.name].numpy()}
             scores = targets.metrics(targets.predictions(outputs), known, [metric.name])
@@ -325,7 +325,7 @@ class Experiment:
             plan,
             objective,
             settings,
-            judge=judge,
+            validate=validate,
             metric=metric,
             workers=workers,
             around_step=around,

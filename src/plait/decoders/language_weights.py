@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from plait.encoders.packaged import package_folder
-from plait.encoders.seeing import SEEING, sees, without_sight
 from plait.encoders.text_pretrained import load_hf, model_of, source_of
+from plait.encoders.vlm_vision import SEEING, is_vlm, without_sight
 from plait.encoders.weights import Weights, hash_weights, is_model_folder
 from plait.errors import RecipeError, import_extra
 from plait.processors import TargetText
@@ -39,10 +39,10 @@ def load_model(name: str, config: dict[str, Any] | None = None) -> Any:
         PlaitError: its weights are out of reach.
     """
     if config is not None:
-        return without_sight(model_of(SEEING if sees(config) else WRITING, config)).float()
+        return without_sight(model_of(SEEING if is_vlm(config) else WRITING, config)).float()
     if name == PACKAGED:
         return _packaged(WRITING).float()
-    return without_sight(load_hf(SEEING if sees(load_hf("AutoConfig", name)) else WRITING, name)).float()
+    return without_sight(load_hf(SEEING if is_vlm(load_hf("AutoConfig", name)) else WRITING, name)).float()
 
 
 def weights_of(name: str, model: Any) -> Weights:

@@ -1,5 +1,8 @@
 """Generic parts: attention, transformer blocks, MLPs, pooling, positions. They know no modality."""
 
+import warnings
+from typing import Any
+
 from plait.layers.absent import AbsentToken
 from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible
 from plait.layers.mlp import MLP
@@ -33,3 +36,13 @@ __all__ = [
     "small_batch_linear",
     "use_fast_linear",
 ]
+
+RENAMED = {"few_rows": "small_batch_linear", "hasten": "use_fast_linear"}
+
+
+def __getattr__(name: str) -> Any:
+    """Former names, until version 0.3."""
+    if name in RENAMED:
+        warnings.warn(f"plait.layers.{name} is now {RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        return globals()[RENAMED[name]]
+    raise AttributeError(f"module 'plait.layers' has no attribute {name!r}")

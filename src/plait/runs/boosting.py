@@ -29,18 +29,18 @@ def is_boosted(prepared: Prepared) -> bool:
 
 
 @dataclass
-class Part:
-    """Rows to learn from or be judged by: where they are read, which they are, and their encoded targets in order."""
+class TreeRows:
+    """Rows to learn from or to validate on: where they are read, which they are, and their encoded targets in order."""
 
     source: Source
     rows: np.ndarray
     truth: Sequence[np.ndarray]
 
 
-def grow(
+def fit_trees(
     model: MultimodalModel,
-    train: Part,
-    val: Part | None,
+    train: TreeRows,
+    val: TreeRows | None,
     targets: Targets,
     seed: int,
     device: torch.device,
@@ -52,7 +52,7 @@ def grow(
     """
     assert isinstance(model.head, TreeHead)
 
-    def read(part: Part) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+    def read(part: TreeRows) -> tuple[np.ndarray, Sequence[np.ndarray]]:
         plan = BatchPlan(part.rows, BATCH, shuffle=False)
         vectors = outputs_of(model, part.source, plan, "float32", device, workers)[POOLED]
         truth = dict(zip(targets.names, part.truth, strict=True))
@@ -71,11 +71,11 @@ def boost(prepared: Prepared, device: torch.device) -> Progress:
     start = time.monotonic()
     model, targets, workers = prepared.model.to(device), prepared.targets, workers_of(prepared.recipe)
     parts = {
-        name: Part(part.source, part.rows, list(part.truth().values()))
+        name: TreeRows(part.source, part.rows, list(part.truth().values()))
         for name, part in prepared.parts.items()
         if name in ("train", "val")
     }
-    grow(model, parts["train"], parts.get("val"), targets, prepared.recipe.train.seed, device, workers)
+    fit_trees(model, parts["train"], parts.get("val"), targets, prepared.recipe.train.seed, device, workers)
     record: dict[str, Any] = {"epoch": 1, "learning_rate": 0.0, "train_seconds": time.monotonic() - start}
     progress = Progress(epoch=1, best_epoch=0, history=[record], seconds=record["train_seconds"])
     for name in parts:

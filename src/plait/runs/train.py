@@ -121,17 +121,17 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
         teacher = Teacher(*given, allow_outside=recipe.data.allow_outside)
     objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
     with listeners(run, recipe.train, verbose) as listener:
-        judge = None
+        validate = None
         if "val" in prepared.parts:
             tell = listener.samples
-            judge = validation.make_judge(prepared, "val", accelerator, recipe.train.precision, workers, tell)
+            validate = validation.make_validation(prepared, "val", accelerator, recipe.train.precision, workers, tell)
         progress = train(
             prepared.model,
             prepared.parts["train"].source,
             plan,
             objective,
             settings,
-            judge=judge,
+            validate=validate,
             metric=metric,
             pretrained=pretrained,
             folder=run.checkpoints,
@@ -139,7 +139,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
             listener=listener,
             accelerator=accelerator,
             workers=workers,
-            blame=objective.blame,
+            nonfinite_rows=objective.nonfinite_rows,
             around_step=objective.around_step,
         )
     padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))

@@ -23,7 +23,7 @@ NOTED = 5  # of them are kept in the log
 SHOWN = 128  # pixels a side of their pictures, for trackers
 
 
-def make_judge(
+def make_validation(
     prepared: Prepared,
     name: str,
     accelerator: Accelerator,
@@ -48,7 +48,7 @@ def make_judge(
         rows = np.resize(plan.rows, share * ranks)[accelerator.process_index :: ranks]
         plan = BatchPlan(rows, plan.batch_size, shuffle=False)
 
-    def judge(model: torch.nn.Module) -> dict[str, float]:
+    def validate(model: torch.nn.Module) -> dict[str, float]:
         outputs = outputs_of(model, part.source, plan, precision, accelerator.device, workers)
         own = (outputs, plan.rows)
         gathered = gather_object([own]) if ranks > 1 else [own]
@@ -63,7 +63,7 @@ def make_judge(
             note(*_written(targets.text, part.source, order, found, numbers))
         return targets.metrics(found, numbers) | {"loss": float(loss)}
 
-    return judge
+    return validate
 
 
 def _written(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plait.search.narrow import GROUP, NarrowVectors
+from plait.search.int8_index import GROUP, Int8Index
 
 BLOCK = 32 * GROUP  # vectors whose scores are looked at while they are still in the processor's cache
 QUERIES = 128  # whose scores of a part stand in memory at once
@@ -40,7 +40,7 @@ class ExactIndex:
         self.tensor = torch.from_numpy(self.vectors)
         self._room = threading.local()  # for scores: memory that is touched for the first time costs a third more
         self.half: Tensor | None = self.tensor.to(torch.bfloat16) if half else None
-        self._narrow: NarrowVectors | None = None
+        self._narrow: Int8Index | None = None
         self._asked = 0  # single queries so far
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class ExactIndex:
         self._asked += 1
         if self._asked == OFTEN and self.vectors.size >= LARGE:
             with suppress(RuntimeError, AttributeError):  # not every torch has its product: then there is none
-                self._narrow = NarrowVectors(self.tensor)
+                self._narrow = Int8Index(self.tensor)
         narrow = self._narrow
         if narrow is None or k > narrow.deepest:
             return _best_of_one(self.vectors @ query, k)

@@ -67,7 +67,7 @@ def index_table(
     """
     predictor = load_aligned(run, verbose=False, allow_outside=allow_outside)
     opened, path = open_table(table), Path(output).expanduser()
-    # Alone from the first look at what is there to the last write: of two at once each row would come twice.
+    # UnimodalOutput from the first look at what is there to the last write: of two at once each row would come twice.
     with claimed(path, partial(is_begun, path), waiting=console.say), _stoppable(path):
         return _add(predictor, str(run), opened, path, side, allow_outside, verbose)
 

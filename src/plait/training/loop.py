@@ -1,7 +1,7 @@
 """The training loop: all of it on this page.
 
-Data comes in, weights go out. What is trained and how it is judged are the caller's (`loss_of`, `judge`); devices and
-processes are Accelerate's, so `accelerate launch` and `torchrun` run the same code.
+Data comes in, weights go out. What is trained and how it is validated are the caller's (`loss_of`, `validate`);
+devices and processes are Accelerate's, so `accelerate launch` and `torchrun` run the same code.
 """
 
 import math
@@ -41,7 +41,7 @@ from plait.types import Batch
 
 AGREE_EVERY = 20  # steps between two moments at which processes ask each other whether to stop or save
 LossOf = Callable[[nn.Module, Batch], Tensor]
-Judge = Callable[[nn.Module], dict[str, float]]
+Validate = Callable[[nn.Module], dict[str, float]]
 
 
 class Listener(Protocol):
@@ -74,7 +74,7 @@ def train(
     loss_of: LossOf,
     settings: TrainSettings,
     *,
-    judge: Judge | None = None,
+    validate: Validate | None = None,
     metric: Metric = Metric("loss", False),
     pretrained: Iterable[nn.Module] = (),
     folder: Path | None = None,
@@ -82,7 +82,7 @@ def train(
     listener: Listener | None = None,
     accelerator: Accelerator | None = None,
     workers: int = 0,
-    blame: Callable[[nn.Module, Batch], Sequence[int]] | None = None,
+    nonfinite_rows: Callable[[nn.Module, Batch], Sequence[int]] | None = None,
     around_step: Callable[[int], AbstractContextManager[None]] | None = None,
 ) -> Progress:
     """Train a model in place; afterwards it holds the weights of the best epoch.
@@ -92,7 +92,7 @@ def train(
         source, plan: the rows, and which form a batch.
         loss_of: `(model, batch) -> scalar`.
         settings: `precision` must be decided; `auto` counts as float32.
-        judge: model → metrics of the validation rows; None to keep the last epoch.
+        validate: model → metrics of the validation rows; None to keep the last epoch.
         metric: which of them picks the best epoch; while it is not among them, their `loss` does.
         pretrained: modules that learn at `encoder_learning_rate`.
         folder: for `last.safetensors` and `best.safetensors`; None to write nothing.
@@ -100,7 +100,7 @@ def train(
         listener: told of steps and epochs.
         accelerator: by default one for `settings.device`.
         workers: threads that prepare batches.
-        blame: rows of a batch (from 1) whose loss is no number; they are named where training must stop.
+        nonfinite_rows: rows of a batch (from 1) whose loss is no number; they are named where training must stop.
         around_step: called with the number of batches done; gradients are clipped and used within what it gives.
 
     Raises:
@@ -135,17 +135,17 @@ def train(
             save_checkpoint(last, model, optimizer, ema, progress, main)
         saved_at = time.monotonic()
 
-    def judged() -> dict[str, float]:
-        if judge is None:
+    def validated() -> dict[str, float]:
+        if validate is None:
             return {}
         if sharded:
             share_buffers(model)
         if ema is None:
-            return judge(model)
+            return validate(model)
         kept = {name: tensor.clone() for name, tensor in live.items()}
         model.load_state_dict(ema, strict=False)
         try:
-            return judge(model)
+            return validate(model)
         finally:
             model.load_state_dict(kept, strict=False)
 
@@ -162,7 +162,8 @@ def train(
                 accelerator.backward(loss if accumulate == 1 else loss / accumulate)
                 value = float(loss.detach())  # waits for the device, which has the backward pass to do meanwhile
                 if not math.isfinite(value):  # before it reaches a weight
-                    raise PlaitError(_broken(value, progress, [] if blame is None else blame(model, batch), len(batch)))
+                    bad = [] if nonfinite_rows is None else nonfinite_rows(model, batch)
+                    raise PlaitError(_broken(value, progress, bad, len(batch)))
                 rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
                 if boundary:
                     with nullcontext() if around_step is None else around_step(done):
@@ -196,7 +197,7 @@ def train(
                 "train_seconds": time.monotonic() - epoch_start,
             }
             if (epoch + 1) % settings.evaluate_every == 0 or epoch + 1 == settings.epochs:
-                record["val"] = judged()
+                record["val"] = validated()
             is_best = _is_best(record, metric, progress)
             progress.history.append(record)
             progress.epoch, progress.step, progress.loss_sum, progress.loss_count = epoch + 1, 0, 0.0, 0
@@ -224,8 +225,8 @@ def train(
 
 def fallback(progress: Progress, metric: Metric) -> str:
     """What to say where the metric could not be computed at any evaluation; empty otherwise."""
-    judged = [record["val"] for record in progress.history if record.get("val")]
-    if not judged or any(metric.name in values for values in judged):
+    validated = [record["val"] for record in progress.history if record.get("val")]
+    if not validated or any(metric.name in values for values in validated):
         return ""
     return f"{metric.name} is not defined on the validation rows; the validation loss picked the best epoch"
 

@@ -66,7 +66,7 @@ class Objective:
         if settings.gradient_modulation and len(encoders) > 1:
             strength, seed = settings.gradient_modulation, settings.seed
             self.modulation = GradientModulation(encoders, targets.row_loss, strength, seed, accelerator)
-            model.watch_masked = True
+            model.score_masked = True
 
     def __call__(self, model: Any, batch: Batch) -> torch.Tensor:
         settings = self.settings
@@ -92,7 +92,7 @@ class Objective:
         return (1 - share) * loss + share * self.teacher.loss(output.predictions, batch)
 
     @torch.no_grad()
-    def blame(self, model: Any, batch: Batch) -> list[int]:
+    def nonfinite_rows(self, model: Any, batch: Batch) -> list[int]:
         """Rows of a batch (from 1) of which the model says, or loses, what is no number."""
         said = getattr(model, "module", model)(batch).predictions
         bad = torch.zeros(len(batch), dtype=torch.bool)

@@ -17,7 +17,7 @@ from plait.types import Tokens
 SEEING = "AutoModelForImageTextToText"
 
 
-class HfSeeing(nn.Module):
+class VlmVision(nn.Module):
     """A picture as tokens in the word space of the language model that it belongs to.
 
     Models that cut a picture into tiles of their own number, or need more than its pixels, are refused.
@@ -74,7 +74,7 @@ class HfSeeing(nn.Module):
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
 
 
-def sees(config: Any) -> bool:
+def is_vlm(config: Any) -> bool:
     """Whether a transformers configuration, or its values, is of a model that writes about pictures."""
     transformers = import_extra("transformers", "pretrained")
     known = transformers.models.auto.modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
@@ -94,7 +94,7 @@ def without_words(model: Any) -> Any:
 
 
 def _only(model: Any, writes: bool) -> Any:
-    if not sees(model.config):
+    if not is_vlm(model.config):
         return model
     decoder = model.get_decoder()
     for name, part in model.model.named_children():

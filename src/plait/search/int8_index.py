@@ -13,7 +13,7 @@ ROUNDED = 2.0**-8  # relative error of a score that comes in bfloat16
 SUMMED = 2.0**-23  # the same of each number of a row that float32 adds, twice what it can be
 
 
-class NarrowVectors:
+class Int8Index:
     """Vectors in 8 bits with a scale each, which find the candidates of a question.
 
     What a score can be wrong by is known: the norm of what rounding took from a vector, from the question, and from
