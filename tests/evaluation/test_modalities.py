@@ -1,6 +1,8 @@
 """What each modality gives, on a model whose use of them is known; and the remedies."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,9 @@ import torch
 from fakes import fake_batch
 from plait import Predictor
 from plait.data.dropping import drop_modalities, without
+from plait.data.noise import NOISES
 from plait.errors import RecipeError
+from plait.evaluation.modalities import noise_curves
 from plait.report.modalities_report import write_modalities
 from plait.types import Input
 
@@ -71,6 +75,14 @@ def test_noise_lowers_the_score_of_what_is_used_and_the_page_shows_it(tmp_path: 
         predictor.modalities(table(), noises=["blur"])
     with pytest.raises(RecipeError, match="unknown noise 'typo'.*typos"):
         predictor.modalities(table(), noises=["typo"])
+
+
+def test_a_level_of_no_noise_has_the_clean_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NOISES, "typos", replace(NOISES["typos"], levels=(0.0, 0.5)))
+    monkeypatch.setattr("plait.evaluation.modalities._noisy", lambda source, name, noise, level, seed: level)
+    source = SimpleNamespace(inputs={"title": SimpleNamespace(modality="text")})
+    curves = noise_curves(lambda level: 0.25, source, ["typos"], whole=0.75)  # type: ignore[arg-type]
+    assert curves == {"title": {"typos": {0.0: 0.75, 0.5: 0.25}}}
 
 
 def test_taking_values_away_equals_rows_without_them() -> None:
