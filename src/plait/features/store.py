@@ -77,7 +77,8 @@ class FeatureStore:
         StoreError: there is no store, and none can be made.
         RunError: the folder holds rows of another shape or a newer format.
 
-    >>>     >>> with tempfile.TemporaryDirectory() as folder:
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = FeatureStore(Path(folder) / "ab", {"width": 2, "dtype": "float32"})
     ...     store.add([content_key(b"x")], [np.ones((1, 2), dtype=np.float32)])
     ...     store.positions([content_key(b"y"), content_key(b"x")]).tolist(), store.read(np.array([0]))[0].tolist()
