@@ -1,6 +1,7 @@
 """What can be said without a model: the score that a trained one has to beat, beside its own."""
 
 import time
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -129,6 +130,7 @@ def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dic
 
 def _linear(task: Any, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | None:
     """What a linear model says of the queries; None where the rows hold nothing to learn from."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, Ridge
 
     known = ~task.unusable(truth)
@@ -142,7 +144,10 @@ def _linear(task: Any, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | 
         if len(seen) < 2:
             out[:, seen] = 1.0
         else:
-            out[:, seen] = LogisticRegression(C=10.0, max_iter=100).fit(x, labels).predict_proba(queries)
+            with warnings.catch_warnings():  # a guess has a twentieth of the time: near its end is good enough
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                model = LogisticRegression(C=10.0, max_iter=100).fit(x, labels)
+            out[:, seen] = model.predict_proba(queries)
         return out
 
     if not len(y):
