@@ -124,6 +124,12 @@ def test_frames_as_people_make_them() -> None:
         Table.from_frame(pd.DataFrame({"x": [np.zeros((8, 8, 3))]}))
 
 
+@pytest.mark.parametrize("cell", ["\ud800", ["\ud800"], {"a": "\ud800"}], ids=["text", "list", "dict"])
+def test_half_a_character_is_a_line(cell: Any) -> None:
+    with pytest.raises(DataError, match="column 'x': half a character"):
+        Table.from_frame(pd.DataFrame({"x": pd.Series([cell, None], dtype=object)}))
+
+
 def test_dates_that_python_has_no_value_for(tmp_path: Path) -> None:
     import pyarrow as pa
 

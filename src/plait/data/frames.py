@@ -20,6 +20,8 @@ from plait.errors import DataError
 from plait.values import as_text, is_missing, plain
 
 TEXTS = (str, PurePath, uuid.UUID)
+# What Arrow raises of values that it has no type for.
+UNFIT = (pa.ArrowException, OverflowError)
 NUMBERS = (bool, int, float, np.number, np.bool_, decimal.Decimal)
 
 
@@ -106,7 +108,7 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
             return pa.Array.from_pandas(series), ""
         except UnicodeEncodeError as error:  # a column of texts is not left out for one of its cells
             raise DataError(f"column {name!r}: half a character (a lone surrogate); correct the text") from error
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        except UNFIT:
             return pa.nulls(len(series)), f"its type is {series.dtype}, which no type covers"
     cells = [None if not _nested(value) and is_missing(value) else value for value in series]
     present = [value for value in cells if value is not None]
@@ -120,7 +122,9 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     bare = [value if _nested(value) else plain(value) for value in cells]
     try:
         array = pa.array(bare, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except UnicodeEncodeError as error:  # in a list or a dict
+        raise DataError(f"column {name!r}: half a character (a lone surrogate); correct the text") from error
+    except UNFIT:
         if all(value is None or isinstance(value, TEXTS + NUMBERS) for value in bare):
             return pa.array([None if value is None else as_text(value) for value in bare], pa.string()), ""
         kinds = sorted({type(value).__name__ for value in present})

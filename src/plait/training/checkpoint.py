@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from plait.files.reading import checked, open_plain, parse_json
 from plait.training.sharding import laid_out_as, whole
 
 VERSION = 1
+MOMENTS = {"adam": {"step", "exp_avg", "exp_avg_sq"}, "sgd": {"momentum_buffer"}}  # what an optimizer keeps of a weight
 LAST, BEST = "last.safetensors", "best.safetensors"  # of a folder of checkpoints
 
 
@@ -152,24 +154,46 @@ def load_checkpoint(
     load_state(model, parts["model"], path, complete=False)
     weights = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
+    kind = "sgd" if isinstance(optimizer, torch.optim.SGD) else "adam"
     for name, tensor in parts["optimizer"].items():
         index, _, key = name.partition(".")
-        if not index.isdecimal() or int(index) >= len(weights):
-            raise RunError(f"{path}: the checkpoint is of another optimizer ({name[:60]!r}); start a new run with -o")
+        other = f"{path}: the checkpoint is of another optimizer ({name[:60]!r}); start a new run with -o"
+        if re.fullmatch(r"[0-9]{1,9}", index) is None or int(index) >= len(weights) or key not in MOMENTS[kind]:
+            raise RunError(other)
         weight = weights[int(index)]
-        if tensor.shape == weight.shape:  # a fused step reads memory as it lies: a moment lies as its weight does
+        if not _fits(tensor, torch.zeros(()) if key == "step" else weight):
+            raise RunError(other)
+        if key != "step":  # a fused step reads memory as it lies: a moment lies as its weight does
             tensor = torch.empty_like(weight, requires_grad=False).copy_(laid_out_as(tensor, weight))
         state.setdefault(int(index), {})[key] = tensor
+    for number, moments in state.items():
+        if set(moments) != MOMENTS[kind]:
+            lacking = ", ".join(sorted(MOMENTS[kind] - set(moments)))
+            raise RunError(f"{path}: the optimizer's state {number} lacks {lacking}; start a new run with -o")
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     if not set(ema or {}) <= set(parts["ema"]) or "torch" not in parts["random"]:
         raise RunError(f"{path}: the checkpoint lacks its average or its random state; start a new run with -o")
     for name, tensor in (ema or {}).items():
+        if not _fits(parts["ema"][name], tensor):
+            raise RunError(f"{path}: the average of {name} is of another model; start a new run with -o")
         tensor.copy_(laid_out_as(parts["ema"][name], tensor))
-    torch.set_rng_state(parts["random"]["torch"])
-    if "cuda" in parts["random"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state(parts["random"]["cuda"])
+    try:
+        torch.set_rng_state(parts["random"]["torch"])
+        if "cuda" in parts["random"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state(parts["random"]["cuda"])
+    except (RuntimeError, TypeError) as error:
+        raise RunError(f"{path}: the random state is damaged ({str(error)[:80]}); start a new run with -o") from error
     return progress
+
+
+def _fits(tensor: Tensor, own: Tensor) -> bool:
+    """Whether a tensor of a file can stand for one of ours: as large, and floats for floats."""
+    return tensor.shape == own.shape and _kind(tensor) == _kind(own)
+
+
+def _kind(tensor: Tensor) -> str:
+    return "float" if tensor.is_floating_point() else "complex" if tensor.is_complex() else "whole"
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, complete: bool = True) -> None:
@@ -179,6 +203,9 @@ def load_state(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, comp
         RunError: names or shapes differ.
     """
     own = model.state_dict()
+    for name, tensor in tensors.items():
+        if name in own and _kind(tensor) != _kind(own[name]):  # torch would cast without a word
+            raise RunError(f"{path}: the weights do not fit the recipe ({name} holds {tensor.dtype})")
     laid_out = {name: laid_out_as(tensor, own[name]) if name in own else tensor for name, tensor in tensors.items()}
     try:
         missing, extra = model.load_state_dict(laid_out, strict=False)
