@@ -110,6 +110,18 @@ def test_public_things_are_documented(path: Path) -> None:
             assert ast.get_docstring(node), f"{node.name} has no docstring"
 
 
+def test_git_knows_every_file() -> None:
+    """A file that .gitignore covers works here and is missing in every clone (`build/` was one)."""
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--", "*.py"]
+    root = SOURCE.parent.parent
+    if not (root / ".git").exists():
+        pytest.skip("not a checkout")
+    ignored = subprocess.run([*command, "src", "tests"], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert not [name for name in ignored.splitlines() if name.startswith(("src/plait/", "tests/"))]
+    rooms = {path.parent for path in FILES}
+    assert all((room / "__init__.py").exists() for room in rooms)
+
+
 def test_the_root_holds_what_users_import() -> None:
     held = {path.name for path in SOURCE.glob("*.py")}
     names = "__init__ __main__ types errors console recipe model predictor"
