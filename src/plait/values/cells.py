@@ -4,12 +4,11 @@ import datetime
 import decimal
 import enum
 import math
+import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
-
-import numpy as np
 
 from plait.errors import DataError
 from plait.values.forms import ISO, PLAIN, DateForm, NumberForm
@@ -17,7 +16,17 @@ from plait.values.forms import ISO, PLAIN, DateForm, NumberForm
 MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "?"})
 DATE_PARTS = ("year", "month", "day", "weekday", "hour")
 
-_NOTHING = ("NAType", "NaTType")  # pandas' words for missing, known by name: this room loads no pandas
+_NOTHING = ("NAType", "NaTType")  # pandas' words for missing, known by name: this room loads neither pandas nor numpy
+
+
+def is_numpy(value: Any, *types: str) -> bool:
+    """Whether a value is of one of numpy's types; there are such values only where numpy is loaded already.
+
+    >>> is_numpy(3, "generic")
+    False
+    """
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and any(isinstance(value, getattr(numpy, name)) for name in types)
 
 
 def is_missing(value: Any) -> bool:
@@ -28,26 +37,27 @@ def is_missing(value: Any) -> bool:
     """
     if value is None:
         return True
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float):
         return math.isnan(value)
     if isinstance(value, str):
         return not value.strip()
     if isinstance(value, decimal.Decimal):
         return value.is_nan()
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(value))
+    if is_numpy(value, "floating", "datetime64", "timedelta64"):
+        return bool(value != value)  # NaN and NaT are not equal to themselves
     return type(value).__name__ in _NOTHING
 
 
 def plain(value: Any) -> Any:
     """A cell without its wrapping: an Enum's value, numpy's scalars as Python's, a path or UUID as its text.
 
+    >>> import numpy as np
     >>> plain(np.int64(3)), plain(PurePath("a/b.png")), plain(decimal.Decimal("1.50"))
     (3, 'a/b.png', 1.5)
     """
     if isinstance(value, enum.Enum):
         value = value.value if isinstance(value.value, str | int | float) else value.name
-    if isinstance(value, np.generic):
+    if is_numpy(value, "generic"):
         return value.item()
     if isinstance(value, decimal.Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
@@ -59,12 +69,13 @@ def plain(value: Any) -> Any:
 def as_text(value: Any) -> str:
     """A cell as the text that a person would write: a whole number has no `.0`, whatever the column's type made of it.
 
+    >>> import numpy as np
     >>> as_text(3.0), as_text("3.0"), as_text(np.float32(0.1)), as_text(True)
     ('3', '3.0', '0.1', 'True')
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, np.float16 | np.float32):  # widened, 0.1 would become 0.10000000149
+    if is_numpy(value, "float16", "float32"):  # widened, 0.1 would become 0.10000000149
         value = float(str(value))
     value = plain(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
@@ -97,8 +108,8 @@ def as_number(name: str, value: Any, form: NumberForm = PLAIN) -> float:
         return math.nan
     elif isinstance(value, datetime.timedelta):
         number = value.total_seconds()
-    elif isinstance(value, np.timedelta64):
-        number = float(value / np.timedelta64(1, "s"))
+    elif is_numpy(value, "timedelta64"):
+        number = value / type(value)(1, "s")
     elif isinstance(value, datetime.time):
         number = value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
     else:
@@ -128,9 +139,10 @@ def as_date(name: str, value: Any, form: DateForm = ISO) -> datetime.datetime | 
         return value
     if isinstance(value, datetime.date):
         return datetime.datetime(value.year, value.month, value.day)
-    if isinstance(value, np.datetime64):
+    if is_numpy(value, "datetime64"):
         value = str(value.astype("datetime64[us]"))
-    text = as_text(value) if isinstance(value, str | int | np.integer) and not isinstance(value, bool) else None
+    textual = (isinstance(value, str | int) and not isinstance(value, bool)) or is_numpy(value, "integer")
+    text = as_text(value) if textual else None
     found = None if text is None else form.read(text)
     if found is None:
         raise DataError(

@@ -5,9 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
-
-from plait.values.cells import as_text, is_missing, plain
+from plait.values.cells import as_text, is_missing, is_numpy, plain
 from plait.values.forms import PLAIN, is_plain_number
 
 Known: TypeAlias = bool | int | float | str  # a category or class as the user's table has it
@@ -84,10 +82,10 @@ class Vocabulary:
         return code
 
     def _find(self, value: Any) -> int:
-        bare = value if isinstance(value, np.float32 | np.float16) else plain(value)
+        bare = value if is_numpy(value, "float32", "float16") else plain(value)
         if isinstance(bare, bool):
             return self._truth.get(bare, self._texts.get(str(bare), self.UNKNOWN))
-        if isinstance(bare, int | float | np.floating):
+        if isinstance(bare, int | float) or is_numpy(bare, "floating"):
             return self._find_number(bare)
         text = as_text(bare).strip()
         if text in self._texts:
@@ -173,7 +171,7 @@ def count_values(values: Iterable[Any], untyped: bool = False) -> dict[Known, in
     for value in values:
         if is_missing(value):
             continue
-        bare = float(str(value)) if isinstance(value, np.float32 | np.float16) else plain(value)
+        bare = float(str(value)) if is_numpy(value, "float32", "float16") else plain(value)
         kinds.add(type(bare))
         if isinstance(bare, float) and bare.is_integer():
             bare = int(bare)
