@@ -20,7 +20,7 @@ ROWS = [
     {"files"},
     {"values"},
     {"layers", "metrics", "processors", "console"},
-    {"encoders", "fusion", "alignment", "generation"},
+    {"modalities", "encoders", "fusion", "alignment", "generation"},
     {"heads", "decoders"},
     {"model", "data"},
     {"tasks", "datasets"},

@@ -57,7 +57,6 @@ def test_overrides(path: Path) -> None:
             "train.precision=double",
             "train.precision: expected 'auto', 'float32', 'bfloat16' or 'bfloat16_matmul', got 'double'",
         ),
-        ("inputs.title.modality=txt", "inputs.title.modality: expected 'text', 'image'.*got 'txt'"),
         ("data.on_error=ignore", "data.on_error: expected 'refuse', 'skip' or 'missing'"),
     ],
 )

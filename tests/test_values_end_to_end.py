@@ -228,7 +228,7 @@ def test_hidden_files_are_no_data_but_the_given_folder_may_be(
         Image.new("RGB", (4, 4)).save(root / name)
     table = open_table(root)
     assert table.cells("label", range(len(table))) == ["cat", "dog"]
-    assert "3 hidden pictures are left out" in capsys.readouterr().err
+    assert "3 hidden images are left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("carrier", ["dicts", "columns", "arrow", "one row"])

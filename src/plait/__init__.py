@@ -30,6 +30,8 @@ MOVED = {
     "plait.data.duplicates": "plait.checks.duplicates",
     "plait.data.encoded": "plait.features.column",
     "plait.data.features": "plait.features.store",
+    "plait.data.noise": "plait.modalities.noises",
+    "plait.data.paths": "plait.modalities.media",
     "plait.demo": "plait.cli.demo",
     "plait.distilling": "plait.runs.teacher",
     "plait.doctor": "plait.checks.doctor",

@@ -15,7 +15,8 @@ from plait.data.readers import Openable
 from plait.data.schema import Schema
 from plait.data.splits import draw
 from plait.errors import DataError, PlaitError, RecipeError, RunError
-from plait.evaluation.modalities import ModalityReport, Scorer, chosen_noises, modality_report
+from plait.evaluation.modalities import ModalityReport, Scorer, modality_report
+from plait.evaluation.noise import chosen_noises
 from plait.model import MultimodalModel
 from plait.recipe import Recipe, names_of, sections_of
 from plait.report.run_report import write_report

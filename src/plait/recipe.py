@@ -13,7 +13,6 @@ from plait.files.reading import parse_yaml, read_yaml
 from plait.generation.settings import GenerationSettings
 from plait.training.settings import TrainSettings
 
-Modality = Literal["text", "image", "number", "category", "date"]
 Part = Annotated[float, Gt(0), Lt(1)]
 
 
@@ -73,7 +72,7 @@ class InputRecipe(Open):
     Without a modality it changes what plait infers of the column, and all other columns stay inputs too.
     """
 
-    modality: Modality | None = None
+    modality: str | None = None
     encoder: str | None = None
     frozen: bool = False
     tune_last: Annotated[int, Ge(0)] | None = None

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fakes import picture
-from plait.checks.duplicates import near_matches, picture_fingerprint, text_fingerprint
+from plait.checks.duplicates import near_matches
 from plait.checks.health import check
 from plait.data.schema import infer_schema
 from plait.data.table import Table
+from plait.modalities.fingerprints import picture_fingerprint, text_fingerprint
 from plait.processors.image import decode_picture
 
 

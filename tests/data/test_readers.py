@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from fakes import picture
-from plait.data.paths import resolve_media
 from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.errors import DataError
+from plait.modalities import resolve_media
 
 
 def write(path: Path, data: str | bytes) -> Path:
@@ -112,7 +112,7 @@ def test_image_folder_with_metadata(tmp_path: Path) -> None:
 
 
 def test_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no picture"):
+    with pytest.raises(DataError, match="there is no image"):
         open_table(tmp_path)
 
 

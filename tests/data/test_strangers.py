@@ -17,11 +17,11 @@ from PIL import Image
 
 from plait.checks.health import check
 from plait.data.formats.web_dataset import expand
-from plait.data.paths import media_of, resolve_media
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError
+from plait.modalities.media import Media, open_file, resolve_media
 
 QUICK = settings(
     max_examples=60,
@@ -55,10 +55,11 @@ def test_no_path_leads_out_of_the_folder(folder: Path, name: str) -> None:
 
 
 def test_a_media_cell_is_a_path_or_bytes(folder: Path) -> None:
-    assert media_of(folder, b"\x89PNG") == b"\x89PNG"
+    media = Media(folder)
+    assert open_file(b"\x89PNG", media, 100).content == b"\x89PNG"
     for value in (5, None, 1.5):
         with pytest.raises(DataError, match="expected a path"):
-            media_of(folder, value)
+            open_file(value, media, 100)
 
 
 def test_a_saved_dataset_reads_no_file_outside_its_folder(tmp_path: Path, folder: Path) -> None:

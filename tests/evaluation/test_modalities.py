@@ -12,9 +12,9 @@ import torch
 from fakes import fake_batch
 from plait import Predictor
 from plait.data.dropping import drop_modalities, without
-from plait.data.noise import NOISES
 from plait.errors import RecipeError
-from plait.evaluation.modalities import noise_curves
+from plait.evaluation.noise import noise_curves
+from plait.modalities import MODALITIES, TEXT
 from plait.report.modalities_report import write_modalities
 from plait.types import Input
 
@@ -78,8 +78,9 @@ def test_noise_lowers_the_score_of_what_is_used_and_the_page_shows_it(tmp_path: 
 
 
 def test_a_level_of_no_noise_has_the_clean_score(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(NOISES, "typos", replace(NOISES["typos"], levels=(0.0, 0.5)))
-    monkeypatch.setattr("plait.evaluation.modalities._noisy", lambda source, name, noise, level, seed: level)
+    from_none = replace(TEXT, noises={"typos": replace(TEXT.noises["typos"], levels=(0.0, 0.5))})
+    monkeypatch.setitem(MODALITIES, "text", from_none)
+    monkeypatch.setattr("plait.evaluation.noise._noisy", lambda source, name, noise, level, seed: level)
     source = SimpleNamespace(inputs={"title": SimpleNamespace(modality="text")})
     curves = noise_curves(lambda level: 0.25, source, ["typos"], whole=0.75)  # type: ignore[arg-type]
     assert curves == {"title": {"typos": {0.0: 0.75, 0.5: 0.25}}}

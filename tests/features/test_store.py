@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import RunError, StoreError
-from plait.features.store import RECORD, FeatureStore, content_key, features_folder, prune, stores
+from plait.features.store import RECORD, FeatureStore, features_folder, prune, stores
 from plait.files.cache import stand_in
+from plait.modalities.media import content_key
 
 META = {"width": 4, "dtype": "float32", "encoder": "fake"}
 

@@ -1,52 +1,38 @@
-"""Names of encoders → processors and encoders of text and picture columns."""
+"""Names of encoders → processors and encoders of columns."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from plait.build.pairs import sides_of
 from plait.build.options import checked_options, construct
+from plait.build.pairs import sides_of
 from plait.data.batches import InputSpec
-from plait.data.paths import media_of
-from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.decoders.language_weights import is_language_model, load_tokenizer
-from plait.encoders import ENCODERS, HfText, TimmImage, packaged
-from plait.encoders.dual_hf import HfDualImage, HfDualText, is_dual
-from plait.encoders.dual_open_clip import OpenClipImage, OpenClipText
-from plait.encoders.vlm_vision import VlmVision, is_vlm
+from plait.encoders import ENCODERS, PRETRAINED, HfText, TimmImage, encoder_class, packaged
+from plait.encoders.dual_hf import is_dual
 from plait.encoders.text_pretrained import load_hf
+from plait.encoders.vlm_vision import is_vlm
 from plait.encoders.weights import is_model_folder
 from plait.encoders.words import Words
 from plait.errors import DataError, RecipeError, unknown
-from plait.processors import ImageProcessor, Processor, TabularProcessor, TextProcessor, WordsProcessor
-from plait.processors.image import picture_size
+from plait.modalities import IMAGE, MODALITIES, Media, in_words
+from plait.processors import Processor, WordsProcessor
 from plait.recipe import InputRecipe, Recipe
-from plait.values import as_text, is_missing
 
-SCRATCH: dict[str, Callable[..., Any]] = {
-    "text": TextProcessor.train,
-    "image": ImageProcessor,
-    "tabular": TabularProcessor.fit,
-}
-PRETRAINED: dict[tuple[str, str], type] = {
-    ("hf", "text"): HfText,
-    ("dual", "text"): HfDualText,
-    ("dual", "image"): HfDualImage,
-    ("seeing", "image"): VlmVision,
-    ("timm", "image"): TimmImage,
-    ("open_clip", "text"): OpenClipText,
-    ("open_clip", "image"): OpenClipImage,
-}
 WORDS = "words"
-DEFAULT_ENCODER = {"text": "scratch:transformer", "image": "scratch:cnn"}
+PACKAGED: dict[str, type] = {"packaged:minilm": HfText, **dict.fromkeys(packaged.EFFICIENTNETS, TimmImage)}
+GIVEN = {  # what plait itself gives to a processor's maker
+    *("texts", "images", "values", "name", "columns", "numbers", "dates", "categories", "forms", "untyped", "lenient"),
+    *("tokenizer", "places", "image"),
+}
 
 
 def make_column_processor(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Processor:
-    """What prepares the values of a text or picture column: the pretrained encoder's own, else fitted on `rows`.
+    """What prepares the values of a column: the pretrained encoder's own, else fitted on `rows`.
 
     Raises:
         RecipeError: the encoder or an option is unknown.
@@ -57,12 +43,23 @@ def make_column_processor(recipe: Recipe, name: str, table: Table, rows: np.ndar
         return _words_processor(recipe, column)
     maker = _maker(family, str(column.modality), variant)
     options = chosen_options(f"inputs.{name}", maker, column.options)
-    if family != "scratch":
+    if f"{family}:{variant}" not in ENCODERS:
         return maker(_local(family, variant), **options)
-    if column.modality == "text":
-        return maker((as_text(value) for value in table.iterate(name, rows) if not is_missing(value)), **options)
-    size = options.pop("size", None) or _usual_size(recipe, name, table, rows)
-    return maker(size, **options)
+    made: Processor = maker(_contents(recipe, name, table, rows), **options)
+    return made
+
+
+def _contents(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Iterator[Any]:
+    """The opened values of a column in training rows, as many as its modality needs."""
+    modality = MODALITIES[str(recipe.inputs[name].modality)]
+    media = Media(table.root, recipe.data.allow_outside)
+    step = 1 if modality.fitting is None else max(1, len(rows) // modality.fitting)
+    for cell in table.iterate(name, rows[::step]):
+        for piece in modality.pieces(cell):
+            try:
+                yield modality.open(piece, media).content
+            except DataError:  # counted and named when the table is checked
+                continue
 
 
 def _words_processor(recipe: Recipe, column: InputRecipe) -> WordsProcessor:
@@ -75,28 +72,16 @@ def _words_processor(recipe: Recipe, column: InputRecipe) -> WordsProcessor:
     tokenizer = load_tokenizer(recipe.decoder.method.removeprefix("hf:"))
     modalities = sides_of(recipe)[1]
     places = [name for name in modalities if not (name in recipe.inputs and recipe.inputs[name].encoder == WORDS)]
-    images = [name for name in places if modalities[name] == "image"]
+    images = [name for name in places if modalities[name] == IMAGE.name]
     options = chosen_options("inputs", WordsProcessor, column.options)
     image = images[0] if images else None
     return WordsProcessor(tokenizer.backend_tokenizer.to_str(), places, image, **options)
 
 
-def _usual_size(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> int:
-    """The median picture's shorter side, to a multiple of 8 between 32 and 128 pixels."""
-    sides = []
-    for value in table.cells(name, rows[:: max(1, len(rows) // 50)]):
-        for item in split_cell(value):
-            try:
-                sides.append(min(picture_size(media_of(table.root, item, recipe.data.allow_outside))))
-            except DataError:
-                continue  # counted and named when the table is checked
-    return int(np.clip(round(np.median(sides) / 8) * 8, 32, 128)) if sides else 64
-
-
 def build_column_encoder(
     name: str, column: InputRecipe, spec: InputSpec, options: dict[str, Any], config: dict[str, Any] | None
 ) -> Any:
-    """A text or picture encoder. `config` is not None where a saved run's weights follow.
+    """A column's encoder. `config` is not None where a saved run's weights follow.
 
     Raises:
         RecipeError: the encoder or an option is unknown.
@@ -104,11 +89,11 @@ def build_column_encoder(
     """
     family, variant = encoder_name(column)
     modality = str(column.modality)
-    where, used = f"inputs.{name}", processor_options(family, modality, variant, config)
+    where, used = f"inputs.{name}", processor_options(_maker(family, modality, variant, config))
     if family == WORDS:
         return construct(where, WORDS, Words, options, used, spec.processor)
     if family in ("hf", "open_clip"):
-        make = PRETRAINED[_kind(family, variant, config), modality]
+        make = PRETRAINED[_kind(family, variant, config)][modality]
         made = construct(where, variant, make, options, used, spec.processor, _local(family, variant), config=config)
         if variant == "packaged:minilm" and config is None:
             packaged.mark_minilm(made)
@@ -123,7 +108,8 @@ def build_column_encoder(
         if is_packaged and config is None:
             packaged.load_efficientnet(made, variant)
         return made
-    return construct(where, f"{family}:{variant}", ENCODERS[f"{family}:{variant}"], options, used, spec.processor)
+    listed = f"{family}:{variant}"
+    return construct(where, listed, ENCODERS[listed], options, used, spec.processor)
 
 
 def encoder_name(spec: InputRecipe) -> tuple[str, str]:
@@ -133,21 +119,20 @@ def encoder_name(spec: InputRecipe) -> tuple[str, str]:
         RecipeError: there is no such encoder, or it reads another modality.
     """
     assert spec.modality is not None  # complete_inputs has seen to it
-    name = spec.encoder or DEFAULT_ENCODER[spec.modality]
-    modality = {"packaged:minilm": "text", **dict.fromkeys(packaged.EFFICIENTNETS, "image")}.get(name)
+    name = spec.encoder or MODALITIES[spec.modality].default
     family, _, variant = name.partition(":")
+    modality = spec.modality
     if name == WORDS:
-        modality = "text"
-    elif modality is not None:
-        family, variant = ("hf" if modality == "text" else "timm"), name
-    elif is_model_folder(name):
-        family, variant, modality = "hf", name, spec.modality
-    elif family in ("timm", "hf", "open_clip") and variant:
-        modality = "image" if family == "timm" else spec.modality  # some models read both: seen when it is loaded
+        modality = Words.modality
+    elif name in PACKAGED:
+        family, variant, modality = _family_of(PACKAGED[name]), name, PACKAGED[name].modality  # type: ignore[attr-defined]
     elif name in ENCODERS and ":" in name:
-        made: Any = ENCODERS[name]
-        modality = getattr(made, "func", made).modality  # some are partials of a class
-
+        modality = encoder_class(name).modality
+    elif is_model_folder(name):
+        family, variant = "hf", name
+    elif family in PRETRAINED and variant:
+        only = list(PRETRAINED[family])
+        modality = only[0] if len(only) == 1 and family != "hf" else modality  # of others it is seen when one is loaded
     else:
         raise RecipeError(unknown("encoder", name, known_encoders()))
     if modality != spec.modality:
@@ -156,20 +141,17 @@ def encoder_name(spec: InputRecipe) -> tuple[str, str]:
     return family, variant
 
 
+def _family_of(encoder: type) -> str:
+    return next(family for family, sides in PRETRAINED.items() if encoder in sides.values())
+
+
 def known_encoders(modality: str | None = None) -> list[str]:
     """Names that a recipe may use, as a person would look them up."""
-    names = {
-        "image": [
-            "scratch:cnn",
-            "timm:NAME",
-            *packaged.EFFICIENTNETS,
-            "hf:NAME (CLIP, SigLIP)",
-            "open_clip:MODEL/WEIGHTS",
-        ],
-        "text": [n for n in ENCODERS if n.startswith("scratch:") and n not in ("scratch:cnn", "scratch:tabular")]
-        + ["hf:NAME", "packaged:minilm", "FOLDER", "open_clip:MODEL/WEIGHTS", WORDS],
-    }
-    return names[modality] if modality else names["image"] + names["text"]
+    if modality is None:
+        every = [known_encoders(name) for name, kind in MODALITIES.items() if kind.group is None]
+        return [name for names in every for name in names]
+    listed = [name for name in ENCODERS if ":" in name and encoder_class(name).modality == modality]
+    return [*listed, *MODALITIES[modality].encoders]
 
 
 def _kind(family: str, variant: str, config: Mapping[str, Any] | None = None) -> str:
@@ -197,27 +179,26 @@ def _maker(family: str, modality: str, variant: str, config: Mapping[str, Any] |
     Raises:
         RecipeError: the model reads another modality.
     """
-    if family == "scratch":
-        return SCRATCH[modality]
+    if f"{family}:{variant}" in ENCODERS:
+        usual = encoder_class(MODALITIES[modality].default)
+        fit: Callable[..., Any] = getattr(encoder_class(f"{family}:{variant}"), "fit_processor", usual.fit_processor)
+        return fit
     if family == WORDS:
         return WordsProcessor
     kind = _kind(family, variant, config)
-    if (kind, modality) not in PRETRAINED:
+    if modality not in PRETRAINED[kind]:
+        others = " and ".join(in_words(name) for name in PRETRAINED[kind])
         raise RecipeError(
-            f"{family}:{variant}: a model of {'texts' if modality == 'image' else 'pictures'} alone can't read "
-            f"{modality}; known for it: {', '.join(known_encoders(modality))}"
+            f"{family}:{variant}: a model of {others} alone can't read {modality}; known for it: "
+            f"{', '.join(known_encoders(modality))}"
         )
-    maker: Callable[..., Any] = PRETRAINED[kind, modality].make_processor  # type: ignore[attr-defined]
+    maker: Callable[..., Any] = PRETRAINED[kind][modality].make_processor  # type: ignore[attr-defined]
     return maker
 
 
-def processor_options(
-    family: str, modality: str, variant: str = "", config: Mapping[str, Any] | None = None
-) -> list[str]:
-    """The options of a column that its processor takes."""
-    given_by_us = {"texts", "name", "columns", "numbers", "dates", "categories", "tokenizer", "places", "image"}
-    names = inspect.signature(_maker(family, modality, variant, config)).parameters
-    return [name for name in names if name not in given_by_us]
+def processor_options(maker: Callable[..., Any]) -> list[str]:
+    """The options of a recipe that what makes a processor takes."""
+    return [name for name in inspect.signature(maker).parameters if name not in GIVEN]
 
 
 def chosen_options(where: str, function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,5 +207,5 @@ def chosen_options(where: str, function: Callable[..., Any], options: Mapping[st
     Raises:
         RecipeError: one is of another type, or out of range.
     """
-    takes = inspect.signature(function).parameters
+    takes = processor_options(function)
     return checked_options(where, function, {key: value for key, value in options.items() if key in takes})

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from plait.build.encoders import WORDS
-from plait.build.pairs import sides_of
 from plait.build.options import construct
+from plait.build.pairs import sides_of
 from plait.data.table import Table
 from plait.decoders import DECODERS
 from plait.decoders.language_model import LanguageModel
@@ -16,6 +16,7 @@ from plait.decoders.projectors import PROJECTORS, AsItIs
 from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
 from plait.heads import WriteHead
+from plait.modalities import MODALITIES
 from plait.recipe import Recipe, TaskRecipe
 from plait.tasks import Generation, Targets
 from plait.tasks.generation import fit_texts, need_texts
@@ -64,7 +65,8 @@ def prompted(recipe: Recipe) -> Recipe:
         return recipe
     if recipe.fusion.absent_token:
         raise RecipeError("fusion.absent_token: what a row lacks is not in its prompt; leave it out, or name a fusion")
-    texts = [n for n, spec in recipe.inputs.items() if spec.modality == "text" and spec.encoder is None]
+    kinds = {name: MODALITIES[str(spec.modality)] for name, spec in recipe.inputs.items()}
+    texts = [name for name, kind in kinds.items() if kind.words and recipe.inputs[name].encoder is None]
     return recipe.updated({"inputs": {name: {"encoder": WORDS} for name in texts}})
 
 

@@ -12,13 +12,21 @@ from plait.build.encoders import (
     make_column_processor,
     processor_options,
 )
-from plait.build.pairs import PAIR_NAMES, TABULAR, build_pairs, build_shared_space, check_task_options, tabular_name
 from plait.build.generation import PROMPT, build_generation, build_writer, check_text
 from plait.build.options import construct
+from plait.build.pairs import (
+    PAIR_NAMES,
+    build_pairs,
+    build_shared_space,
+    check_task_options,
+    group_name,
+    is_grouped,
+    members_of,
+)
 from plait.data.batches import InputSpec
-from plait.data.schema import Forms, Schema
+from plait.data.schema import IGNORE, Schema
 from plait.data.table import Table
-from plait.encoders import ENCODERS, set_trainable
+from plait.encoders import ENCODERS, encoder_class, set_trainable
 from plait.encoders.tabular_raw import RawTabular
 from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, nearest, unknown
@@ -26,18 +34,12 @@ from plait.fusion import FUSIONS
 from plait.fusion.prompt import PromptFusion
 from plait.fusion.raw import RawFusion
 from plait.heads import PredictHead, SplitHead, TreeHead
+from plait.modalities import GROUPS, MODALITIES, NUMBER, Group, Sample
 from plait.model import MultimodalModel
-from plait.processors import TabularProcessor
+from plait.processors import Processor
 from plait.recipe import InputRecipe, Recipe, TaskRecipe
 from plait.tasks import Classification, Multilabel, Regression, Targets, Task, guess_task
-from plait.values import (
-    as_date,
-    as_number,
-    as_text,
-    date_form,
-    is_missing,
-    number_form,
-)
+from plait.values import as_text, is_missing, number_form
 
 BOOSTED = "boosted"  # the fusion that is no network: trees on what frozen encoders say
 WIDE = 128  # columns from which attention over columns is left out: its cost grows with their square
@@ -49,11 +51,15 @@ def complete_inputs(given: Mapping[str, InputRecipe], schema: Schema) -> dict[st
     what is given.
 
     Raises:
+        RecipeError: there is no such modality.
         DataError: none is left, or one is given that the schema ignores.
     """
+    for name, spec in given.items():
+        if spec.modality is not None and spec.modality not in MODALITIES:
+            raise RecipeError(f"inputs.{name}.modality: {unknown('modality', spec.modality, MODALITIES)}")
     if given and all(spec.modality is not None for spec in given.values()):
         return dict(given)
-    inputs = {name: InputRecipe(modality=c.modality) for name, c in schema.items() if c.modality != "ignore"}
+    inputs = {name: InputRecipe(modality=c.modality) for name, c in schema.items() if c.modality != IGNORE}
     for name, spec in given.items():
         if spec.modality is None and name not in inputs:
             reason = schema[name].reason if name in schema else "there is no such column"
@@ -73,7 +79,7 @@ def name_folders(recipe: Recipe) -> Recipe:
 
 
 def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray, schema: Schema) -> dict[str, InputSpec]:
-    """Fit the processors on training rows. Number, category and date columns become one input, `tabular`.
+    """Fit the processors on training rows. The columns of a group become one input, such as `tabular`.
 
     The schema says how numbers and dates are written.
 
@@ -85,40 +91,35 @@ def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray, schema: Schema)
     specs: dict[str, InputSpec] = {}
     for name, spec in recipe.inputs.items():
         table.column(name)
-        if spec.modality not in TABULAR:
+        if not is_grouped(spec):
             specs[name] = InputSpec((name,), make_column_processor(recipe, name, table, rows), str(spec.modality))
-    columns = {kind: [n for n, s in recipe.inputs.items() if s.modality == kind] for kind in TABULAR}
-    if any(columns.values()):
-        names = [name for kind in TABULAR for name in columns[kind]]
-        forms = {name: schema[name].form or {} for name in names if name in schema and schema[name].form}
-        processor = _tabular_processor(recipe, columns, table, rows, forms)
-        specs[tabular_name(recipe)] = InputSpec(tuple(names), processor, "tabular")
+    for group in GROUPS.values():
+        columns = members_of(recipe, group)
+        if any(columns.values()):
+            names = [name for of_kind in columns.values() for name in of_kind]
+            forms = {name: schema[name].form or {} for name in names if name in schema and schema[name].form}
+            processor = _group_processor(recipe, group, columns, table, rows, forms)
+            specs[group_name(recipe, group)] = InputSpec(tuple(names), processor, group.name)
     return specs
 
 
-def _tabular_processor(
+def _group_processor(
     recipe: Recipe,
+    group: Group,
     columns: Mapping[str, list[str]],
     table: Table,
     rows: np.ndarray,
     forms: Mapping[str, Mapping[str, str]],
-) -> TabularProcessor:
+) -> Processor:
     cells = {name: table.cells(name, rows) for names in columns.values() for name in names}
-    options = chosen_options("tabular", TabularProcessor.fit, recipe.tabular.options)
+    options = chosen_options(group.name, encoder_class(group.default).fit_processor, recipe.tabular.options)
+    lenient = recipe.data.on_error != "refuse"
     try:
-        return TabularProcessor.fit(
-            cells,
-            numbers=columns["number"],
-            dates=columns["date"],
-            categories=columns["category"],
-            forms=forms,
-            untyped=table.untyped,
-            lenient=recipe.data.on_error != "refuse",
-            **options,
-        )
+        made: Processor = group.fit(cells, columns, forms=forms, untyped=table.untyped, lenient=lenient, **options)
     except DataError:
         _name_bad_cell(columns, cells, table, rows, forms)
         raise
+    return made
 
 
 def _name_bad_cell(
@@ -128,16 +129,12 @@ def _name_bad_cell(
     rows: np.ndarray,
     forms: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Raise with the row of the first cell that is no number or date."""
-    parsers: tuple[tuple[Any, Any, list[str]], ...] = (
-        (as_number, number_form, columns["number"]),
-        (as_date, date_form, columns["date"]),
-    )
-    for parse, form, names in parsers:
+    """Raise with the row of the first cell that is not what its column is."""
+    for kind, names in columns.items():
         for name in names:
             for row, value in zip(rows, cells[name], strict=True):
                 try:
-                    parse(name, value, form(forms.get(name)))
+                    MODALITIES[kind].read(name, value, forms.get(name))
                 except DataError as error:
                     advice = (
                         f"or say what the column is with --type {name}=text (or category), or leave such cells out "
@@ -185,13 +182,13 @@ def _fitted_task(
             f"target {spec.target!r}: the {len(rows)} training rows hold {distinct} of its values; "
             "keep more of the rows for training (--val, --test), or add rows"
         )
-    forms = Forms.of(values, decimal)
-    form = forms.written("number")
+    sample = Sample(spec.target, values, len(values), distinct, decimal=decimal)
+    form = NUMBER.form(sample)
     kind, reason = guess_task(spec.target, values, distinct, number_form(form))
     if spec.target in table.categorical and kind == "regression":
         kind, reason = "classification", f"its type is category, {distinct:,} of them"
-    if kind == "classification" and forms.number.hint:
-        reason += f" ({forms.number.hint})"
+    if kind == "classification" and sample.number_reading.hint:
+        reason += f" ({sample.number_reading.hint})"
     if spec.type is not None:
         kind, reason = spec.type, "as you said"
     balanced = spec.class_weights == "balanced"
@@ -265,7 +262,7 @@ def _fusion_and_head(
 
 def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, Any] | None) -> Any:
     boosted = recipe.fusion.method == BOOSTED
-    if boosted and spec.modality == "tabular":
+    if boosted and spec.is_group:
         return RawTabular(spec.processor)  # type: ignore[arg-type]
     if boosted and configs is None and encoder_name(recipe.inputs[name])[0] == "scratch":
         raise RecipeError(
@@ -273,19 +270,21 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
             f"with inputs.{name}.encoder=packaged:minilm (text), packaged:efficientnet-lite0 (pictures), hf:NAME or "
             "timm:NAME"
         )
-    if spec.modality == "tabular":
+    if spec.is_group:
+        group = GROUPS[spec.modality]
         frozen, tune_last, options, full_name = (
             recipe.tabular.frozen,
             None,
             recipe.tabular.options,
             recipe.tabular.encoder,
         )
-        used = processor_options("scratch", "tabular")
-        if full_name != "scratch:tabular":
-            raise RecipeError(unknown("tabular encoder", full_name, ["scratch:tabular"]))
+        known = [name for name in ENCODERS if encoder_class(name).modality == group.name]
+        if full_name not in known:
+            raise RecipeError(unknown(f"{group.name} encoder", full_name, known))
+        used = processor_options(encoder_class(full_name).fit_processor)
         if len(spec.columns) > WIDE:
             options.setdefault("layers", 0)
-        made = construct("tabular", full_name, ENCODERS[full_name], options, used, spec.processor)
+        made = construct(group.name, full_name, ENCODERS[full_name], options, used, spec.processor)
     else:
         column = recipe.inputs[name]
         frozen, tune_last, options = column.frozen, column.tune_last, column.options

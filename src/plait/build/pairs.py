@@ -7,11 +7,11 @@ from plait.alignment import SharedSpace
 from plait.build.options import construct
 from plait.errors import RecipeError
 from plait.heads import EmbedHead
-from plait.recipe import Recipe, TaskRecipe
+from plait.modalities import GROUPS, MODALITIES, Group
+from plait.recipe import InputRecipe, Recipe, TaskRecipe
 from plait.tasks import Matching, Retrieval, Targets
 
 PAIR_NAMES = {"retrieval": "pairs", "matching": "match"}
-TABULAR = ("number", "category", "date")
 START = {"info_nce": (0.07, 0.0), "sigmoid": (0.1, -10.0), "triplet": (1.0, 0.0)}  # temperature and bias to begin with
 OPTIONS = {
     "classification": {"class_weights", "label_smoothing", "weight", "top_classes"},
@@ -62,18 +62,34 @@ def _check_pairs(recipe: Recipe, task: TaskRecipe) -> None:
 
 def sides_of(recipe: Recipe) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Input → the columns that it reads, and input → modality; all numbers, categories and dates are one side."""
-    sides = {name: [name] for name, spec in recipe.inputs.items() if spec.modality not in TABULAR}
+    sides = {name: [name] for name, spec in recipe.inputs.items() if not is_grouped(spec)}
     modalities = {name: str(recipe.inputs[name].modality) for name in sides}
-    columns = [name for kind in TABULAR for name, spec in recipe.inputs.items() if spec.modality == kind]
-    if columns:
-        sides[tabular_name(recipe)], modalities[tabular_name(recipe)] = columns, "tabular"
+    for group in GROUPS.values():
+        columns = [name for names in members_of(recipe, group).values() for name in names]
+        if columns:
+            sides[group_name(recipe, group)], modalities[group_name(recipe, group)] = columns, group.name
     return sides, modalities
 
 
-def tabular_name(recipe: Recipe) -> str:
-    """What the one input of all numbers, categories and dates is called."""
-    taken = {name for name, spec in recipe.inputs.items() if spec.modality not in TABULAR}
-    return "tabular" if "tabular" not in taken else "tabular columns"
+def is_grouped(spec: InputRecipe) -> bool:
+    """Whether a column shares its input with others."""
+    return spec.modality in MODALITIES and MODALITIES[spec.modality].group is not None
+
+
+def anchors_pairs(modality: str) -> bool:
+    """Whether pairs are aligned with inputs of a modality."""
+    return modality in MODALITIES and MODALITIES[modality].anchors
+
+
+def members_of(recipe: Recipe, group: Group) -> dict[str, list[str]]:
+    """The columns of a group's one input, by modality."""
+    return {kind: [name for name, spec in recipe.inputs.items() if spec.modality == kind] for kind in group.members}
+
+
+def group_name(recipe: Recipe, group: Group) -> str:
+    """What the one input of a group's columns is called."""
+    taken = {name for name, spec in recipe.inputs.items() if not is_grouped(spec)}
+    return group.name if group.name not in taken else f"{group.name} columns"
 
 
 def build_pairs(recipe: Recipe, spec: TaskRecipe) -> Matching | Retrieval:
@@ -85,8 +101,8 @@ def build_pairs(recipe: Recipe, spec: TaskRecipe) -> Matching | Retrieval:
     sides, modalities = sides_of(recipe)
     if spec.type == "retrieval":
         return Retrieval(sides, modalities, spec.anchor, spec.loss, spec.hardness, spec.margin)
-    pictures = [name for name, modality in modalities.items() if modality == "image"]
-    anchor = spec.anchor or (pictures[0] if pictures else None)
+    anchors = [name for name, modality in modalities.items() if anchors_pairs(modality)]
+    anchor = spec.anchor or (anchors[0] if anchors else None)
     return Matching(sides, anchor, spec.target, spec.negatives if spec.target is None else "none")
 
 

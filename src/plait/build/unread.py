@@ -8,16 +8,15 @@ import inspect
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from plait.build.model import BOOSTED
-from plait.build.pairs import ONLY_WITH, OPTIONS, TABULAR
 from plait.build.generation import PROMPT
+from plait.build.model import BOOSTED
+from plait.build.pairs import ONLY_WITH, OPTIONS, is_grouped
 from plait.decoders import DECODERS
 from plait.decoders.language_model import LanguageModel
 from plait.decoders.language_weights import is_language_model
-from plait.encoders import ENCODERS
+from plait.encoders import ENCODERS, encoder_class
 from plait.errors import RecipeError
 from plait.fusion import FUSIONS
-from plait.processors import PROCESSORS
 from plait.recipe import Recipe
 from plait.training.settings import TrainSettings
 
@@ -137,18 +136,17 @@ def _unread_of_training(recipe: Recipe, asked: Collection[str]) -> Iterable[tupl
 def _unread_of_inputs(recipe: Recipe) -> dict[str, str]:
     found: dict[str, str] = {}
     for column, spec in recipe.inputs.items():
-        if spec.modality in TABULAR:
+        if is_grouped(spec):
             said = [name for name in ("encoder", "frozen", "tune_last") if _changed(spec, [name])]
             names = [*said, *spec.options]
             found |= dict.fromkeys((f"inputs.{column}.{name}" for name in names), "texts and images; see tabular")
         elif spec.encoder in ENCODERS and spec.encoder.startswith("scratch:"):
-            processor = {"text": PROCESSORS["text"].train, "image": PROCESSORS["image"]}[str(spec.modality)]  # type: ignore[attr-defined]
-            own = _takes(ENCODERS[spec.encoder]) | set(inspect.signature(processor).parameters)
+            own = _takes(ENCODERS[spec.encoder]) | _takes(encoder_class(spec.encoder).fit_processor)
             for name in spec.options:
                 owners = [other for other, made in ENCODERS.items() if name in _takes(made)]
                 if name not in own and owners:
                     found[f"inputs.{column}.{name}"] = ", ".join(owners[:4])
-    if not any(spec.modality in TABULAR for spec in recipe.inputs.values()):
+    if not any(is_grouped(spec) for spec in recipe.inputs.values()):
         names = sorted(recipe.tabular.model_fields_set | recipe.tabular.options.keys())
         found |= dict.fromkeys((f"tabular.{name}" for name in names), "columns of numbers, categories and dates")
     return found

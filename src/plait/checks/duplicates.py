@@ -1,41 +1,9 @@
-"""Near duplicates by 64-bit fingerprints: a picture's gradients, a text's word pairs."""
+"""Near duplicates by 64-bit fingerprints; see `plait.modalities.fingerprints`."""
 
-import hashlib
-import itertools
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-import numpy as np
-import torch.nn.functional as F
-from torch import Tensor
-
 NEAR = 3  # bits of 64 that near duplicates may differ in
-
-
-def picture_fingerprint(pixels: Tensor) -> int:
-    """Difference hash: which of 8 x 8 cells are brighter than their right neighbour.
-
-    Survives rescaling and recompression, not cropping. A picture without gradients has no fingerprint of its own:
-    all flat pictures share 0.
-
-    Args:
-        pixels: `[3, H, W]` uint8.
-    """
-    grey = pixels.float().mean(dim=0, keepdim=True).unsqueeze(0)
-    small = F.interpolate(grey, size=(8, 9), mode="bilinear", antialias=True, align_corners=False)[0, 0]
-    bits = (small[:, :-1] > small[:, 1:] + 0.5).flatten().tolist()
-    return sum(1 << position for position, bit in enumerate(bits) if bit)
-
-
-def text_fingerprint(text: str) -> int:
-    """Simhash (Charikar, STOC 2002) over words and pairs of neighbouring words, case and punctuation folded."""
-    words = re.findall(r"\w+", text.casefold())
-    counts = np.zeros(64, dtype=np.int64)
-    for token in words + [f"{a} {b}" for a, b in itertools.pairwise(words)]:
-        digest = int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8).digest(), "little")
-        counts += np.where((digest >> np.arange(64, dtype=np.uint64)) & np.uint64(1), 1, -1)
-    return sum(1 << position for position in np.flatnonzero(counts > 0).tolist())
 
 
 def near_matches(queries: Sequence[int], known: Sequence[int], most: int = NEAR) -> list[tuple[int, int]]:

@@ -1,34 +1,21 @@
 """What is wrong with a table, before an hour is spent on it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from plait.checks.duplicates import near_matches, picture_fingerprint, text_fingerprint
-from plait.data.paths import media_of
-from plait.data.schema import Column, Schema, split_cell
+from plait.checks.duplicates import near_matches
+from plait.data.schema import IGNORE, Column, Schema
 from plait.data.table import Table
 from plait.errors import DataError
-from plait.processors.image import decode_picture, picture_size
-from plait.values import (
-    Vocabulary,
-    as_date,
-    as_number,
-    as_text,
-    count_values,
-    date_form,
-    is_missing,
-    number_form,
-)
+from plait.modalities import MODALITIES, Facts, Media, Modality
+from plait.values import Vocabulary, as_text, count_values, is_missing
 
-HUGE_SIDE = 5_000  # pixels: larger pictures cost more to decode than they tell
 RARE = 5  # rows a class
-LONG_TEXT = 5  # words: shorter ones recur by nature
 
 
 @dataclass(frozen=True)
@@ -90,7 +77,7 @@ def check(
         workers: threads that decode pictures.
     """
     health = Health({name: len(rows) for name, (_, rows) in parts.items()}, [asdict(c) for c in schema.values()])
-    inputs = {name: column.modality for name, column in schema.items() if column.modality != "ignore"}
+    inputs = {name: MODALITIES[column.modality] for name, column in schema.items() if column.modality != IGNORE}
     if not inputs:
         health.findings.append(
             Finding("error", "no_inputs", "no column is left to learn from; say --type COLUMN=text", 1)
@@ -98,12 +85,10 @@ def check(
     for target in targets:
         _check_target(health, parts, target)
     for name, modality in inputs.items():
-        if modality in ("number", "date"):
-            _check_cells(health, parts, schema[name])
-        elif modality == "image":
-            _check_pictures(health, parts, name, group, allow_outside, workers)
-        elif modality == "text":
-            _check_texts(health, parts, name, group)
+        if modality.group is not None:
+            _check_cells(health, parts, schema[name], modality)
+        else:
+            _check_values(health, parts, name, modality, group, allow_outside, workers)
         _check_absent(health, parts, name)
     if inputs:
         _check_rows(health, parts, list(inputs))
@@ -153,25 +138,21 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
                 health.findings.append(Finding("warning", "unseen_class", text, len(unseen), tuple(sorted(unseen)[:5])))
 
 
-def _check_cells(health: Health, parts: Rows, column: Column) -> None:
-    name, modality = column.name, column.modality
-    parse: Callable[[str, Any], Any] = (
-        partial(as_date, form=date_form(column.form))
-        if modality == "date"
-        else partial(as_number, form=number_form(column.form))
-    )
+def _check_cells(health: Health, parts: Rows, column: Column, modality: Modality) -> None:
+    """Cells that can't be read as what their column is."""
+    name = column.name
     bad = []
     for part, (table, rows) in parts.items():
         if name in table:
             for row, value in zip(rows, table.iterate(name, rows), strict=False):
                 try:
-                    parse(name, value)
+                    modality.read(name, value, column.form)
                 except DataError:
                     bad.append(f"{part} row {row + 1}: {str(value)[:40]!r}")
     if bad:
         advice = f"fix or empty them, say --type {name}=category, or train with --on-error missing"
-        text = f"{name}: {len(bad)} cells are no {modality}; {advice}"
-        health.findings.append(Finding("error", f"not_a_{modality}", text, len(bad), tuple(bad[:5])))
+        text = f"{name}: {len(bad)} cells are no {modality.name}; {advice}"
+        health.findings.append(Finding("error", modality.unusable, text, len(bad), tuple(bad[:5])))
 
 
 def _check_absent(health: Health, parts: Rows, name: str) -> None:
@@ -179,21 +160,6 @@ def _check_absent(health: Health, parts: Rows, name: str) -> None:
         if name not in table:
             text = f"{name}: the {part} table lacks the column; all its rows count as missing"
             health.findings.append(Finding("warning", "absent_column", text, len(rows)))
-
-
-def _check_texts(health: Health, parts: Rows, name: str, group: str | None) -> None:
-    texts = {p: [as_text(v) for v in t.cells(name, r) if not is_missing(v)] for p, (t, r) in parts.items() if name in t}
-    train = texts.get("train", [])
-    if not train or len(set(train)) < 0.5 * len(train) or np.mean([len(text.split()) for text in train]) < LONG_TEXT:
-        return
-    known = list(dict.fromkeys(train))
-    fingerprints = [text_fingerprint(text) for text in known]
-    for part, values in texts.items():
-        if part != "train":
-            queries = list(dict.fromkeys(values))
-            matches = near_matches([text_fingerprint(text) for text in queries], fingerprints)
-            pairs = [(queries[a], known[b]) for a, b in matches]
-            _report_duplicates(health, name, part, pairs, "texts", _advice(name, group))
 
 
 def _advice(name: str, group: str | None) -> str:
@@ -214,47 +180,66 @@ def _report_duplicates(
             health.findings.append(Finding("warning", kind, text, count, tuple(chosen[:3])))
 
 
-def _check_pictures(
-    health: Health, parts: Rows, name: str, group: str | None, allow_outside: bool, workers: int
+def _check_values(
+    health: Health,
+    parts: Rows,
+    name: str,
+    modality: Modality,
+    group: str | None,
+    allow_outside: bool,
+    workers: int,
 ) -> None:
-    found: dict[str, dict[str, int]] = {}
+    """Open every distinct value of a column once: those that can't be used, odd ones, and those that train has too."""
+    fingerprints: dict[str, dict[str, int | None]] = {}
+    every: list[Any] = []  # values of the training rows, as often as they come
     for part, (table, rows) in parts.items():
         if name not in table:
             continue
         first_row: dict[Any, int] = {}
         for row, cell in zip(rows, table.iterate(name, rows), strict=False):
-            for value in split_cell(cell):
-                first_row.setdefault(value, int(row))
+            pieces = modality.pieces(cell)
+            every += pieces if part == "train" else []
+            for piece in pieces:
+                first_row.setdefault(piece, int(row))
 
-        def look(value: Any, root: Path | None = table.root) -> tuple[int, int] | DataError:
-            try:
-                path = media_of(root, value, allow_outside)
-                side = max(picture_size(path))
-                return picture_fingerprint(decode_picture(path, shortest=64)), side
-            except DataError as error:
-                return error
-
+        look = partial(_looked_at, modality, Media(table.root, allow_outside))
         with ThreadPoolExecutor(workers) as pool:
             results = dict(zip(first_row, pool.map(look, first_row), strict=True))
-        bad = [f"row {first_row[v] + 1}: {e}" for v, e in results.items() if isinstance(e, DataError)]
+        bad = [f"row {first_row[piece] + 1}: {e}" for piece, e in results.items() if isinstance(e, DataError)]
         if bad:
-            text = f"{name}: {len(bad)} pictures of {part} can't be used; fix them, or train with --on-error skip"
-            health.findings.append(Finding("error", "unusable_picture", text, len(bad), tuple(bad[:5])))
-        good = {value: seen for value, seen in results.items() if not isinstance(seen, DataError)}
-        huge = [f"row {first_row[v] + 1}: {side} px" for v, (_, side) in good.items() if side > HUGE_SIDE]
-        if huge:
-            text = f"{name}: {len(huge)} pictures of {part} are longer than {HUGE_SIDE} px; shrink them"
-            health.findings.append(Finding("warning", "huge_picture", text, len(huge), tuple(huge[:5])))
-        found[part] = {str(value)[:200]: print_ for value, (print_, _) in good.items()}
-    train = found.get("train", {})
-    for part, prints in found.items():
+            what = f"{len(bad)} {modality.plural} of {part}"
+            text = f"{name}: {what} can't be used; fix them, or train with --on-error skip"
+            health.findings.append(Finding("error", modality.unusable, text, len(bad), tuple(bad[:5])))
+        facts = {piece: seen for piece, seen in results.items() if isinstance(seen, Facts)}
+        odd: dict[tuple[str, str], list[str]] = {}
+        for piece, fact in facts.items():
+            if fact.odd is not None:
+                where = f"row {first_row[piece] + 1}: {fact.odd.detail}"
+                odd.setdefault((fact.odd.kind, fact.odd.text), []).append(where)
+        for (kind, said), rows_of in odd.items():
+            text = f"{name}: {len(rows_of)} {modality.plural} of {part} {said}"
+            health.findings.append(Finding("warning", kind, text, len(rows_of), tuple(rows_of[:5])))
+        fingerprints[part] = {
+            piece if isinstance(piece, str) else str(piece)[:200]: fact.fingerprint for piece, fact in facts.items()
+        }
+    train = fingerprints.get("train", {})
+    if not train or modality.recur(every):
+        return
+    known = {value: print_ for value, print_ in train.items() if print_ is not None}
+    for part, seen_there in fingerprints.items():
         if part != "train":
-            known = {value: fingerprint for value, fingerprint in train.items() if fingerprint}
-            names, queries = list(known), {value: f for value, f in prints.items() if f}
-            matches = near_matches(list(queries.values()), list(known.values()))
-            shared = [(value, value) for value in prints if value in train]
-            near = [(list(queries)[a], names[b]) for a, b in matches if list(queries)[a] not in train]
-            _report_duplicates(health, name, part, shared + near, "pictures", _advice(name, group))
+            shared = [(value, value) for value in seen_there if value in train]
+            asked = {v: print_ for v, print_ in seen_there.items() if print_ is not None and v not in train}
+            matches = near_matches(list(asked.values()), list(known.values()))
+            near = [(list(asked)[a], list(known)[b]) for a, b in matches]
+            _report_duplicates(health, name, part, shared + near, modality.plural, _advice(name, group))
+
+
+def _looked_at(modality: Modality, media: Media, piece: Any) -> Facts | DataError:
+    try:
+        return modality.look(modality.open(piece, media))
+    except DataError as error:
+        return error
 
 
 def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from plait import console
+from plait import console, modalities
 from plait.datasets import get_dataset
 from plait.errors import DataError, RunError
 from plait.files.atomic import claimed
+from plait.modalities import Media, show_cell
 from plait.predictor import Predictor
 from plait.report import plots
-from plait.report.page import render, thumbnail
+from plait.report.page import SIDE, render, thumbnail
 from plait.runs.folder import RunFolder
 
 # Three models of the same table, through the public API: the same rows, seed, epochs and head.
@@ -110,7 +111,8 @@ def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
     for row in questions.itertuples():
         said = {name: answers[name].loc[row.Index + 1] for name in MODELS}
         given = [(LABELS[name], answer, answer == row.answer) for name, answer in said.items()]
-        cards.append({"picture": thumbnail(run.path / "data" / str(row.image)), "row": row, "given": given})
+        image = show_cell(modalities.IMAGE, str(row.image), Media(run.path / "data"), SIDE)[0]
+        cards.append({"picture": thumbnail(image), "row": row, "given": given})
     bars = plots.bars({LABELS[row["name"]]: row["accuracy"] for row in rows}, "accuracy on 9,673 test questions")
     return render(
         "demo.html",

@@ -47,6 +47,7 @@ def generate(
     from plait.console import printable
     from plait.errors import DataError
     from plait.inference.generate import Writer
+    from plait.modalities import IMAGE
     from plait.predictor import Predictor
 
     of_tables = {"--output": output, "--keep": keep, "--delimiter": delimiter}
@@ -66,7 +67,7 @@ def generate(
         return
     values: dict[str, Any] = {}
     if image is not None:
-        values[writer.first("image")] = str(image)
+        values[writer.first(IMAGE.name)] = str(image)
     if question is not None:
         values[writer.asked] = question
     for pair in given or []:

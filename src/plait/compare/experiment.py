@@ -226,7 +226,7 @@ class Experiment:
 
     def _in_memory(self, source: TableSource) -> Source:
         """Tensors, where every input is stored or tabular and they fit; indexing them is all that a batch costs."""
-        plain = all(name in self.encoded or spec.modality == "tabular" for name, spec in source.inputs.items())
+        plain = all(name in self.encoded or spec.is_group for name, spec in source.inputs.items())
         size = sum(encoded.positions.size * encoded.width * 4 for encoded in self.encoded.values())
         if not plain or size > IN_MEMORY:
             return source

@@ -13,7 +13,7 @@ import numpy as np
 
 from plait import console
 from plait.build.model import complete_inputs
-from plait.build.pairs import TABULAR
+from plait.build.pairs import is_grouped
 from plait.checks.doctor import EXTRAS, is_present
 from plait.compare.candidates import Candidate, candidates_of, check_fusions
 from plait.compare.experiment import Answer, Experiment
@@ -25,6 +25,7 @@ from plait.data.table import Table
 from plait.errors import RunError
 from plait.files.atomic import replacing
 from plait.metrics import METRICS
+from plait.modalities import MODALITIES
 from plait.predictor import Predictor
 from plait.recipe import Recipe
 from plait.report.comparison_report import write_comparison
@@ -37,7 +38,6 @@ from plait.training.randomness import own_randomness
 
 DIM = 128  # the fused width that twenty methods share: a quarter of 256's cost in the ones with attention
 TABULAR_LAYERS = 0  # half of a small model's time were blocks over columns, which gave nothing on small tables
-PACKAGED = {"text": "packaged:minilm", "image": "packaged:efficientnet-lite0"}
 
 
 @own_randomness()
@@ -127,14 +127,15 @@ def prepare_recipe(recipe: Recipe) -> tuple[Recipe, list[str]]:
         given = recipe.inputs.get(name)
         asked = given is not None and (given.encoder is not None or given.options)
         listed = not recipe.inputs or given is not None or any(s.modality is None for s in recipe.inputs.values())
-        if column.modality in PACKAGED and not asked and listed:
-            changes[name] = {"encoder": PACKAGED[column.modality], "frozen": True}
-            said.append(f"{name}: {PACKAGED[column.modality]}, frozen (name another with inputs.{name}.encoder=…)")
+        packaged = MODALITIES[column.modality].packaged if column.modality in MODALITIES else None
+        if packaged is not None and not asked and listed:
+            changes[name] = {"encoder": packaged, "frozen": True}
+            said.append(f"{name}: {packaged}, frozen (name another with inputs.{name}.encoder=…)")
     return (recipe.updated({"inputs": changes}) if changes else recipe), said
 
 
 def _has_tabular(recipe: Recipe, schema: Schema) -> bool:
-    return bool(schema) and any(spec.modality in TABULAR for spec in complete_inputs(recipe.inputs, schema).values())
+    return bool(schema) and any(is_grouped(spec) for spec in complete_inputs(recipe.inputs, schema).values())
 
 
 def _answers(

@@ -10,13 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plait.data.paths import media_of
-from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.errors import DataError
+from plait.modalities import GROUPS, MODALITIES, Media, Modality
 from plait.processors import Features, Processor
 from plait.types import Batch, Input
-from plait.values import as_text, is_missing
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,22 @@ class InputSpec:
     Args:
         columns: the columns that it reads; a tabular input reads many.
         processor: prepares one value.
-        modality: `text`, `image` or `tabular`.
+        modality: the name of a modality, or of a group of columns.
     """
 
     columns: tuple[str, ...]
     processor: Processor
     modality: str
+
+    @property
+    def is_group(self) -> bool:
+        """Several columns are this one input."""
+        return self.modality in GROUPS
+
+    @property
+    def kind(self) -> Modality | None:
+        """What its one column holds; None of a group."""
+        return MODALITIES.get(self.modality)
 
 
 class Source(Protocol):
@@ -142,13 +150,13 @@ class TableSource:
             return self.encoded[name].take(np.asarray(rows), None if self.problems is None else self._note)
         spec = self.inputs[name]
         columns = [name for name in spec.columns if name in self.table]
-        if spec.modality == "tabular":
-            return self._tabular(spec, columns, rows)
+        if spec.is_group:
+            return self._grouped(spec, columns, rows)
         if not columns:
             return Input({}, torch.full((len(rows), 1), -1))
-        return self._distinct(spec, columns[0], rows)
+        return self._distinct(spec, MODALITIES[spec.modality], columns[0], rows)
 
-    def _tabular(self, spec: InputSpec, columns: list[str], rows: np.ndarray) -> Input:
+    def _grouped(self, spec: InputSpec, columns: list[str], rows: np.ndarray) -> Input:
         cells = {name: self.table.cells(name, rows) for name in columns}
         features = []
         for position, row in enumerate(rows):
@@ -161,21 +169,19 @@ class TableSource:
                 features.append(self._without_bad_cells(spec, int(row), values))
         return Input(spec.processor.collate(features))
 
-    def _distinct(self, spec: InputSpec, column: str, rows: np.ndarray) -> Input:
+    def _distinct(self, spec: InputSpec, modality: Modality, column: str, rows: np.ndarray) -> Input:
         """Distinct values in order of first use, and the index of each row into them."""
         order: dict[Any, int] = {}
         features: list[Features] = []
         index: list[list[int]] = []
         for row, cell in zip(rows, self.table.cells(column, rows), strict=True):
-            values = split_cell(cell) if spec.modality == "image" else ([] if is_missing(cell) else [cell])
             positions = []
-            for value in values:
-                key = value if isinstance(value, str | bytes) else as_text(value)
-                if key not in order:
-                    made = self._usable(spec, key, int(row), partial(self._raw, spec, key))
-                    order[key] = -1 if made is None else len(features)
+            for piece in modality.pieces(cell):
+                if piece not in order:
+                    made = self._usable(spec, piece, int(row), partial(self._content, modality, piece))
+                    order[piece] = -1 if made is None else len(features)
                     features += [] if made is None else [made]
-                positions.append(order[key])
+                positions.append(order[piece])
             if -1 in positions:
                 self.unusable.add(int(row))
             index.append([position for position in positions if position >= 0])
@@ -210,15 +216,20 @@ class TableSource:
             self.problems.append(problem)
 
     def _prepared(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features:
-        key = (self._own if spec.modality == "tabular" else self.table.root, spec.columns[0], key)
+        key = (self._own if spec.is_group else self.table.root, spec.columns[0], key)
         try:
             return self.cache.get(key, lambda: spec.processor(raw()))
         except DataError as error:
-            where = "" if spec.modality == "tabular" else f", column {spec.columns[0]!r}"
+            where = "" if spec.is_group else f", column {spec.columns[0]!r}"
             raise DataError(f"{self.table.source}: row {row + 1}{where}: {error}") from error
 
-    def _raw(self, spec: InputSpec, value: Any) -> Any:
-        return media_of(self.table.root, value, self.allow_outside) if spec.modality == "image" else value
+    @property
+    def media(self) -> Media:
+        """Where the cells of the table look for files."""
+        return Media(self.table.root, self.allow_outside)
+
+    def _content(self, modality: Modality, piece: Any) -> Any:
+        return modality.open(piece, self.media).content
 
 
 class TensorSource:

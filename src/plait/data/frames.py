@@ -6,7 +6,6 @@ covers is never turned into the text of its `repr`: its column stays empty, and 
 
 import decimal
 import enum
-import io
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
@@ -17,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from plait.errors import DataError
+from plait.modalities import MODALITIES
 from plait.values import as_text, is_missing, plain
 
 TEXTS = (str, PurePath, uuid.UUID)
@@ -115,7 +115,8 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     for row, value in enumerate(cells, 1):
         if isinstance(value, str) and not value.isascii() and value.encode(errors="replace").decode() != value:
             raise DataError(f"row {row}, column {name!r}: half a character (a lone surrogate); correct the text")
-    for fits, convert in _KINDS:
+    objects = [(modality.takes, modality.store) for modality in MODALITIES.values()]
+    for fits, convert in [*objects, *_KINDS]:
         if present and all(fits(value) for value in present):
             made = [None if value is None else convert(name, row, value) for row, value in enumerate(cells, 1)]
             return pa.array(made), ""
@@ -137,59 +138,6 @@ def _nested(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset | dict | np.ndarray)
 
 
-def _is_picture(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.ndim in (2, 3)
-    return hasattr(value, "convert") and hasattr(value, "getbands")  # PIL's, without loading it
-
-
-def _are_pictures(value: Any) -> bool:
-    return _is_picture(value) or (
-        isinstance(value, list | tuple) and bool(value) and all(_is_picture(item) for item in value)
-    )
-
-
-def picture_bytes(name: str, row: int, value: Any) -> Any:
-    """A PIL picture or an array as PNG bytes, without loss; a list of them as a list.
-
-    Args:
-        name, row: of the cell, for the message.
-        value: a PIL picture, or uint8 (or bool, or uint16 of one channel) `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or
-            `[H, W, 4]`.
-
-    Raises:
-        DataError: the array has another shape (CHW), or another type.
-
-    >>> picture_bytes("photo", 1, np.zeros((2, 3), np.uint8))[:4]
-    b'\\x89PNG'
-    """
-    from PIL import Image
-
-    if isinstance(value, list | tuple):
-        return [picture_bytes(name, row, item) for item in value]
-    where = f"row {row}, column {name!r}"
-    if isinstance(value, np.ndarray):
-        if value.ndim == 3 and value.shape[2] == 1:
-            value = value[:, :, 0]
-        shape = "×".join(map(str, value.shape))
-        if value.ndim == 3 and value.shape[2] not in (3, 4):
-            order = " (channels first; turn it with array.transpose(1, 2, 0))" if value.shape[0] in (1, 3, 4) else ""
-            raise DataError(f"{where}: expected a picture as H×W or H×W×3, got an array of {shape}{order}")
-        if value.dtype not in (np.uint8, np.bool_) and not (value.dtype == np.uint16 and value.ndim == 2):
-            raise DataError(f"{where}: expected a picture of uint8 (0 to 255), got {value.dtype} ({shape}); convert it")
-        if 0 in value.shape:
-            raise DataError(f"{where}: the picture is empty ({shape})")
-        value = Image.fromarray(value)
-    elif getattr(value, "mode", "") in ("CMYK", "YCbCr", "HSV", "LAB"):
-        value = value.convert("RGB")
-    file = io.BytesIO()
-    try:
-        value.save(file, "PNG", compress_level=1)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{where}: the picture can't be read ({error})") from error
-    return file.getvalue()
-
-
 def _sequence(value: Any) -> bool:
     simple = (*TEXTS, *NUMBERS, enum.Enum, type(None))
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(item, simple) for item in value)
@@ -209,7 +157,6 @@ def _moment(name: str, row: int, value: Any) -> Any:
 
 # What fits a whole column, and what becomes of a cell. The first that fits every cell is taken.
 _KINDS: list[tuple[Callable[[Any], bool], Callable[[str, int, Any], Any]]] = [
-    (_are_pictures, picture_bytes),
     (lambda value: isinstance(value, pd.Interval), _written),
     (lambda value: isinstance(value, pd.Period), _moment),
     (lambda value: isinstance(value, decimal.Decimal), lambda name, row, value: float(value)),

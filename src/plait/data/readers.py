@@ -31,7 +31,7 @@ from plait.data.frames import frame_of
 from plait.data.table import Table, usual_type
 from plait.errors import DataError, nearest
 from plait.files.reading import parse_json
-from plait.processors.image import picture_suffixes
+from plait.modalities import MODALITIES, in_words, media_with
 
 SPLIT_FOLDERS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 ROWS = 16_384  # a record batch
@@ -226,7 +226,9 @@ def read_image_folder(path: Path) -> Table:
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
     if not len(frame):
-        raise DataError(f"{path}: there is no picture ({', '.join(sorted(picture_suffixes())[:5])}, …) in this folder")
+        known = {name: sorted(modality.suffixes)[:5] for name, modality in MODALITIES.items() if modality.suffixes}
+        wanted = " nor ".join(f"{name} ({', '.join(endings)}, …)" for name, endings in known.items())
+        raise DataError(f"{path}: there is no {wanted} in this folder")
     table = Table.from_frame(frame, root=path)
     table.source = str(path)
     return table
@@ -238,23 +240,30 @@ def _folder_rows(folder: Path, root: Path) -> pd.DataFrame:
         frame = READERS[metadata[0].suffix](metadata[0]).data.to_pandas()
         if "file_name" not in frame.columns:
             raise DataError(f"{metadata[0]}: expected a column file_name, got {', '.join(map(str, frame.columns))}")
-        if "image" in frame.columns:
-            raise DataError(f"{metadata[0]}: has a column image beside file_name, which becomes it; rename it")
+        named = [media_with(Path(name).suffix) for name in frame["file_name"] if isinstance(name, str)]
+        media = next((name for name in named if name is not None), next(iter(MODALITIES)))
+        if media in frame.columns:
+            raise DataError(f"{metadata[0]}: has a column {media} beside file_name, which becomes it; rename it")
         below = folder.relative_to(
             root
         )  # a name that leads out of the folder stays so, and is refused where it is read
         names = [(below / name).as_posix() if isinstance(name, str) else None for name in frame.pop("file_name")]
-        frame.insert(0, "image", pd.Series(names, dtype=object))
+        frame.insert(0, media, pd.Series(names, dtype=object))
         return frame
-    found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in picture_suffixes()]
-    pictures = [p for p in found if not is_hidden(p.relative_to(folder))]
-    if len(pictures) < len(found):
-        some = next(p for p in found if is_hidden(p.relative_to(folder)))
-        count = len(found) - len(pictures)
-        console.say(f"{folder}: {count:,} hidden pictures are left out, such as {some.relative_to(folder)}")
-    rows: dict[str, list[str]] = {"image": [str(p.relative_to(root)) for p in pictures]}
-    if any(p.parent != folder for p in pictures):
-        rows["label"] = [p.parent.name for p in pictures]
+    files = [p for p in sorted(folder.rglob("*")) if media_with(p.suffix) is not None]
+    kept = [p for p in files if not is_hidden(p.relative_to(folder))]
+    if len(kept) < len(files):
+        some = next(p for p in files if is_hidden(p.relative_to(folder)))
+        what = in_words(str(media_with(some.suffix)))
+        count = len(files) - len(kept)
+        console.say(f"{folder}: {count:,} hidden {what} are left out, such as {some.relative_to(folder)}")
+    modalities = [str(media_with(p.suffix)) for p in kept]
+    rows: dict[str, list[Any]] = {
+        one: [str(p.relative_to(root)) if name == one else None for p, name in zip(kept, modalities, strict=True)]
+        for one in dict.fromkeys(modalities)
+    }
+    if any(p.parent != folder for p in kept):
+        rows["label"] = [p.parent.name for p in kept]
     return pd.DataFrame(rows)
 
 

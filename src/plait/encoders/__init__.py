@@ -6,6 +6,7 @@ An encoder is an `nn.Module` with `out_dim`, `modality` and `processor`, and `fo
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -22,8 +23,10 @@ from plait.encoders.text_pretrained import HfText
 from plait.encoders.text_rnn import TextRNN
 from plait.encoders.text_transformer import TextTransformer
 from plait.encoders.tuning import frozen_parts_to_eval, set_trainable
+from plait.encoders.vlm_vision import VlmVision
 from plait.encoders.weights import hash_weights
 
+# What is built from scratch or brought by the user; those of a family take any variant (`timm:resnet50`).
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "scratch:cnn": ResidualCNN,
     "scratch:transformer": TextTransformer,
@@ -36,8 +39,29 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "hf": HfText,
 }
 
+# Family → modality → class. Of transformers' models `dual` align images and texts, `seeing` write about images.
+PRETRAINED: dict[str, dict[str, type[nn.Module]]] = {
+    "timm": {"image": TimmImage},
+    "hf": {"text": HfText},
+    "dual": {"text": HfDualText, "image": HfDualImage},
+    "seeing": {"image": VlmVision},
+    "open_clip": {"text": OpenClipText, "image": OpenClipImage},
+}
+
+
+def encoder_class(name: str) -> Any:
+    """The class behind a name, which says what it reads and how its processor is fitted.
+
+    >>> encoder_class("scratch:gru").modality
+    'text'
+    """
+    made = ENCODERS[name]
+    return made.func if isinstance(made, partial) else made
+
+
 __all__ = [
     "ENCODERS",
+    "PRETRAINED",
     "Augment",
     "HfDualImage",
     "HfDualText",
@@ -52,6 +76,8 @@ __all__ = [
     "TextRNN",
     "TextTransformer",
     "TimmImage",
+    "VlmVision",
+    "encoder_class",
     "frozen_parts_to_eval",
     "hash_weights",
     "set_trainable",

@@ -56,6 +56,7 @@ class ResidualCNN(nn.Module):
     """
 
     modality = "image"
+    fit_processor = ImageProcessor.fit
 
     def __init__(
         self,

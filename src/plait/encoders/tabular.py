@@ -87,6 +87,7 @@ class TabularEncoder(nn.Module):
     """
 
     modality = "tabular"
+    fit_processor = TabularProcessor.fit
     mean: Tensor
     std: Tensor
     offsets: Tensor

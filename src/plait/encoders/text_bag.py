@@ -23,6 +23,7 @@ class TextBag(nn.Module):
     """
 
     modality = "text"
+    fit_processor = TextProcessor.train
 
     def __init__(self, processor: TextProcessor, dim: int = 128, dropout: float = 0.1) -> None:
         super().__init__()

@@ -29,6 +29,7 @@ class TextCNN(nn.Module):
     """
 
     modality = "text"
+    fit_processor = TextProcessor.train
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ class TextRNN(nn.Module):
     """
 
     modality = "text"
+    fit_processor = TextProcessor.train
 
     def __init__(
         self,

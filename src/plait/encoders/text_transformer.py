@@ -24,6 +24,7 @@ class TextTransformer(nn.Module):
     """
 
     modality = "text"
+    fit_processor = TextProcessor.train
 
     def __init__(
         self, processor: TextProcessor, dim: int = 128, layers: int = 2, heads: int = 4, dropout: float = 0.1

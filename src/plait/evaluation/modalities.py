@@ -12,10 +12,10 @@ import torch
 from plait import console
 from plait.data.batches import Source, TableSource
 from plait.data.dropping import take_away
-from plait.data.noise import NOISES, NoisyProcessor
 from plait.data.plan import BatchPlan
-from plait.errors import RecipeError, unknown
+from plait.evaluation.noise import noise_curves
 from plait.metrics.bootstrap import draw_rows, interval
+from plait.modalities import noises as every_noise
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 from plait.types import Batch
@@ -24,7 +24,6 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHUFFLES = 3
 HARDLY = 0.1  # of what all modalities give together: an interval within it, around zero, is of one hardly used
 DRAWS, TEXT_DRAWS = 250, 50  # of the bootstrap, which scores the rows anew each time; of texts, which take long
-EVERY_NOISE = "all"
 NOT_TAKEN = (float("nan"), float("nan"))
 
 
@@ -193,66 +192,6 @@ def modality_report(
     return ModalityReport(*scorer.metric, len(rows), whole, nothing, found, warnings)
 
 
-def noise_curves(
-    scorer: Scorer, source: TableSource, noises: Sequence[str], *, whole: float, seed: int = 0
-) -> dict[str, dict[str, dict[float, float]]]:
-    """Score a model as the values of a modality get worse. Nothing of it is stored: encoders run on every value.
-
-    Args:
-        scorer: the model and its rows.
-        source: what the rows come from.
-        noises: of `plait.data.noise.NOISES`; `all` for those of the model's modalities.
-        whole: the score without noise.
-        seed: of the noise.
-
-    Returns:
-        modality → noise → level → score; level 0 of `jpeg` stands for the files as they are.
-
-    Raises:
-        RecipeError: a noise is unknown, or fits no modality of the model.
-    """
-    found: dict[str, dict[str, dict[float, float]]] = {}
-    for name, noise in chosen_noises(noises, {n: spec.modality for n, spec in source.inputs.items()}):
-        curve = found.setdefault(name, {}).setdefault(noise, {0.0: whole})
-        for level in NOISES[noise].levels:
-            if level in curve:  # no noise at all has its score
-                continue
-            curve[level] = scorer(_noisy(source, name, noise, level, seed))
-    return found
-
-
-def chosen_noises(noises: Sequence[str], modalities: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Pairs of input and noise.
-
-    Raises:
-        RecipeError: a noise is unknown, or fits none of the inputs.
-
-    >>> chosen_noises(["all"], {"title": "text"})
-    [('title', 'typos'), ('title', 'word_drop')]
-    """
-    for noise in noises:
-        if noise != EVERY_NOISE and noise not in NOISES:
-            raise RecipeError(unknown("noise", noise, [EVERY_NOISE, *NOISES]))
-        if noise != EVERY_NOISE and NOISES[noise].modality not in modalities.values():
-            kinds = ", ".join(dict.fromkeys(modalities.values()))
-            raise RecipeError(f"noise {noise!r} is for {NOISES[noise].modality} columns; the model reads {kinds}")
-    asked = [*NOISES] if EVERY_NOISE in noises else list(dict.fromkeys(noises))
-    return [(name, noise) for name, kind in modalities.items() for noise in asked if NOISES[noise].modality == kind]
-
-
-def _noisy(source: TableSource, name: str, noise: str, level: float, seed: int) -> TableSource:
-    """The same rows, one modality of which is read through noise."""
-    spec = source.inputs[name]
-    inputs = {
-        **source.inputs,
-        name: replace(spec, processor=NoisyProcessor(spec.processor, NOISES[noise], level, seed)),
-    }
-    made = TableSource(source.table, inputs, None, source.allow_outside, problems=source.problems)
-    made.targets = source.targets
-    made.encoded = {other: column for other, column in source.encoded.items() if other != name}
-    return made
-
-
 class _Changed:
     """A source whose batches are changed on the way."""
 
@@ -355,12 +294,12 @@ def curve_tables(report: ModalityReport) -> list[tuple[str, dict[str, dict[str, 
             one.name: {f"{share:.0%}": value for share, value in one.missing.items()} for one in report.modalities
         }
         tables.append((f"{report.metric} as so many rows lack it", curves))
-    for noise in NOISES:
+    for noise, _, how in every_noise():
         noisy = {one.name: one.noise[noise] for one in report.modalities if noise in one.noise}
         if noisy:
             written = {
                 name: {("clean" if level == 0 else f"{level:g}"): value for level, value in curve.items()}
                 for name, curve in noisy.items()
             }
-            tables.append((f"{report.metric} by {noise.replace('_', ' ')} ({NOISES[noise].unit})", written))
+            tables.append((f"{report.metric} by {noise.replace('_', ' ')} ({how.unit})", written))
     return tables

@@ -11,17 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.data.paths import media_of
-from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.errors import DataError, RunError
 from plait.features.engine import Engine, choose_engine, encoder_key
-from plait.features.store import FeatureStore, content_key, features_folder
-from plait.files.reading import read_bytes
+from plait.features.store import FeatureStore, features_folder
+from plait.modalities import MODALITIES, Media
 from plait.processors import Features, Processor
-from plait.processors.image import MOST_FILE
 from plait.types import Input
-from plait.values import as_text, is_missing
 
 BATCH = 32  # values an encoder takes at once
 WINDOW = 1024  # texts among which those of like length are batched
@@ -106,7 +102,7 @@ class ColumnEncoder:
         root: Path | None = None,
         tell: Callable[[int, int, str], None] | None = None,
     ) -> None:
-        self.column, self.modality = column, modality
+        self.column, self.modality = column, MODALITIES[modality]
         self.encoder, self.processor = encoder, processor
         self.exact, self.half, self.workers, self.allow_outside = exact, half, max(1, workers), allow_outside
         self.folder = (root or features_folder()) / encoder_key(encoder, exact)[:32]
@@ -120,7 +116,7 @@ class ColumnEncoder:
         slots: dict[Any, int] = {}
         index: list[list[int]] = []
         for cell in table.iterate(self.column, rows):
-            values = split_cell(cell) if self.modality == "image" else ([] if is_missing(cell) else [as_text(cell)])
+            values = self.modality.pieces(cell)
             for value in values:
                 slots.setdefault(value, len(slots))
             index.append([slots[value] for value in values])
@@ -158,7 +154,7 @@ class ColumnEncoder:
         waiting: list[Value] = []
         held: list[tuple[bytes, np.ndarray]] = []
         saved = time.monotonic()
-        window = WINDOW if self.modality == "text" else BATCH
+        window = WINDOW if self.modality.by_length else BATCH
         for slot, value in enumerate(self._prepared(table, values)):
             keys.append(value.key)
             if value.problem:
@@ -192,18 +188,14 @@ class ColumnEncoder:
 
     def _prepare(self, table: Table, value: Any) -> Value:
         try:
-            content, path = value, None
-            if self.modality == "image":
-                content = media_of(table.root, value, self.allow_outside)
-                if isinstance(content, Path):
-                    path, content = content, read_bytes(content, most=MOST_FILE)
-            key = content_key(content if isinstance(content, bytes) else content.encode())
+            opened = self.modality.open(value, Media(table.root, self.allow_outside))
+            key = self.modality.key(opened)
             if self.store is not None and self.store.positions([key])[0] >= 0:
                 return Value(key)
             try:
-                return Value(key, self.processor(content))
+                return Value(key, self.processor(opened.content))
             except DataError as error:
-                return Value(key, problem=str(error) if path is None else _message(self.processor, path))
+                return Value(key, problem=str(error))
         except DataError as error:
             return Value(problem=str(error))
 
@@ -249,12 +241,3 @@ class ColumnEncoder:
 
 def _length(features: Features | None) -> int:
     return len(next(iter((features or {"": np.empty(0)}).values())))
-
-
-def _message(processor: Processor, path: Path) -> str:
-    """What is wrong with a file, with its name."""
-    try:
-        processor(path)
-    except DataError as error:
-        return str(error)
-    return f"{path}: can't be read"

@@ -49,7 +49,7 @@ class FrozenInputs:
         """Inputs with an encoder of which nothing trains; numbers and categories need no store."""
         if self.features == "off":
             return []
-        return [name for name, spec in self.inputs.items() if spec.modality != "tabular" and self._is_frozen(name)]
+        return [name for name, spec in self.inputs.items() if not spec.is_group and self._is_frozen(name)]
 
     def _is_frozen(self, name: str) -> bool:
         parameters = list(self.model.encoders[name].parameters())

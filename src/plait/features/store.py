@@ -10,7 +10,6 @@ Both grow at the end only, vectors before index, under a lock. A writer that is 
 entry names, which the next writer writes over; two writers take turns, and the second skips what the first brought.
 """
 
-import hashlib
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -37,15 +36,6 @@ DTYPES = {"float16": np.float16, "float32": np.float32}
 def features_folder() -> Path:
     """Where stores lie: `features` in the cache folder."""
     return cached_folder(FEATURES)
-
-
-def content_key(content: bytes) -> bytes:
-    """16 bytes that stand for a value's content, whatever its path.
-
-    >>> content_key(b"a red bird") == content_key(b"a red bird"), len(content_key(b""))
-    (True, 16)
-    """
-    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 class Meta(TypedDict):
@@ -78,6 +68,7 @@ class FeatureStore:
         RunError: the folder holds rows of another shape or a newer format.
 
     >>> import tempfile
+    >>> from plait.modalities.media import content_key
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = FeatureStore(Path(folder) / "ab", {"width": 2, "dtype": "float32"})
     ...     store.add([content_key(b"x")], [np.ones((1, 2), dtype=np.float32)])

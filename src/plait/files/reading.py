@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from plait.errors import DataError, PlaitError, RecipeError, RunError
 
 MOST_BYTES = 1 << 28  # of a JSON file of a run: a vocabulary of millions of words fits
+MOST_MEDIA = 256_000_000  # of an image, a sound, a video
 MOST_YAML = 1 << 20  # bytes of a recipe
 MOST_NODES, DEEPEST = 100_000, 50  # values of a recipe with its aliases spelt out, and how deep they lie
 MOST_BITS = 64  # of a whole number of a recipe

@@ -19,6 +19,7 @@ from plait.generation.choices import AnswerTree
 from plait.generation.search import NONE, generate
 from plait.generation.settings import GenerationSettings
 from plait.metrics.dialog import rank_metrics, ranks_of_scores, visdial_ndcg
+from plait.modalities import TEXT
 from plait.predictor import Predictor
 from plait.runs.tables import source_for
 from plait.tasks import Generation
@@ -74,8 +75,8 @@ class Writer:
         Raises:
             DataError: the run reads none.
         """
-        for column, kind in self.inputs.items():
-            if kind == modality:
+        for column, name in self.inputs.items():
+            if name == modality:
                 return column
         raise DataError(f"the run reads no {modality}; it reads {', '.join(self.inputs)}")
 
@@ -86,8 +87,9 @@ class Writer:
         Raises:
             DataError: the run reads none.
         """
-        texts = [c for c, kind in self.inputs.items() if kind == "text" and c != HISTORY]
-        return "question" if "question" in texts else texts[0] if texts else self.first("text")
+        kinds = {spec.columns[0]: spec.kind for spec in self.predictor.inputs_.values()}
+        texts = [column for column, kind in kinds.items() if kind is not None and kind.words and column != HISTORY]
+        return "question" if "question" in texts else texts[0] if texts else self.first(TEXT.name)
 
     def write(self, values: Mapping[str, Any], told: Told | None = None) -> list[tuple[str, float]]:
         """Texts about one row, best first, with their scores.

@@ -17,6 +17,7 @@ from plait.data.table import Table
 from plait.errors import DataError, unknown
 from plait.files.atomic import replacing
 from plait.inference.zero_shot import classify, load_aligned
+from plait.modalities import MODALITIES
 from plait.predictor import Predictor
 from plait.tasks import unused
 from plait.tasks.answers import OnError
@@ -113,8 +114,9 @@ def predict_labels(
     opened = open_table(table)
     predictor = load_aligned(str(run), allow_outside=allow_outside)
     frame = classify(predictor, opened, labels, templates)
-    pictures = [name for name, column in infer_schema(opened).items() if column.modality == "image"]
-    for position, name in enumerate(dict.fromkeys([*pictures, *keep])):
+    kinds = {name: MODALITIES.get(column.modality) for name, column in infer_schema(opened).items()}
+    files = [name for name, kind in kinds.items() if kind is not None and kind.media]
+    for position, name in enumerate(dict.fromkeys([*files, *keep])):
         cells = opened.cells(name, frame["row"].to_numpy() - 1)
         if not any(isinstance(cell, bytes) for cell in cells[:10]):
             frame.insert(1 + position, f"{name}_given" if name in frame.columns else name, cells)

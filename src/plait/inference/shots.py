@@ -10,7 +10,7 @@ from plait.data.readers import open_table
 from plait.errors import DataError, unknown
 from plait.files.atomic import write_text
 from plait.inference.few_shot import FewShotReport, shot_curves
-from plait.inference.zero_shot import class_vectors, embed_side, load_aligned, scale_of, side_of
+from plait.inference.zero_shot import class_vectors, embed_side, load_aligned, scale_of, side_with_media
 from plait.predictor import TableLike
 from plait.report import plots
 from plait.report.page import render
@@ -44,7 +44,7 @@ def evaluate_shots(
     if label not in opened:
         raise DataError(f"{opened.source}: {unknown('column', label, opened.columns)}")
     predictor = load_aligned(run, allow_outside=allow_outside)
-    vectors = embed_side(predictor, side_of(predictor, "image"), opened)
+    vectors = embed_side(predictor, side_with_media(predictor), opened)
     cells = list(opened.iterate(label))
     kept = [row for row, cell in enumerate(cells) if not is_missing(cell) and not np.isnan(vectors[row]).any()]
     labels = [str(cells[row]) for row in kept]
@@ -52,7 +52,7 @@ def evaluate_shots(
     if len(names) < 2:
         raise DataError(f"{opened.source}: column {label!r} holds {len(names)} classes; two are needed at least")
     texts = None
-    if any(spec.modality == "text" for spec in predictor.inputs_.values()):
+    if any(spec.kind is not None and spec.kind.words for spec in predictor.inputs_.values()):
         logits = vectors[kept] @ class_vectors(predictor, names, templates).T * scale_of(predictor)
         texts = {name: logits[:, place] for place, name in enumerate(names)}
     return shot_curves(vectors[kept], labels, shots, texts, label, draws)

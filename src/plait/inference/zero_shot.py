@@ -1,6 +1,6 @@
 """Pictures sorted into classes that a model was never trained on: by names and templates alone, or by some examples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, RunError
+from plait.modalities import IMAGE, TEXT, Modality, in_words
 from plait.predictor import Predictor, TableLike
 from plait.recipe import Recipe
 from plait.training.randomness import own_randomness
@@ -53,11 +54,11 @@ def pretrained(name: str, verbose: bool = False, allow_outside: bool = False) ->
         verbose: show progress.
         allow_outside: media paths may leave the folder of a table that it reads.
     """
-    sides: dict[str, Any] = {"image": {"modality": "image"}, "text": {"modality": "text"}}
-    sides = {side: {**spec, "encoder": name, "frozen": True} for side, spec in sides.items()}
+    image, text = IMAGE.name, TEXT.name  # the two that such models read
+    sides = {side: {"modality": side, "encoder": name, "frozen": True} for side in (image, text)}
     values = {"inputs": sides, "task": [{"type": "retrieval"}], "train": {"precision": "float32"}}
     recipe = Recipe.parse(values | {"data": {"allow_outside": allow_outside}})
-    nothing = Table(pa.table({"image": pa.array([None], pa.string()), "text": pa.array([None], pa.string())}), None, "")
+    nothing = Table(pa.table({side: pa.array([None], pa.string()) for side in sides}), None, "")
     inputs = build_inputs(recipe, nothing, np.array([0]), {})
     targets, _ = build_targets(recipe, nothing, np.array([0]))
     from plait.build.encoders import build_column_encoder
@@ -65,7 +66,7 @@ def pretrained(name: str, verbose: bool = False, allow_outside: bool = False) ->
     ready = {n: build_column_encoder(n, recipe.inputs[n], inputs[n], {}, None) for n in inputs}
     for encoder in ready.values():
         encoder.requires_grad_(False)
-    recipe = recipe.updated({"fusion": {"dim": ready["image"].out_dim, "hidden": None}})
+    recipe = recipe.updated({"fusion": {"dim": ready[image].out_dim, "hidden": None}})
     model = build_model(recipe, inputs, targets, ready=ready)
     weights = {side: encoder.weights for side, encoder in ready.items()}
     recipe = recipe.model_copy(update={"resolved": {"weights": weights}})
@@ -114,26 +115,41 @@ def only_column(table: Table, modality: str) -> str:
     found = [name for name, column in infer_schema(table).items() if column.modality == modality]
     if len(found) != 1:
         came = f"has {', '.join(found)}" if found else "has none"
-        raise DataError(f"{table.source}: expected one column of {modality}s, the table {came}; rename the one to use")
+        raise DataError(
+            f"{table.source}: expected one column of {in_words(modality)}, the table {came}; rename the one to use"
+        )
     return found[0]
 
 
-def side_of(predictor: Predictor, modality: str) -> str:
-    """The run's input of a modality.
+def side_with_words(predictor: Predictor) -> str:
+    """The run's input that reads words.
 
     Raises:
         RunError: it has none.
     """
-    found = [name for name, spec in predictor.inputs_.items() if spec.modality == modality]
-    if not found:
-        known = ", ".join(f"{name} ({spec.modality})" for name, spec in predictor.inputs_.items())
-        raise RunError(f"the run has no input of {modality}s; it has {known}")
-    return found[0]
+    return _first_side(predictor, "words", lambda kind: kind.words)
+
+
+def side_with_media(predictor: Predictor) -> str:
+    """The run's input that reads files, such as images.
+
+    Raises:
+        RunError: it has none.
+    """
+    return _first_side(predictor, "files", lambda kind: kind.media)
+
+
+def _first_side(predictor: Predictor, what: str, fits: Callable[[Modality], bool]) -> str:
+    for name, spec in predictor.inputs_.items():
+        if spec.kind is not None and fits(spec.kind):
+            return name
+    known = ", ".join(f"{name} ({spec.modality})" for name, spec in predictor.inputs_.items())
+    raise RunError(f"the run has no input of {what}; it has {known}")
 
 
 def embed_texts(predictor: Predictor, texts: Sequence[str]) -> np.ndarray:
     """`[N, D]` vectors of some texts."""
-    side = side_of(predictor, "text")
+    side = side_with_words(predictor)
     return embed_side(predictor, side, pd.DataFrame({predictor.inputs_[side].columns[0]: list(texts)}))
 
 
@@ -176,7 +192,7 @@ def classify(
     """
     opened = open_table(table)
     classes = class_vectors(predictor, labels, templates)
-    pictures = embed_side(predictor, side_of(predictor, "image"), opened)
+    pictures = embed_side(predictor, side_with_media(predictor), opened)
     return as_frame(pictures @ classes.T * scale_of(predictor), labels)
 
 

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,14 +13,14 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from plait.errors import DataError, RecipeError
-from plait.files.reading import open_plain, read_bytes
+from plait.files.reading import MOST_MEDIA, open_plain, read_bytes
 
 MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 picture; decoded it holds 192 MB, while it is decoded three times that
 HUNGRY = ("WEBP", "JPEG2000")  # formats whose decoders hold twice what others do: of them half as many pixels
 THIN = 16  # times its shorter side: a longer picture's ends are cut off before it is cropped
 LARGE = 16_000_000  # pixels from which a picture is resized a channel at a time
-MOST_FILE = 256_000_000  # bytes of a picture file
 BLOCK = 64  # pixels of a JPEG that take a bit at least
+UNKNOWN_SIZE = 64  # pixels a side where no image tells
 BAND = 64  # rows of pixels that are converted at once
 DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # PIL's modes of more than 8 bits
 ORIENTATION = 0x0112  # what EXIF calls it
@@ -80,6 +80,35 @@ class ImageProcessor:
         self.interpolation = interpolation
         self.fast = fast
         self.max_pixels = max_pixels
+
+    @classmethod
+    def fit(
+        cls,
+        images: Iterable[Path | str | bytes],
+        size: Annotated[int, Ge(1), Le(16_384)] | None = None,
+        resize: Resize = "squash",
+        crop_share: Annotated[float, Gt(0), Le(1)] = 1.0,
+        interpolation: str = "bilinear",
+        fast: bool = False,
+        max_pixels: Annotated[int, Ge(1)] = MAX_PIXELS,
+        fill: int = 0,
+    ) -> "ImageProcessor":
+        """A processor of the usual size of some images: the median shorter side, to a multiple of 8 from 32 to 128.
+
+        Args:
+            images: of training rows; those that can't be read are passed over.
+            size: pixels a side, where it is known already.
+            resize, crop_share, interpolation, fast, max_pixels, fill: as above.
+        """
+        if size is None:
+            sides = []
+            for image in images:
+                try:
+                    sides.append(min(picture_size(image)))
+                except DataError:
+                    continue
+            size = int(np.clip(round(np.median(sides) / 8) * 8, 32, 128)) if sides else UNKNOWN_SIZE
+        return cls(size, resize, crop_share, interpolation, fast, max_pixels, fill)
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -225,26 +254,21 @@ def picture_size(value: Path | str | bytes) -> tuple[int, int]:
         raise DataError(f"{_name(value)}: the picture can't be read ({_first_line(error)})") from error
 
 
-def picture_suffixes() -> frozenset[str]:
-    """File endings that hold pictures: `.jpg`, `.png`, …"""
-    return frozenset(
-        (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
-    )
-
-
 def _read(value: Path | str | bytes) -> tuple[bytes, str]:
     name = _name(value)
     if isinstance(value, bytes):
         data = value
     else:
-        data = read_bytes(value, most=MOST_FILE)
+        data = read_bytes(value, most=MOST_MEDIA)
     if not data:
         raise DataError(f"{name}: expected a picture, got an empty file (0 bytes)")
     return data, name
 
 
 def _name(value: Path | str | bytes) -> str:
-    return f"picture of {len(value):,} bytes" if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return getattr(value, "path", "") or f"picture of {len(value):,} bytes"
+    return str(value)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,20 +1,19 @@
 """The part of a run's page about what is found: recall, and some questions with what came first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from plait.data.paths import media_of
-from plait.data.schema import split_cell
-from plait.errors import DataError
 from plait.metrics.retrieval import Ranks, rank_pairs
+from plait.modalities import show_cell
 from plait.report import plots
-from plait.report.page import thumbnail
+from plait.report.page import SIDE, thumbnail
 from plait.runs.prepare import Part, Prepared
 from plait.tasks import Retrieval
 
 ASKED, SHOWN = 10, 5
+TEXT = 160  # characters of a value
 
 
 def found_section(prepared: Prepared, task: Retrieval, part: Part, name: str, vectors: np.ndarray) -> dict[str, Any]:
@@ -93,16 +92,10 @@ def shown_cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapp
     table, spec = part.source.table, prepared.inputs[name]
     row = int(part.rows[position])
     values = {column: table.cells(column, [row])[0] for column in spec.columns if column in table}
-    if spec.modality != "image":
-        return {"picture": None, "text": _words(list(values.values())) if len(values) == 1 else str(values)[:160]}
-    for item in split_cell(next(iter(values.values()))):
-        try:
-            path = media_of(table.root, item, prepared.recipe.data.allow_outside)
-        except DataError:
-            continue
-        return {"picture": thumbnail(path), "text": "" if isinstance(item, bytes) else str(item)}
-    return {"picture": None, "text": "–"}
-
-
-def _words(values: Sequence[Any]) -> str:
-    return "; ".join("–" if value is None else str(value)[:160] for value in values)
+    if spec.kind is None:
+        text = str(values)[:TEXT] if len(values) != 1 else str(next(iter(values.values())))[:TEXT]
+        return {"picture": None, "text": "–" if text == "None" else text}
+    shown = show_cell(spec.kind, next(iter(values.values()), None), part.source.media, SIDE, 1)
+    if not shown:
+        return {"picture": None, "text": "–"}
+    return {"picture": thumbnail(shown[0]), "text": shown[0].text[:TEXT]}

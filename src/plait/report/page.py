@@ -3,15 +3,15 @@
 import base64
 import io
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from plait.console import number
-from plait.errors import DataError
-from plait.processors.image import small_picture
+from plait.modalities import Shown
+
+SIDE = 160  # pixels of an image's longer side
 
 
 def render(template: str, **values: Any) -> str:
@@ -33,11 +33,10 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(style=style, **values)
 
 
-def thumbnail(value: Path | bytes, side: int = 160) -> str | None:
-    """A picture as a `data:` address; None where it can't be shown."""
-    try:
-        picture = small_picture(value, side)
-    except DataError:
+def thumbnail(shown: Shown, side: int = SIDE) -> str | None:
+    """The image of a value as a `data:` address; None where it has none."""
+    picture = shown.image
+    if picture is None:
         return None
     small = max(picture.size) < side
     buffer = io.BytesIO()

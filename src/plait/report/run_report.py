@@ -3,21 +3,18 @@
 import resource
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from plait.console import number
-from plait.data.paths import media_of
-from plait.data.schema import split_cell
-from plait.errors import DataError
 from plait.evaluation.modalities import ModalityReport
 from plait.metrics.answers import exact_match
+from plait.modalities import show_cell
 from plait.report import plots
 from plait.report.found import found_section
-from plait.report.page import render, thumbnail
+from plait.report.page import SIDE, render, thumbnail
 from plait.report.written import written_section
 from plait.runs.facts import parameter_rows
 from plait.runs.folder import RunFolder
@@ -182,10 +179,11 @@ def _card(
             if column not in table:
                 continue
             value = table.cells(column, [row])[0]
-            if spec.modality == "image":
-                pictures += [_picture(prepared, table.root, item) for item in split_cell(value)[:3]]
-            elif len(cells) < 8:
-                cells.append((column, "–" if value is None else str(value)[:300]))
+            shown = [] if spec.kind is None else show_cell(spec.kind, value, part.source.media, SIDE, 3)
+            pictures += [thumbnail(one) for one in shown]
+            text = str(value)[:300] if spec.kind is None else "; ".join(one.text for one in shown)
+            if len(cells) < 8 and not (spec.kind is not None and spec.kind.media):
+                cells.append((column, "–" if value is None or not text else text))
     answers = []
     for name, task in prepared.targets.tasks.items():
         given = predictions[name][position : position + 1]
@@ -209,14 +207,6 @@ def _answer(name: str, task: Any, given: np.ndarray, truth: Any, encoded: np.nda
     else:
         right, share, answer = False, "", number(float(answer))
     return {"target": name, "given": str(answer)[:200], "true": str(truth)[:200], "right": right, "share": share}
-
-
-def _picture(prepared: Prepared, root: Path | None, item: Any) -> str | None:
-    try:
-        value = media_of(root, item, prepared.recipe.data.allow_outside)
-    except DataError:
-        return None
-    return thumbnail(value)
 
 
 def _costs(seconds: Mapping[str, float], progress: Progress) -> list[tuple[str, str]]:

@@ -69,7 +69,7 @@ def _looks(
 ) -> list[list[dict[str, Any]]]:
     """Of each row, each word with a picture of where the decoder looked as it wrote it; empty where unknown."""
     decoder: Any = prepared.model.head.decoder
-    pictures = [name for name, spec in prepared.inputs.items() if spec.modality == "image"]
+    pictures = [name for name, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.pictured]
     if not pictures or not hasattr(decoder, "looks"):
         return []
     weights = _weights(prepared, part, pictures[0], positions, predictions)

@@ -91,7 +91,7 @@ def _texts(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> lis
 
 
 def _text_columns(prepared: Prepared) -> list[str]:
-    return [spec.columns[0] for spec in prepared.inputs.values() if spec.modality == "text"]
+    return [s.columns[0] for s in prepared.inputs.values() if s.kind is not None and s.kind.words]
 
 
 def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dict[str, dict[str, np.ndarray]]:
@@ -175,7 +175,7 @@ def _of_texts(prepared: Prepared, task: Generation, train: Part, part: Part, met
         asked = _asked(part.source, columns, part.rows)
         name = "most frequent answer to the same question"
         found[name] = [answers[q].most_common(1)[0][0] if q in answers else usual for q in asked]
-    picture = next((n for n, spec in prepared.inputs.items() if spec.modality == "image"), None)
+    picture = next((n for n, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.media), None)
     if picture is not None:
         x, y = (_looks(one.source, picture, rows) for one, rows in ((train, train.rows[kept]), (part, part.rows)))
         if x is not None and y is not None:

@@ -9,24 +9,17 @@ from functools import partial
 from itertools import count
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from typing_extensions import TypedDict
 
 from plait.data.batches import InputSpec
 from plait.data.schema import Schema, load_schema, save_schema
-from plait.errors import RunError
+from plait.errors import RunError, unknown
 from plait.files.atomic import claimed, sweep, unwritable, write_json, write_text
 from plait.files.reading import read_json, read_yaml
-from plait.processors import (
-    ImageProcessor,
-    OpenClipTextProcessor,
-    TabularProcessor,
-    TextProcessor,
-    WordsProcessor,
-    load_processor,
-    save_processor,
-)
+from plait.modalities import GROUPS, MODALITIES
+from plait.processors import PROCESSORS, load_processor, save_processor
 from plait.recipe import FORMAT, Recipe, check_format
 from plait.tasks import Targets
 from plait.training.checkpoint import LAST
@@ -37,12 +30,8 @@ HELD = {  # what tells the folders of plait apart; a comparison has a recipe too
     "catalogue.json": ("catalogue", ""),
     "recipe.yaml": ("run", "continue it with --resume, or "),
 }
+PLUGGED = "a part of somebody's own comes with --plugin MODULE"
 LONGEST_NAME = 100  # characters of a folder that is named after a table and its targets
-PREPARES: dict[str, tuple[type, ...]] = {
-    "text": (TextProcessor, WordsProcessor, OpenClipTextProcessor),
-    "image": (ImageProcessor,),
-    "tabular": (TabularProcessor,),
-}
 
 
 class Listed(TypedDict):
@@ -50,7 +39,7 @@ class Listed(TypedDict):
 
     name: str
     columns: list[str]
-    modality: Literal["text", "image", "tabular"]
+    modality: str
     config: dict[str, Any] | None
 
 
@@ -207,10 +196,14 @@ class RunFolder:
         for position, entry in enumerate(listing):
             path = self.path / "processors" / f"{position}.json"
             processor = load_processor(path)
-            fitting = PREPARES[entry["modality"]]
+            what = MODALITIES.get(entry["modality"]) or GROUPS.get(entry["modality"])
+            if what is None:
+                known = unknown("modality", entry["modality"][:60], [*MODALITIES, *GROUPS])
+                raise RunError(f"{self.path / 'processors/inputs.json'}: {known}; {PLUGGED}")
+            fitting = tuple(PROCESSORS[name] for name in what.processors)
             if not isinstance(processor, fitting) or not entry["columns"] or entry["name"] in inputs:
                 raise RunError(f"{path}: is not what prepares {entry['modality']} of input {entry['name'][:60]!r}")
-            if entry["modality"] != "tabular" and entry["name"] not in recipe.inputs:
+            if entry["modality"] not in GROUPS and entry["name"] not in recipe.inputs:
                 raise RunError(f"{self.path}: recipe.yaml has no input {entry['name'][:60]!r}, and processors/ has one")
             inputs[entry["name"]] = InputSpec(tuple(entry["columns"]), processor, entry["modality"])
             configs[entry["name"]] = entry["config"] or {}

@@ -10,7 +10,7 @@ import torch
 
 from plait.build.generation import prompted, with_model_config
 from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
-from plait.build.pairs import describe
+from plait.build.pairs import describe, is_grouped
 from plait.build.unread import settle
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan, padded_share
@@ -140,7 +140,7 @@ def with_inputs(recipe: Recipe, schema: Schema) -> Recipe:
     inputs = complete_inputs(recipe.inputs, schema)
     if recipe.pairs is not None:
         said = recipe.inputs.keys() | recipe.data.types.keys()
-        sides = {n: spec for n, spec in inputs.items() if n in said or spec.modality in ("image", "text")}
+        sides = {n: spec for n, spec in inputs.items() if n in said or not is_grouped(spec)}
         inputs = sides if len(sides) > 1 else inputs
     return recipe.model_copy(update={"inputs": inputs})
 
@@ -289,7 +289,7 @@ def together(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> n
         return None
     best, best_repeats = None, REPEATS
     for spec in inputs.values():
-        if spec.modality == "image" and spec.columns[0] in table:
+        if spec.kind is not None and spec.kind.shared and spec.columns[0] in table:
             codes, values = table.codes(spec.columns[0])
             repeats = (codes >= 0).sum() / max(1, len(values))
             if repeats > best_repeats:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from plait.build.pairs import sides_of
+from plait.build.pairs import anchors_pairs, sides_of
 from plait.data.splits import holdout, split_column
 from plait.data.table import Table
 from plait.errors import DataError
@@ -75,7 +75,7 @@ def pair_group(recipe: Recipe) -> str | None:
     Of tasks that write texts too, where a picture has several; None for other tasks, and where there is no picture.
     """
     sides, modalities = sides_of(recipe)
-    pictures = [name for name, modality in modalities.items() if modality == "image"]
+    pictures = [name for name, modality in modalities.items() if anchors_pairs(modality)]
     if recipe.pairs is None:
         return pictures[0] if recipe.text is not None and pictures else None
     anchor = recipe.pairs.anchor or (pictures or list(sides))[0]

@@ -8,13 +8,11 @@ from typing import Any
 from plait import console
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.readers import open_table
-from plait.data.schema import split_cell
 from plait.data.table import Table
 from plait.errors import DataError, unknown
 from plait.processors import WordsProcessor
 from plait.recipe import Recipe
 from plait.tasks import Targets
-from plait.values import is_missing
 
 NO_VAL = "none"  # data.val: no row is kept for validation
 
@@ -97,11 +95,12 @@ def check_places(table: Table, inputs: Mapping[str, InputSpec]) -> None:
                 marked.update(spec.processor.places_in(cell))  # type: ignore[attr-defined]
         for name, count in marked.items():
             column = inputs[name].columns[0]
-            held = table.cells(column, [row])[0] if column in table else None
-            values = split_cell(held) if inputs[name].modality == "image" else [] if is_missing(held) else [held]
-            if count and inputs[name].modality != "tabular" and count != len(values):
+            modality = inputs[name].kind
+            cell = table.cells(column, [row])[0] if column in table else None
+            if count and modality is not None and count != len(modality.pieces(cell)):
                 raise DataError(
-                    f"{table.source}: row {row + 1}: {count} places (<{name}>) in its texts and {len(values)} values "
+                    f"{table.source}: row {row + 1}: {count} places (<{name}>) in its texts and "
+                    f"{len(modality.pieces(cell))} values "
                     f"in column {column!r}; each value needs one place, or none has one"
                 )
 

@@ -7,13 +7,11 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from PIL import Image
 
 from plait.data.batches import TableSource
-from plait.data.paths import media_of
 from plait.data.plan import BatchPlan
-from plait.data.schema import split_cell
-from plait.errors import DataError
-from plait.processors import ImageProcessor
+from plait.modalities import show_cell
 from plait.runs.prepare import Prepared, plan_for
 from plait.tasks import Generation
 from plait.training.evaluate import outputs_of
@@ -72,7 +70,11 @@ def _written(
     """Some rows with what was written about them and what is right, evenly spaced, and their pictures."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, NOTED).astype(int))
     texts = task.answers(found[task.target][chosen])
-    columns = [s.columns[0] for s in source.inputs.values() if s.modality == "image" and s.columns[0] in source.table]
+    shown_inputs = [
+        (spec.columns[0], spec.kind)
+        for spec in source.inputs.values()
+        if spec.kind is not None and spec.kind.pictured and spec.columns[0] in source.table
+    ]
     noted, pictures = [], []
     for i, text in zip(chosen, texts, strict=True):
         record = {
@@ -80,21 +82,18 @@ def _written(
             "written": text,
             "right": list(task.right_answers(truth[task.target][i]))[:5],
         }
-        held = split_cell(source.table.cells(columns[0], [rows[i]])[0]) if columns else []
         picture = None
-        if held:
-            record |= {"picture": held[0]} if isinstance(held[0], str) else {}
-            picture = _picture(source, held[0])
+        for column, modality in shown_inputs[:1]:
+            for shown in show_cell(modality, source.table.cells(column, [rows[i]])[0], source.media, SHOWN, 1):
+                record |= {"picture": shown.text} if shown.text else {}
+                picture = None if shown.image is None else _on_white(shown.image)
         noted.append(record)
         pictures.append(picture)
     return noted, pictures
 
 
-def _picture(source: TableSource, held: Any) -> np.ndarray | None:
-    """A picture as it lies in its file, small; None where it can't be read, which is said elsewhere."""
-    try:
-        value = media_of(source.table.root, held, source.allow_outside)
-        small: np.ndarray = ImageProcessor(SHOWN, "pad", fill=255)(value)["pixels"]
-    except DataError:
-        return None
-    return small
+def _on_white(image: Image.Image) -> np.ndarray:
+    """`[SHOWN, SHOWN, 3]` uint8: a small image in the middle of a white square."""
+    square = Image.new("RGB", (SHOWN, SHOWN), "white")
+    square.paste(image, ((SHOWN - image.width) // 2, (SHOWN - image.height) // 2))
+    return np.asarray(square)

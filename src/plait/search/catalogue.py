@@ -14,16 +14,14 @@ import pyarrow as pa
 from typing_extensions import TypedDict
 
 from plait import console
-from plait.data.paths import media_of
-from plait.data.schema import Schema, split_cell
+from plait.data.schema import Schema
 from plait.data.table import Table
 from plait.encoders.weights import hash_weights
 from plait.errors import DataError, RunError, import_extra
-from plait.features.store import content_key
 from plait.files.atomic import LOCK, unwritable, write_json
-from plait.files.reading import checked, read_bytes, read_json
+from plait.files.reading import checked, read_json
+from plait.modalities import MODALITIES, Media, Modality, show_cell
 from plait.predictor import Predictor
-from plait.processors.image import MOST_FILE, small_picture
 from plait.values import as_number, as_text, is_missing, number_form
 
 FORMAT = 1
@@ -79,7 +77,9 @@ class Catalogue:
         unfinished = (LOCK, META, f"{ROWS}.lance")  # of a first write that was killed
         if path.exists() and any(entry.name not in unfinished for entry in path.iterdir()):
             raise RunError(f"{path}: holds something that is no catalogue; choose another with -o")
-        kinds = {name: "number" if column.modality == "number" else "text" for name, column in schema.items()}
+        modalities = {name: MODALITIES.get(column.modality) for name, column in schema.items()}
+        numeric = {name for name, modality in modalities.items() if modality is not None and modality.numeric}
+        kinds = {name: "number" if name in numeric else "text" for name in schema}
         meta = {
             "format": FORMAT,
             "run": run,
@@ -89,7 +89,7 @@ class Catalogue:
             "columns": kinds,
             "stored": {name: f"c{place}" for place, name in enumerate(kinds)},
             "forms": {name: column.form for name, column in schema.items() if column.form},
-            "pictures": [name for name, column in schema.items() if column.modality == "image"],
+            "pictures": [name for name, modality in modalities.items() if modality is not None and modality.pictured],
             "root": "",
         }
         write_json(path / META, meta)
@@ -236,28 +236,29 @@ def fingerprint(predictor: Predictor) -> str:
     return digest.hexdigest()
 
 
-def row_keys(table: Table, rows: np.ndarray, pictures: Sequence[str], allow_outside: bool) -> list[str]:
-    """A key a row for all that it holds: cells, and what its picture files hold, whatever their paths."""
+def row_keys(table: Table, rows: np.ndarray, schema: Schema, media: Media) -> list[str]:
+    """A key a row for all that it holds: cells, and what its files hold, whatever their paths."""
     keys = []
+    modalities = {name: MODALITIES.get(column.modality) for name, column in schema.items()}
     columns = {name: table.cells(name, rows) for name in table.columns}
     for place in range(len(rows)):
         digest = hashlib.blake2b(digest_size=16)
         for name, cells in columns.items():
             parts: list[bytes] = [as_text(cells[place]).encode()]
-            if name in pictures:
-                parts = [_content(table.root, value, allow_outside) for value in split_cell(cells[place])]
+            modality = modalities.get(name)
+            if modality is not None and modality.media:
+                parts = [_key(modality, piece, media) for piece in modality.pieces(cells[place])]
             for part in [name.encode(), *parts]:
                 digest.update(len(part).to_bytes(8, "little") + part)
         keys.append(digest.hexdigest())
     return keys
 
 
-def _content(root: Path | None, value: Any, allow_outside: bool) -> bytes:
+def _key(modality: Modality, piece: Any, media: Media) -> bytes:
     try:
-        found = media_of(root, value, allow_outside)
-        return content_key(found if isinstance(found, bytes) else read_bytes(found, most=MOST_FILE))
+        return modality.key(modality.open(piece, media))
     except DataError:
-        return str(value).encode()
+        return str(piece).encode()
 
 
 def as_rows(
@@ -266,7 +267,8 @@ def as_rows(
     keys: Sequence[str],
     vectors: np.ndarray,
     catalogue: Catalogue,
-    allow_outside: bool,
+    schema: Schema,
+    media: Media,
 ) -> pa.Table:
     """Rows as a catalogue holds them."""
     columns: dict[str, Any] = {"id": pa.array(keys, pa.string())}
@@ -274,9 +276,11 @@ def as_rows(
         cells = table.cells(name, rows) if name in table else [None] * len(rows)
         form = catalogue.meta.get("forms", {}).get(name)
         columns[catalogue.stored[name]] = _cells(name, cells, kind, form)
-    pictures = [name for name in catalogue.meta["pictures"] if name in table]
-    shown = table.cells(pictures[0], rows) if pictures else [None] * len(rows)
-    columns["thumbnail"] = pa.array([_thumbnail(table.root, cell, allow_outside) for cell in shown], pa.binary())
+    pictured = [(name, MODALITIES.get(schema[name].modality)) for name in catalogue.meta["pictures"] if name in table]
+    small: list[bytes | None] = [None] * len(rows)
+    for name, modality in pictured[:1]:
+        small = [_thumbnail(modality, cell, media) for cell in table.cells(name, rows)]
+    columns["thumbnail"] = pa.array(small, pa.binary())
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
     columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
     return pa.table(columns)
@@ -294,16 +298,15 @@ def _text(cell: Any) -> str:
     return ";".join(map(as_text, cell)) if isinstance(cell, list | tuple) else as_text(cell)
 
 
-def _thumbnail(root: Path | None, cell: Any, allow_outside: bool) -> bytes | None:
-    for value in split_cell(cell):
-        try:
-            picture = small_picture(media_of(root, value, allow_outside), SIDE)
-        except DataError:
-            continue
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=85)
-        return buffer.getvalue()
-    return None
+def _thumbnail(modality: Modality | None, cell: Any, media: Media) -> bytes | None:
+    """The first value of a cell as a small JPEG; None where it has none."""
+    shown = [] if modality is None else show_cell(modality, cell, media, SIDE)
+    image = next((one.image for one in shown if one.image is not None), None)
+    if image is None:
+        return None
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def parts_of(count: int, size: int = PART) -> Iterator[np.ndarray]:

@@ -16,6 +16,7 @@ from plait.data.table import Table
 from plait.errors import DataError, RunError, unknown
 from plait.files.atomic import claimed, sweep
 from plait.inference.zero_shot import as_side, load_aligned
+from plait.modalities import Media
 from plait.predictor import Predictor, TableLike
 from plait.search.catalogue import META, Catalogue, as_rows, is_begun, parts_of, row_keys
 from plait.training.interrupt import StopRequest
@@ -67,7 +68,7 @@ def index_table(
     """
     predictor = load_aligned(run, verbose=False, allow_outside=allow_outside)
     opened, path = open_table(table), Path(output).expanduser()
-    # UnimodalOutput from the first look at what is there to the last write: of two at once each row would come twice.
+    # Alone from the first look at what is there to the last write: of two at once each row would come twice.
     with claimed(path, partial(is_begun, path), waiting=console.say), _stoppable(path):
         return _add(predictor, str(run), opened, path, side, allow_outside, verbose)
 
@@ -100,13 +101,13 @@ def _add(
         named = run if run.startswith(("hf:", "open_clip:")) else str(Path(run).resolve())
         catalogue = Catalogue.create(path, predictor, named, side, schema)
     catalogue.set_root(opened.root)
-    pictures = [name for name, column in schema.items() if column.modality == "image"]
+    media = Media(opened.root, allow_outside)
     known, added, skipped, without = catalogue.keys(), 0, 0, 0
     before = len(known)
     with StopRequest() as stop, _bar(verbose) as bar:
         task = bar.add_task(path.name, total=len(opened))
         for rows in parts_of(len(opened)):
-            keys = row_keys(opened, rows, pictures, allow_outside)
+            keys = row_keys(opened, rows, schema, media)
             fresh = []
             for i, key in enumerate(keys):  # a row may come twice in one part, too
                 if key not in known:
@@ -121,7 +122,7 @@ def _add(
                 without += int((~held).sum())
                 own = [keys[i] for i, h in zip(fresh, held, strict=True) if h]
                 if own:
-                    catalogue.add(as_rows(opened, chosen[held], own, found[side][held], catalogue, allow_outside))
+                    catalogue.add(as_rows(opened, chosen[held], own, found[side][held], catalogue, schema, media))
                 added += len(own)
             bar.update(task, completed=int(rows[-1]) + 1)
             if stop.asked:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from plait.data.table import Table
 from plait.errors import DataError, RunError, import_extra, unknown
-from plait.inference.zero_shot import embed_side, embed_texts, side_of
+from plait.inference.zero_shot import embed_side, embed_texts, side_with_media
 from plait.predictor import Predictor
 from plait.search.catalogue import ANN_FROM, Catalogue
 from plait.search.exact import ExactIndex
@@ -128,8 +128,9 @@ class Searcher:
         Raises:
             RunError: the run is none of matching, or reads what the query and the catalogue do not have.
         """
-        texts = [name for name, spec in matcher.inputs_.items() if spec.modality == "text"]
-        pictures = [name for name, spec in matcher.inputs_.items() if spec.modality == "image"]
+        kinds_of = {name: spec.kind for name, spec in matcher.inputs_.items()}
+        texts = [name for name, kind in kinds_of.items() if kind is not None and kind.words]
+        pictures = [name for name, kind in kinds_of.items() if kind is not None and kind.media]
         kinds = [task.kind for task in matcher.targets_.tasks.values()]
         held = self.catalogue.meta["pictures"]
         if kinds != ["matching"] or len(texts) != 1 or len(pictures) != 1 or not held or not query.text:
@@ -191,7 +192,7 @@ class Searcher:
         return np.asarray(vector / length, np.float32)
 
     def _picture(self, image: Path | bytes) -> np.ndarray:
-        side = side_of(self.predictor, "image")
+        side = side_with_media(self.predictor)
         column = self.predictor.inputs_[side].columns[0]
         if isinstance(image, Path):
             if not image.is_file():

@@ -71,8 +71,8 @@ def make_app(
     @app.get("/api/about")
     def about() -> dict[str, Any]:
         catalogue = searcher.catalogue
-        pictures = any(spec.modality == "image" for spec in searcher.predictor.inputs_.values())
-        words = any(spec.modality == "text" for spec in searcher.predictor.inputs_.values())
+        kinds = [spec.kind for spec in searcher.predictor.inputs_.values() if spec.kind is not None]
+        pictures, words = any(kind.media for kind in kinds), any(kind.words for kind in kinds)
         held = {"title": title, "rows": len(searcher.ids), "columns": catalogue.columns, "texts": catalogue.texts}
         return {**held, "pictures": catalogue.meta["pictures"], "asks_pictures": pictures, "asks_words": words}
 

@@ -11,11 +11,11 @@ from plait.alignment.contrastive import info_nce, sigmoid_loss, triplet_loss
 from plait.data.table import Table
 from plait.errors import RecipeError, unknown
 from plait.metrics.retrieval import directed_metrics
+from plait.modalities import MODALITIES
 from plait.tasks.pairs import Sides, side_codes
 
 Loss = Literal["info_nce", "sigmoid", "triplet"]
 LOSSES = ("info_nce", "sigmoid", "triplet")
-SHORT = {"text": "txt", "image": "img"}  # what the field calls them
 
 
 class Retrieval:
@@ -58,8 +58,8 @@ class Retrieval:
                 f"retrieval needs two inputs or more, got {', '.join(self.sides) or 'none'}; name the columns under "
                 "inputs, or say what one is with --type COLUMN=text"
             )
-        pictures = [name for name, modality in self.modalities.items() if modality == "image"]
-        self.anchor = anchor or (pictures or list(self.sides))[0]
+        anchors = [n for n, name in self.modalities.items() if name in MODALITIES and MODALITIES[name].anchors]
+        self.anchor = anchor or (anchors or list(self.sides))[0]
         if self.anchor not in self.sides:
             raise RecipeError(f"task.anchor: {unknown('input', self.anchor, self.sides)}")
         if loss not in LOSSES:
@@ -112,7 +112,8 @@ class Retrieval:
     def _directions(self, a: int, b: int) -> list[str]:
         """What is found by whom: of a picture and a text `txt` and `img`; where that would not say it, the inputs."""
         names = [self.names[b], self.names[a]]
-        short = [SHORT.get(self.modalities[name], name) for name in names]
+        kinds = [MODALITIES.get(self.modalities[name]) for name in names]
+        short = [(kind.short if kind is not None else "") or n for kind, n in zip(kinds, names, strict=True)]
         return (
             short
             if len(self.sides) == 2 and short[0] != short[1]

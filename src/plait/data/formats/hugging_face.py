@@ -6,12 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from plait.data.paths import resolve_media
 from plait.data.table import Table
 from plait.encoders.weights import online
 from plait.errors import DataError, PlaitError, import_extra
-from plait.files.reading import read_bytes
-from plait.processors.image import MOST_FILE
+from plait.files.reading import MOST_MEDIA, read_bytes
+from plait.modalities import MODALITIES, Modality, resolve_media
 
 ROWS = 256
 DATASETS = ("datasets.arrow_dataset.Dataset", "datasets.dataset_dict.DatasetDict")
@@ -95,8 +94,9 @@ def _table(parts: Mapping[str | None, Any], root: Path | None, source: str) -> T
 def _column(name: str, feature: Any) -> tuple[pa.DataType | None, Any]:
     """How a column is kept, and what its numbers stand for; None for what no type of plait covers."""
     kind = type(feature).__name__
-    if kind == "Image":
-        return pa.binary(), "image"
+    media = next((modality for modality in MODALITIES.values() if modality.feature == kind), None)
+    if media is not None:
+        return pa.binary(), media
     if kind == "ClassLabel":
         return pa.string(), list(feature.names)
     if kind == "Value":
@@ -108,20 +108,20 @@ def _column(name: str, feature: Any) -> tuple[pa.DataType | None, Any]:
 
 def _array(column: Any, meaning: Any, kind: pa.DataType, root: Path | None) -> pa.Array:
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if meaning == "image":
-        return pa.array([_picture(value, root) for value in values.to_pylist()], pa.binary())
+    if isinstance(meaning, Modality):
+        return pa.array([_bytes(value, root, meaning.name) for value in values.to_pylist()], pa.binary())
     if isinstance(meaning, list):
         return pa.array([None if v is None or v < 0 else meaning[v] for v in values.to_pylist()], pa.string())
     return values.cast(kind)
 
 
-def _picture(value: Any, root: Path | None) -> bytes | None:
+def _bytes(value: Any, root: Path | None, what: str) -> bytes | None:
     if value is None or value.get("bytes") is not None:
         return None if value is None else value["bytes"]
     try:
-        return read_bytes(resolve_media(root, str(value.get("path"))), most=MOST_FILE)
+        return read_bytes(resolve_media(root, str(value.get("path"))), most=MOST_MEDIA)
     except DataError as error:
         raise DataError(
-            f"{error}. A dataset names this picture and does not hold it; write it again with save_to_disk where the "
-            "picture is, which puts pictures into it"
+            f"{error}. A dataset names this {what} and does not hold it; write it again with save_to_disk where the "
+            "file is, which puts files into it"
         ) from error

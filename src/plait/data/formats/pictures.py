@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from plait.data.paths import resolve_media
 from plait.errors import DataError
+from plait.modalities import resolve_media
 
 USUAL = ("", "images", "Images", "pictures", "flickr30k-images", "flickr30k_images")
 

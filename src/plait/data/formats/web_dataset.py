@@ -13,12 +13,11 @@ import pyarrow as pa
 
 from plait.data.table import Table
 from plait.errors import DataError
-from plait.files.reading import parse_json
-from plait.processors.image import picture_suffixes
+from plait.files.reading import MOST_MEDIA, parse_json
+from plait.modalities import MODALITIES, media_with
 
 ROWS = 256  # samples that stand in memory: pictures are large
 MOST_SHARDS = 100_000  # that a pattern names
-LARGEST_FILE = 256_000_000  # bytes of one file in a shard
 TEXTS = {"txt": "caption", "text": "caption", "caption": "caption", "cls": "label"}
 
 
@@ -64,7 +63,8 @@ def read_shards(path: Path) -> Table:
     names = _columns(shards)
     if not names:
         raise DataError(f"{path}: holds no sample with a picture, .txt, .cls or .json file")
-    schema = pa.schema([(name, pa.binary() if name == "image" else pa.string()) for name in names])
+    media = _media()
+    schema = pa.schema([(name, pa.binary() if name in media else pa.string()) for name in names])
 
     def batches() -> Iterator[pa.RecordBatch]:
         held: list[dict[str, Any]] = []
@@ -77,6 +77,11 @@ def read_shards(path: Path) -> Table:
         yield pa.RecordBatch.from_pylist(held, schema)
 
     return Table.from_batches(schema, batches(), shards[0].parent, str(path))
+
+
+def _media() -> list[str]:
+    """Columns of files; each is called as its modality."""
+    return [name for name, modality in MODALITIES.items() if modality.suffixes]
 
 
 def _is_file(path: Path) -> bool:
@@ -93,7 +98,7 @@ def _columns(shards: list[Path]) -> list[str]:
         found |= dict.fromkeys(sample)
         if number >= 1000:
             break
-    order = ["key", "image", "caption", "label"]
+    order = ["key", *_media(), "caption", "label"]
     names = [name for name in order if name in found] + sorted(found.keys() - set(order))
     return names if len(names) > 1 else []
 
@@ -137,8 +142,8 @@ def _files(shard: Path) -> Iterator[tuple[str, bytes]]:
             for member in archive:
                 if not member.isfile():
                     continue
-                if member.size > LARGEST_FILE:
-                    raise DataError(f"{shard}: {member.name} is larger than {LARGEST_FILE:,} bytes")
+                if member.size > MOST_MEDIA:
+                    raise DataError(f"{shard}: {member.name} is larger than {MOST_MEDIA:,} bytes")
                 opened = archive.extractfile(member)
                 data = b"" if opened is None else opened.read()
                 if len(data) != member.size:
@@ -152,8 +157,9 @@ def _files(shard: Path) -> Iterator[tuple[str, bytes]]:
 
 def _fields(shard: Path, name: str, ending: str, data: bytes) -> dict[str, Any]:
     """Column → value that a file of a sample gives."""
-    if f".{ending}" in picture_suffixes():
-        return {"image": data}
+    media = media_with(f".{ending}")
+    if media is not None:
+        return {media: data}
     if ending in TEXTS:
         return {TEXTS[ending]: data.decode("utf-8", errors="replace").strip() or None}
     if ending != "json":
@@ -164,4 +170,4 @@ def _fields(shard: Path, name: str, ending: str, data: bytes) -> dict[str, Any]:
     texts = {
         k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in held.items() if v is not None
     }
-    return {(f"json_{k}" if k in ("image", "key") else k): v for k, v in texts.items()}
+    return {(f"json_{k}" if k in ("key", *_media()) else k): v for k, v in texts.items()}

@@ -1,19 +1,16 @@
 """Raw values made worse, to see how much noise a model stands."""
 
 import io
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image, ImageFilter
-from torch import Tensor
-
-from plait.processors import Features, Processor, TabularProcessor
-from plait.processors.image import decode_picture
 from plait.values import as_number
+
+if TYPE_CHECKING:  # heavy libraries are imported where a value is made worse
+    import numpy as np
+    from PIL import Image
 
 
 def blurred(picture: Path | str | bytes, share: float) -> bytes:
@@ -23,6 +20,8 @@ def blurred(picture: Path | str | bytes, share: float) -> bytes:
         picture: a file or its bytes.
         share: standard deviation of the blur, as a share of the shorter side.
     """
+    from PIL import ImageFilter
+
     opened = _opened(picture)
     return _file(opened.filter(ImageFilter.GaussianBlur(share * min(opened.size))), "BMP")
 
@@ -32,7 +31,7 @@ def jpeg(picture: Path | str | bytes, quality: float) -> bytes:
     return _file(_opened(picture), "JPEG", quality=round(quality))
 
 
-def with_typos(text: str, share: float, random: np.random.Generator) -> str:
+def with_typos(text: str, share: float, random: "np.random.Generator") -> str:
     """A text in which letters are left out, doubled, swapped with the next, or replaced by another of the text's.
 
     Args:
@@ -40,6 +39,7 @@ def with_typos(text: str, share: float, random: np.random.Generator) -> str:
         share: probability with which a letter is hit.
         random: draws as often whatever the share is, so that a larger share hits about the same letters and more.
 
+    >>> import numpy as np
     >>> with_typos("a red bird on a branch", 0.0, np.random.default_rng(0))
     'a red bird on a branch'
     """
@@ -62,9 +62,10 @@ def with_typos(text: str, share: float, random: np.random.Generator) -> str:
     return "".join(written)
 
 
-def with_fewer_words(text: str, share: float, random: np.random.Generator) -> str:
+def with_fewer_words(text: str, share: float, random: "np.random.Generator") -> str:
     """A text from which words are dropped with a probability; one stays.
 
+    >>> import numpy as np
     >>> with_fewer_words("a red bird", 1.0, np.random.default_rng(0)) in ("a", "red", "bird")
     True
     """
@@ -77,7 +78,7 @@ def with_fewer_words(text: str, share: float, random: np.random.Generator) -> st
 def with_noise(
     row: Mapping[str, Any],
     deviations: Mapping[str, float],
-    random: np.random.Generator,
+    random: "np.random.Generator",
     number: Callable[[str, Any], float] = as_number,
 ) -> dict[str, Any]:
     """A row whose numbers have Gaussian noise added.
@@ -98,70 +99,25 @@ class Noise:
     """A way to make values worse.
 
     Args:
-        modality: of the values.
         levels: from mild to strong; a score without noise stands before them in a curve.
         unit: what a level says.
         change: (raw value, level, random numbers, the column's processor) → a worse raw value.
     """
 
-    modality: str
     levels: tuple[float, ...]
     unit: str
-    change: Callable[[Any, float, np.random.Generator, Any], Any]
+    change: Callable[[Any, float, Any, Any], Any]
 
 
-def _noisy_numbers(row: Any, level: float, random: np.random.Generator, processor: TabularProcessor) -> dict[str, Any]:
-    return with_noise(
-        row, {name: level * processor.stats[name][1] for name in processor.numbers}, random, processor.number
-    )
+def _opened(picture: Path | str | bytes) -> "Image.Image":
+    from PIL import Image
 
+    from plait.processors.image import decode_picture
 
-NOISES: dict[str, Noise] = {
-    "blur": Noise(
-        "image", (0.01, 0.02, 0.04, 0.08), "deviation over the shorter side", lambda p, level, r, _: blurred(p, level)
-    ),
-    "jpeg": Noise("image", (50, 20, 10, 5), "JPEG quality", lambda p, level, r, _: jpeg(p, level)),
-    "typos": Noise("text", (0.05, 0.1, 0.2, 0.4), "share of letters", lambda t, level, r, _: with_typos(t, level, r)),
-    "word_drop": Noise(
-        "text", (0.1, 0.25, 0.5, 0.75), "share of words", lambda t, level, r, _: with_fewer_words(t, level, r)
-    ),
-    "number_noise": Noise("tabular", (0.1, 0.25, 0.5, 1.0), "deviations of the column", _noisy_numbers),
-}
-
-
-class NoisyProcessor:
-    """A processor that reads values which were made worse; equal values become equally worse.
-
-    Args:
-        processor: of the clean values.
-        noise: how.
-        level: how much.
-        seed: of the draws.
-    """
-
-    def __init__(self, processor: Processor, noise: Noise, level: float, seed: int = 0) -> None:
-        self.processor, self.noise, self.level, self.seed = processor, noise, level, seed
-
-    def __call__(self, value: Any) -> Features:
-        content = value if isinstance(value, bytes) else repr(value).encode()
-        random = np.random.default_rng([self.seed, zlib.crc32(content)])
-        return self.processor(self.noise.change(value, self.level, random, self.processor))
-
-    def collate(self, values: list[Features]) -> dict[str, Tensor]:
-        return self.processor.collate(values)
-
-    def blank(self) -> Features:
-        return self.processor.blank()
-
-    def to_json(self) -> dict[str, Any]:
-        return self.processor.to_json()
-
-
-def _opened(picture: Path | str | bytes) -> Image.Image:
     return Image.fromarray(decode_picture(picture).permute(1, 2, 0).numpy())
 
 
-def _file(picture: Image.Image, kind: str, **options: Any) -> bytes:
+def _file(picture: "Image.Image", kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from fakes import picture
-from plait.data.noise import NOISES, NoisyProcessor, blurred, jpeg, with_fewer_words, with_noise, with_typos
+from plait.evaluation.noise import NoisyProcessor
+from plait.modalities import noises
+from plait.modalities.noises import blurred, jpeg, with_fewer_words, with_noise, with_typos
 from plait.processors import ImageProcessor, TabularProcessor, TextProcessor
 
+NOISES = {name: (owner, noise) for name, owner, noise in noises()}
 TEXT = "the quick brown fox jumps over the lazy dog " * 40
 
 
@@ -65,18 +68,18 @@ def test_numbers_get_noise_of_their_column() -> None:
 def test_a_noisy_processor_repeats_itself_and_knows_the_columns_scale() -> None:
     rows = {"price": [0.0, 10.0, 20.0], "shade": ["dark", "light", "dark"]}
     clean = TabularProcessor.fit(rows, numbers=["price"], dates=[], categories=["shade"])
-    noisy = NoisyProcessor(clean, NOISES["number_noise"], 0.5)
+    noisy = NoisyProcessor(clean, NOISES["number_noise"][1], 0.5)
     row = {"price": 10.0, "shade": "dark"}
     first, again = noisy(row), noisy(row)
     np.testing.assert_array_equal(first["numbers"], again["numbers"])
-    strong = NoisyProcessor(clean, NOISES["number_noise"], 1.0)(row)
+    strong = NoisyProcessor(clean, NOISES["number_noise"][1], 1.0)(row)
     assert (strong["numbers"] - 10).item() == pytest.approx(2 * (first["numbers"] - 10).item(), rel=1e-5)
     assert first["codes"].tolist() == clean(row)["codes"].tolist()
 
 
 @pytest.mark.parametrize("name", NOISES)
 def test_every_noise_changes_what_the_encoder_reads_the_more_the_stronger(name: str, tmp_path: Path) -> None:
-    noise = NOISES[name]
+    owner, noise = NOISES[name]
     random = np.random.default_rng(0)
     Image.fromarray(random.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     prices = TabularProcessor.fit({"price": [0.0, 9.0]}, numbers=["price"], dates=[], categories=[])
@@ -84,12 +87,12 @@ def test_every_noise_changes_what_the_encoder_reads_the_more_the_stronger(name: 
         "image": (ImageProcessor(64), tmp_path / "a.png"),
         "text": (TextProcessor.train([TEXT], vocab_size=400, max_length=10_000), TEXT),
         "tabular": (prices, {"price": 3.0}),
-    }[noise.modality]
+    }[owner]
     clean = next(iter(processor(value).values())).astype(float)
 
     def distance(level: float) -> float:
         worse = next(iter(NoisyProcessor(processor, noise, level)(value).values())).astype(float)
-        if noise.modality != "text":
+        if owner != "text":
             return float(np.abs(worse - clean).mean())
         return 1 - len(set(worse) & set(clean)) / len(set(worse) | set(clean)) + abs(len(worse) - len(clean)) / 1e4
 

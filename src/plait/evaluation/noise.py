@@ -1,0 +1,104 @@
+"""How a model's score falls as the values of one modality get worse."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from plait.data.batches import Source, TableSource
+from plait.errors import RecipeError, unknown
+from plait.modalities import Noise
+from plait.modalities import noises as every_noise
+from plait.processors import Features, Processor
+
+EVERY = "all"
+
+
+def noise_curves(
+    scorer: Callable[[Source], float], source: TableSource, noises: Sequence[str], *, whole: float, seed: int = 0
+) -> dict[str, dict[str, dict[float, float]]]:
+    """Score a model as the values of a modality get worse. Nothing of it is stored: encoders run on every value.
+
+    Args:
+        scorer: source → score of the model on its rows.
+        source: what the rows come from.
+        noises: names; see `plait.modalities.noises`; `all` for those of the model's modalities.
+        whole: the score without noise.
+        seed: of the noise.
+
+    Returns:
+        modality → noise → level → score; level 0 of `jpeg` stands for the files as they are.
+
+    Raises:
+        RecipeError: a noise is unknown, or fits no modality of the model.
+    """
+    found: dict[str, dict[str, dict[float, float]]] = {}
+    for name, noise, how in chosen_noises(noises, {n: spec.modality for n, spec in source.inputs.items()}):
+        curve = found.setdefault(name, {}).setdefault(noise, {0.0: whole})
+        for level in how.levels:
+            if level in curve:  # no noise at all has its score
+                continue
+            curve[level] = scorer(_noisy(source, name, how, level, seed))
+    return found
+
+
+def chosen_noises(noises: Sequence[str], modalities: Mapping[str, str]) -> list[tuple[str, str, Noise]]:
+    """Input, name of a noise, and the noise, for all that fit.
+
+    Raises:
+        RecipeError: a noise is unknown, or fits none of the inputs.
+
+    >>> [(name, noise) for name, noise, _ in chosen_noises(["all"], {"title": "text"})]
+    [('title', 'typos'), ('title', 'word_drop')]
+    """
+    known = {noise: (owner, how) for noise, owner, how in every_noise()}
+    for noise in noises:
+        if noise != EVERY and noise not in known:
+            raise RecipeError(unknown("noise", noise, [EVERY, *known]))
+        if noise != EVERY and known[noise][0] not in modalities.values():
+            kinds = ", ".join(dict.fromkeys(modalities.values()))
+            raise RecipeError(f"noise {noise!r} is for {known[noise][0]} columns; the model reads {kinds}")
+    asked = [*known] if EVERY in noises else list(dict.fromkeys(noises))
+    return [(n, noise, known[noise][1]) for n, kind in modalities.items() for noise in asked if known[noise][0] == kind]
+
+
+def _noisy(source: TableSource, name: str, noise: Noise, level: float, seed: int) -> TableSource:
+    """The same rows, one modality of which is read through noise."""
+    spec = source.inputs[name]
+    worse = replace(spec, processor=NoisyProcessor(spec.processor, noise, level, seed))
+    inputs = {**source.inputs, name: worse}
+    made = TableSource(source.table, inputs, None, source.allow_outside, problems=source.problems)
+    made.targets = source.targets
+    made.encoded = {other: column for other, column in source.encoded.items() if other != name}
+    return made
+
+
+class NoisyProcessor:
+    """A processor that reads values which were made worse; equal values become equally worse.
+
+    Args:
+        processor: of the clean values.
+        noise: how.
+        level: how much.
+        seed: of the draws.
+    """
+
+    def __init__(self, processor: Processor, noise: Noise, level: float, seed: int = 0) -> None:
+        self.processor, self.noise, self.level, self.seed = processor, noise, level, seed
+
+    def __call__(self, value: Any) -> Features:
+        content = value if isinstance(value, bytes) else repr(value).encode()
+        random = np.random.default_rng([self.seed, zlib.crc32(content)])
+        return self.processor(self.noise.change(value, self.level, random, self.processor))
+
+    def collate(self, values: list[Features]) -> dict[str, Tensor]:
+        return self.processor.collate(values)
+
+    def blank(self) -> Features:
+        return self.processor.blank()
+
+    def to_json(self) -> dict[str, Any]:
+        return self.processor.to_json()

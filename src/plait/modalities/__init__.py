@@ -1,0 +1,125 @@
+"""What a column may hold: one object a modality, which knows all that depends on it.
+
+How a column is recognised, a cell split, a value opened, checked, shown, made worse: who handles values asks the
+modality and never for its name, so that a new one drops in. Nothing heavy is loaded here; what a modality's encoders
+are called stands here, the classes stand in `plait.encoders`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from plait.errors import DataError
+from plait.modalities.category import CATEGORY
+from plait.modalities.date import DATE
+from plait.modalities.image import IMAGE
+from plait.modalities.media import FileBytes, Media, Opened, resolve_media
+from plait.modalities.modality import Facts, Group, Modality, Oddity, Shown
+from plait.modalities.noises import Noise
+from plait.modalities.number import NUMBER
+from plait.modalities.sample import Sample
+from plait.modalities.tabular import TABULAR
+from plait.modalities.text import TEXT
+
+# In the order in which a column is asked: text is what is left.
+MODALITIES: dict[str, Modality] = {
+    "image": IMAGE,
+    "date": DATE,
+    "number": NUMBER,
+    "category": CATEGORY,
+    "text": TEXT,
+}
+GROUPS: dict[str, Group] = {"tabular": TABULAR}
+
+
+def recognised(sample: Sample) -> tuple[str, str] | None:
+    """The modality of a column and the reason for it; None where no modality covers it.
+
+    What is not recognised before the rule for ids is asked after it: ids look like numbers, categories and texts.
+    """
+    for name, modality in MODALITIES.items():
+        reason = None if modality.fallback else modality.recognise(sample)
+        if reason is not None:
+            return name, reason
+    if not sample.single or sample.are_ids:
+        return None
+    for name, modality in MODALITIES.items():
+        reason = modality.recognise(sample) if modality.fallback else None
+        if reason is not None:
+            return name, reason
+    return None
+
+
+def media_with(suffix: str) -> str | None:
+    """The modality whose files end so.
+
+    >>> media_with(".JPG"), media_with(".exe")
+    ('image', None)
+    """
+    return next((name for name, modality in MODALITIES.items() if suffix.lower() in modality.suffixes), None)
+
+
+def noises() -> Iterator[tuple[str, str, Noise]]:
+    """(noise, modality or group whose values it makes worse, how), all that there are."""
+    made_worse = [(name, one.noises) for name, one in MODALITIES.items()]
+    made_worse += [(name, group.noises) for name, group in GROUPS.items()]
+    for owner, of_owner in made_worse:
+        for name, noise in of_owner.items():
+            yield name, owner, noise
+
+
+def show_cell(modality: Modality, cell: Any, media: Media, side: int, most: int | None = None) -> list[Shown]:
+    """The values of a cell as people see them, without those that can't be opened.
+
+    Args:
+        modality: of the column.
+        cell: the cell.
+        media: where its files are.
+        side: pixels of an image's longer side, at most.
+        most: stop after so many; None for all.
+
+    >>> show_cell(MODALITIES["text"], "a red bird", Media(None), 100)
+    [Shown(text='a red bird', image=None)]
+    """
+    seen: list[Shown] = []
+    for piece in modality.pieces(cell):
+        if most is not None and len(seen) == most:
+            break
+        try:
+            seen.append(modality.show(modality.open(piece, media), side))
+        except DataError:  # whoever reads the table for more than a look says what is wrong
+            continue
+    return seen
+
+
+def in_words(name: str) -> str:
+    """The plural of a modality, or a group's name.
+
+    >>> in_words("image"), in_words("category"), in_words("tabular")
+    ('images', 'categories', 'tabular')
+    """
+    return MODALITIES[name].plural if name in MODALITIES else name
+
+
+__all__ = [
+    "GROUPS",
+    "IMAGE",
+    "MODALITIES",
+    "NUMBER",
+    "TEXT",
+    "Facts",
+    "FileBytes",
+    "Group",
+    "Media",
+    "Modality",
+    "Noise",
+    "Oddity",
+    "Opened",
+    "Sample",
+    "Shown",
+    "in_words",
+    "media_with",
+    "noises",
+    "recognised",
+    "resolve_media",
+    "show_cell",
+]

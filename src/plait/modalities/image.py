@@ -1,0 +1,181 @@
+"""Images: files, bytes, PIL's and arrays."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from plait.errors import DataError
+from plait.files.reading import MOST_MEDIA
+from plait.modalities.fingerprints import picture_fingerprint
+from plait.modalities.media import Media, Opened, open_file, split_cell
+from plait.modalities.modality import Facts, Modality, Oddity, Shown
+from plait.modalities.noises import Noise, blurred, jpeg
+from plait.modalities.sample import Sample, file_names
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
+)
+HUGE_SIDE = 5_000  # pixels: larger images cost more to decode than they tell
+LOOKED_AT = 64  # pixels of the shorter side that a fingerprint needs
+ENOUGH = 0.9  # share of a column's cells that must be images
+# One red pixel.
+TINY_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+
+
+def recognise(sample: Sample) -> str | None:
+    """Nine of ten cells name image files, or are images."""
+    if sum(map(_is_image, sample.values)) < ENOUGH * len(sample.values):
+        return None
+    return "its cells name picture files" if isinstance(sample.values[0], str) else "its cells are pictures"
+
+
+def _is_image(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(map(_is_image, value))
+    if isinstance(value, dict):
+        return "bytes" in value or "path" in value
+    if isinstance(value, bytes):
+        return value[:3] == b"\xff\xd8\xff" or value[:4] in (b"\x89PNG", b"GIF8", b"RIFF", b"BM")
+    return file_names([value], SUFFIXES)
+
+
+def takes(cell: Any) -> bool:
+    """PIL's images and arrays of two or three dimensions, or a list of such."""
+    if isinstance(cell, list | tuple):
+        return bool(cell) and all(map(_is_object, cell))
+    return _is_object(cell)
+
+
+def _is_object(value: Any) -> bool:
+    if type(value).__name__ == "ndarray":
+        return value.ndim in (2, 3)
+    return hasattr(value, "convert") and hasattr(value, "getbands")  # PIL's, without loading it
+
+
+def store(column: str, row: int, value: Any) -> Any:
+    """A PIL image or an array as PNG bytes, without loss; a list of them as a list.
+
+    Args:
+        column, row: of the cell, for the message.
+        value: a PIL image, or uint8 (or bool, or uint16 of one channel) `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or
+            `[H, W, 4]`.
+
+    Raises:
+        DataError: the array has another shape (CHW), or another type.
+
+    >>> import numpy as np
+    >>> store("photo", 1, np.zeros((2, 3), np.uint8))[:4]
+    b'\\x89PNG'
+    """
+    import numpy as np
+    from PIL import Image
+
+    if isinstance(value, list | tuple):
+        return [store(column, row, item) for item in value]
+    where = f"row {row}, column {column!r}"
+    if isinstance(value, np.ndarray):
+        if value.ndim == 3 and value.shape[2] == 1:
+            value = value[:, :, 0]
+        shape = "×".join(map(str, value.shape))
+        if value.ndim == 3 and value.shape[2] not in (3, 4):
+            order = " (channels first; turn it with array.transpose(1, 2, 0))" if value.shape[0] in (1, 3, 4) else ""
+            raise DataError(f"{where}: expected a picture as H×W or H×W×3, got an array of {shape}{order}")
+        if value.dtype not in (np.uint8, np.bool_) and not (value.dtype == np.uint16 and value.ndim == 2):
+            raise DataError(f"{where}: expected a picture of uint8 (0 to 255), got {value.dtype} ({shape}); convert it")
+        if 0 in value.shape:
+            raise DataError(f"{where}: the picture is empty ({shape})")
+        value = Image.fromarray(value)
+    elif getattr(value, "mode", "") in ("CMYK", "YCbCr", "HSV", "LAB"):
+        value = value.convert("RGB")
+    file = io.BytesIO()
+    try:
+        value.save(file, "PNG", compress_level=1)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{where}: the picture can't be read ({error})") from error
+    return file.getvalue()
+
+
+def read(column: str, cell: Any, form: Any = None) -> None:
+    """Any cell may hold images; whether it does is seen when they are opened."""
+
+
+def pieces(cell: Any) -> Sequence[Any]:
+    """Its paths, or bytes."""
+    return split_cell(cell)
+
+
+def open_image(piece: Any, media: Media) -> Opened:
+    """The bytes of an image's file."""
+    return open_file(piece, media, MOST_MEDIA)
+
+
+def look(opened: Opened) -> Facts:
+    """Decode it once.
+
+    Raises:
+        DataError: it can't be decoded.
+    """
+    from plait.processors.image import decode_picture, picture_size
+
+    side = max(picture_size(opened.content))
+    fingerprint = picture_fingerprint(decode_picture(opened.content, shortest=LOOKED_AT))
+    odd = Oddity("huge_picture", f"are longer than {HUGE_SIDE} px; shrink them", f"{side} px")
+    return Facts(fingerprint or None, odd if side > HUGE_SIDE else None)
+
+
+def show(opened: Opened, side: int) -> Shown:
+    """Its path and the image itself, at most so many pixels a side; the path alone where it can't be decoded."""
+    from plait.processors.image import small_picture
+
+    try:
+        return Shown(opened.name, small_picture(opened.content, side))
+    except DataError:
+        return Shown(opened.name)
+
+
+def sample_cells() -> list[Any]:
+    """Bytes, Hugging Face's dict, several in a cell, and none."""
+    png = base64.b64decode(TINY_PNG)
+    return [png, {"bytes": png, "path": None}, [png, png], None]
+
+
+IMAGE = Modality(
+    name="image",
+    short="img",
+    recognise=recognise,
+    default="scratch:cnn",
+    packaged="packaged:efficientnet-lite0",
+    encoders=(
+        "timm:NAME",
+        "packaged:efficientnet-lite0",
+        "packaged:efficientnet-lite2",
+        "hf:NAME (CLIP, SigLIP)",
+        "open_clip:MODEL/WEIGHTS",
+    ),
+    processors=("image",),
+    fitting=50,
+    suffixes=SUFFIXES,
+    feature="Image",
+    media=True,
+    several=True,
+    shared=True,
+    anchors=True,
+    pictured=True,
+    unusable="unusable_picture",
+    noises={
+        "blur": Noise(
+            (0.01, 0.02, 0.04, 0.08), "deviation over the shorter side", lambda p, level, r, _: blurred(p, level)
+        ),
+        "jpeg": Noise((50, 20, 10, 5), "JPEG quality", lambda p, level, r, _: jpeg(p, level)),
+    },
+    takes=takes,
+    store=store,
+    read=read,
+    pieces=pieces,
+    open=open_image,
+    look=look,
+    recur=lambda values: False,
+    show=show,
+    sample_cells=sample_cells,
+)

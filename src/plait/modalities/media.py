@@ -1,0 +1,134 @@
+"""Media paths stay in the table's folder. Whatever a table, a data set or a run names is opened through here."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from plait.errors import DataError
+from plait.files.reading import read_bytes
+from plait.values import is_missing
+
+LIST_SEPARATOR = ";"
+
+
+def content_key(content: bytes) -> bytes:
+    """16 bytes that stand for a value's content, whatever its path.
+
+    >>> content_key(b"a red bird") == content_key(b"a red bird"), len(content_key(b""))
+    (True, 16)
+    """
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class Media:
+    """Where the cells of a table look for files.
+
+    Args:
+        root: the table's folder; the working directory where the table has none (a pandas frame).
+        allow_outside: paths may leave the folder.
+    """
+
+    root: Path | None
+    allow_outside: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A value that was opened.
+
+    Args:
+        content: what the column's processor takes: bytes, a text, a number.
+        name: what people call it: its path as the cell gives it, or nothing.
+    """
+
+    content: Any
+    name: str = ""
+
+
+class FileBytes(bytes):
+    """What a file holds, which knows the file's path, so that messages can name it.
+
+    >>> FileBytes.of(b"GIF89a", "/data/bird.gif").path
+    '/data/bird.gif'
+    """
+
+    path: str
+
+    @classmethod
+    def of(cls, content: bytes, path: object) -> Self:
+        made = cls(content)
+        made.path = str(path)
+        return made
+
+
+def open_file(piece: Any, media: Media, most: int) -> Opened:
+    """One value of a media cell: its bytes where the cell holds them, else what the file holds that it names.
+
+    Args:
+        piece: a path or a file's bytes.
+        media: where to look.
+        most: bytes that a file may have.
+
+    Raises:
+        DataError: it is neither, or names a file that is absent, too large, or outside of the table's folder.
+
+    >>> open_file(b"GIF89a", Media(None), 100).content
+    b'GIF89a'
+    """
+    if isinstance(piece, bytes):
+        return Opened(piece)
+    if not isinstance(piece, str):
+        raise DataError(f"{str(piece)[:60]}: expected a path or a file's bytes, got {type(piece).__name__}")
+    path = resolve_media(media.root, piece, media.allow_outside)
+    return Opened(FileBytes.of(read_bytes(path, most=most), path), piece)
+
+
+def split_cell(value: Any) -> Sequence[Any]:
+    """The values of a media cell: a list, `a.jpg;b.jpg`, one path, bytes, or Hugging Face's {bytes, path}.
+
+    >>> split_cell("a.jpg; b.jpg"), split_cell(None)
+    (['a.jpg', 'b.jpg'], [])
+    """
+    if isinstance(value, list | tuple) or type(value).__name__ == "ndarray":
+        return [part for item in value for part in split_cell(item)]
+    if isinstance(value, dict):
+        known = "bytes" in value or "path" in value
+        return split_cell(value.get("bytes") or value.get("path")) if known else [str(value)[:80]]
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(LIST_SEPARATOR) if part.strip()]
+    return [] if is_missing(value) else [value]
+
+
+def resolve_media(root: Path | None, value: str, allow_outside: bool = False) -> Path:
+    """A path in a cell → a path on disk, relative to the table's folder. Links are followed before it is judged.
+
+    Args:
+        root: the table's folder; the working directory where the table has none (a pandas frame).
+        value: the cell.
+        allow_outside: let it leave the folder. A table without a folder was made by the caller's own code, so its
+            absolute paths are taken as they are.
+
+    Raises:
+        DataError: it leaves the folder, is a URL, or can't be a path.
+    """
+    if "://" in value:
+        raise DataError(f"{value}: expected a path, got a URL; download the files first")
+    if "\0" in value:
+        raise DataError(f"{value!r}: a path can't hold a null character")
+    folder = (root or Path.cwd()).resolve()
+    path = folder / value
+    if root is None and Path(value).is_absolute():
+        return path
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, half a character
+        raise DataError(f"{value[:200]!r}: can't be a path ({str(error)[:80]})") from error
+    if not allow_outside and not target.is_relative_to(folder):
+        raise DataError(
+            f"{value}: the path leaves the table's folder; move the file, or allow it with data.allow_outside=true "
+            "(--allow-outside of predict, evaluate, index and generate)"
+        )
+    return path

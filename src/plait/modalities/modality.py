@@ -1,0 +1,191 @@
+"""What a modality is: all that depends on what a column holds, in one object."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from plait.errors import DataError
+from plait.modalities.media import Media, Opened, content_key
+from plait.modalities.noises import Noise
+from plait.modalities.sample import Sample
+from plait.values import as_text, is_missing, shown
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """Something about a value that is worth a look before training, and no error.
+
+    Args:
+        kind: a word for programs, such as `huge_picture`.
+        text: what several of them do, and what to do: `are longer than 5000 px; shrink them`.
+        detail: of this one: `6200 px`.
+    """
+
+    kind: str
+    text: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a look at an opened value tells.
+
+    Args:
+        fingerprint: 64 bits that near duplicates nearly share; None where it has none of its own.
+        odd: what is odd about it.
+    """
+
+    fingerprint: int | None = None
+    odd: Oddity | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A value as people see it.
+
+    Args:
+        text: words, such as its file's name.
+        image: a PIL image; None where it has none.
+    """
+
+    text: str
+    image: Any = None
+
+
+def one_text(cell: Any) -> Sequence[Any]:
+    """The text of a cell, if it holds any."""
+    return [] if is_missing(cell) else [as_text(cell)]
+
+
+def as_it_is(piece: Any, media: Media) -> Opened:
+    """A value that is its own content."""
+    return Opened(piece)
+
+
+def key_of(opened: Opened) -> bytes:
+    """16 bytes that stand for a value's content, whatever its path.
+
+    >>> key_of(Opened("a red bird")) == key_of(Opened(b"a red bird", "a.txt"))
+    True
+    """
+    return content_key(opened.content if isinstance(opened.content, bytes) else as_text(opened.content).encode())
+
+
+def in_words(opened: Opened, side: int) -> Shown:
+    """A value as its text, cut short."""
+    return Shown(str(opened.content)[:300])
+
+
+def readable(name: str, cell: Any, form: Mapping[str, str] | None) -> None:
+    """Any single value can be used; lists and objects can't.
+
+    Raises:
+        DataError: the cell holds several values.
+    """
+    if isinstance(cell, list | tuple | dict):
+        raise DataError(f"column {name!r}: expected one value, got {type(cell).__name__} {shown(cell, 40)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modality:
+    """A kind of value that a column holds. Who handles values asks this object, never for a name.
+
+    It loads nothing heavy: its functions import what they need when they are called. A modality of your own needs
+    `name`, `recognise`, `default` and `processors`; see docs/extending.md.
+
+    Args:
+        name: in recipes, `--type` and schemas.
+        plural: in messages; the name with an s where it is empty.
+        short: in names of metrics, such as `img_r1`; the input's own name where it is empty.
+        recognise: a sample of a column → the reason why it is of this modality, in words, or None.
+        default: the encoder where nobody names one.
+        packaged: the frozen encoder of a comparison, where its package is installed.
+        encoders: names of pretrained encoders, as a person would look them up.
+        processors: names of the `PROCESSORS` that prepare it.
+        fitting: training rows that a processor is fitted on, evenly spaced; None for all.
+        group: the `Group` whose one input all columns of this modality are; None for an input each.
+        suffixes: of its files in folders of media and in archives.
+        feature: what Hugging Face's datasets call it.
+        fallback: it is asked only after the rule for ids, because ids look like it.
+        media: its values are files or their bytes.
+        words: its values are words that language models, TF-IDF and full-text search can read.
+        numeric: its values are numbers that a filter may compare.
+        several: a cell may hold several values, a set without order.
+        shared: rows that share a value are kept together in batches, and a column of it may be the group too.
+        anchors: pairs are aligned with it, and what shares one stays on one side of a split.
+        by_length: values differ in length, and are light enough to wait until like ones make a batch.
+        unusable: the finding where a value can't be used, a word for programs; `unusable_NAME` where it is empty.
+        noises: ways to make a value worse.
+        takes: whether a cell of a frame is an object that `store` turns into what a table can hold.
+        store: (column, row, cell) → bytes, text or number, or a list of them.
+        read: (column, cell, form) → the value of a cell that is its own content; DataError where it is none.
+        form: of a sample, how the column writes its values, where that is not the plain way; see plait.values.
+        pieces: cell → the values in it, each of which is opened, prepared and encoded once; [] where it is empty.
+        open: a piece → its content; paths checked, sizes bounded.
+        key: opened → bytes that stand for the content: the feature store's, the index's, duplicates'.
+        look: opened → facts for the check of a table; DataError where it can't be used.
+        recur: of a column's values in training: they recur by nature, so that duplicates say nothing.
+        show: (opened, side in pixels) → words, and an image where it has one.
+        pictured: `show` gives an image.
+        sample_cells: cells that a column of this modality might hold, for tests.
+    """
+
+    name: str
+    recognise: Callable[[Sample], str | None]
+    default: str
+    processors: tuple[str, ...]
+    sample_cells: Callable[[], list[Any]]
+    plural: str = ""
+    short: str = ""
+    packaged: str | None = None
+    encoders: tuple[str, ...] = ()
+    fitting: int | None = None
+    group: str | None = None
+    suffixes: frozenset[str] = frozenset()
+    feature: str | None = None
+    fallback: bool = False
+    media: bool = False
+    words: bool = False
+    numeric: bool = False
+    several: bool = False
+    shared: bool = False
+    anchors: bool = False
+    by_length: bool = False
+    pictured: bool = False
+    unusable: str = ""
+    noises: Mapping[str, Noise] = field(default_factory=dict)
+    takes: Callable[[Any], bool] = lambda cell: False
+    store: Callable[[str, int, Any], Any] = lambda column, row, cell: cell
+    read: Callable[[str, Any, Mapping[str, str] | None], Any] = readable
+    form: Callable[[Sample], dict[str, str] | None] = lambda sample: None
+    pieces: Callable[[Any], Sequence[Any]] = one_text
+    open: Callable[[Any, Media], Opened] = as_it_is
+    key: Callable[[Opened], bytes] = key_of
+    look: Callable[[Opened], Facts] = lambda opened: Facts()
+    recur: Callable[[Sequence[Any]], bool] = lambda values: True
+    show: Callable[[Opened, int], Shown] = in_words
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plural", self.plural or f"{self.name}s")
+        object.__setattr__(self, "unusable", self.unusable or f"unusable_{self.name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Columns of one or several modalities that are one input together.
+
+    Args:
+        name: of the input, and of the recipe's section.
+        members: the modalities, in the order of the input's columns.
+        default: the encoder.
+        processors: names of the `PROCESSORS` that prepare it.
+        fit: (column → cells, modality → columns, column → form, …) → the processor, fitted on training rows.
+        noises: ways to make a row worse.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    default: str
+    processors: tuple[str, ...]
+    fit: Callable[..., Any]
+    noises: Mapping[str, Noise] = field(default_factory=dict)
