@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from plait.build import plugins as own_parts
 from plait.build.model import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
@@ -18,12 +19,13 @@ from plait.errors import DataError, PlaitError, RecipeError, RunError
 from plait.evaluation.modalities import ModalityReport, Scorer, modality_report
 from plait.evaluation.noise import chosen_noises
 from plait.model import MultimodalModel
-from plait.recipe import Recipe, names_of, sections_of
+from plait.recipe import Recipe, names_of, sections_for
 from plait.report.run_report import write_report
 from plait.runs import prepare
 from plait.runs.facts import Stopwatch
 from plait.runs.finish import finish
-from plait.runs.folder import RunFolder, claimed_folder
+from plait.runs.folder import RunFolder, claimed_folder, name_of_run
+from plait.runs.split import group_codes
 from plait.runs.summary import announce, write_problems
 from plait.runs.tables import need_targets, open_given, source_for
 from plait.runs.train import decide_precision, folder_of_run, recipe_to_train, train_run
@@ -31,7 +33,7 @@ from plait.tasks import Retrieval, Targets
 from plait.tasks.answers import OnError, answer_array, answer_frame
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
 from plait.training.devices import make_accelerator, pick_device
-from plait.training.evaluate import outputs_of
+from plait.training.evaluate import Runner
 from plait.training.randomness import own_randomness
 from plait.types import POOLED
 
@@ -52,7 +54,9 @@ class Predictor:
         types: column → `text image number category date ignore`, over what plait sees.
         inputs: column → options such as `{"modality": "text", "encoder": "packaged:minilm", "frozen": True}`; None
             for every column that is not ignored.
-        task, fusion, head, data, train, tabular, decoder, generation: sections of the recipe, as dicts.
+        task, fusion, head, data, train, tabular, decoder, generation: sections of the recipe, as dicts. A fusion, a
+            decoder or an encoder may be a class of your own, or a module of it (docs/extending.md).
+        plugins: modules, or names of modules, with parts of your own.
         verbose: show progress.
 
     Attributes that end in an underscore exist once it is fitted: `recipe_`, `schema_`, `metrics_`, `classes_`,
@@ -90,16 +94,14 @@ class Predictor:
         tabular: Mapping[str, Any] | None = None,
         decoder: Mapping[str, Any] | str | None = None,
         generation: Mapping[str, Any] | None = None,
+        plugins: Sequence[Any] = (),
         verbose: bool = True,
     ) -> None:
         targets = [target] if isinstance(target, str | int) else list(target or [])
         sections = {"inputs": inputs, "fusion": fusion, "head": head, "data": data, "train": train, "tabular": tabular}
-        sections |= {"decoder": decoder, "generation": generation, "task": task, "types": types}
-        values = sections_of(sections)
-        if types:
-            values.setdefault("data", {})["types"] = values.pop("types")
-        asked = values.pop("task", {})
-        values["task"] = [{**asked, "target": name} for name in targets] or ([asked] if asked else [])
+        sections |= {"decoder": decoder, "generation": generation, "task": task}
+        own_parts.load_all(plugins)
+        values = sections_for(targets, own_parts.named(sections), types)
         self.recipe = Recipe.parse(values, "Predictor")
         self.typed: Collection[str] = names_of(values)
         self.output = output
@@ -120,6 +122,7 @@ class Predictor:
         made = cls(output=output, verbose=verbose)
         made.typed = typed
         made.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
+        own_parts.load_for(made.recipe, None if isinstance(recipe, Recipe) else Path(recipe))
         return made
 
     @own_randomness()
@@ -146,8 +149,6 @@ class Predictor:
             raise RecipeError(NOTHING_ASKED)
         recipe, tables = open_given(self.recipe, {"train": table, "val": val, "test": test})
         accelerator = make_accelerator(recipe.train.device)
-        stem = Path(tables[0].source).stem if tables[0].root is not None else "frame"
-        names = recipe.targets or [str(recipe.task[0].type)]
         main = accelerator.is_main_process
         recipe = recipe_to_train(recipe, self.output, resume, self.verbose)
         prepared = prepare.prepare(recipe, *tables, typed=() if resume else self.typed)
@@ -159,7 +160,7 @@ class Predictor:
         recipe = decide_precision(prepared, accelerator)
         prepared.recipe = recipe
         # Only now, so that a mistake leaves no folder behind.
-        with folder_of_run(accelerator, self.output, "-".join([stem, *names]), resume) as folder:
+        with folder_of_run(accelerator, self.output, name_of_run(recipe, tables[0]), resume) as folder:
             self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
             if main:
                 if self.verbose:
@@ -184,8 +185,7 @@ class Predictor:
                 as missing.
         """
         source = self._source(table, None, None if on_error == "refuse" else [])
-        found = self._predictions(source)
-        skipped = source.unusable if on_error == "skip" else ()
+        found, skipped = self._predictions(source), source.unusable if on_error == "skip" else ()
         answers = {n: answer_array(self.targets_.tasks[n].answers(p), skipped) for n, p in found.items()}
         return next(iter(answers.values())) if len(answers) == 1 else pd.DataFrame(answers)
 
@@ -195,9 +195,7 @@ class Predictor:
         Raises:
             RecipeError: a target is a number.
         """
-        for name, task in self.targets_.tasks.items():
-            if task.kind in ("regression", "retrieval", "generation"):
-                raise RecipeError(f"{name!r} is a {task.kind} target and has no probabilities; use predict")
+        self.targets_.require_probabilities()
         found = self._predictions(self._source(table, None))
         return next(iter(found.values())) if len(found) == 1 else found
 
@@ -230,9 +228,7 @@ class Predictor:
         for name in metrics or ():
             self.targets_.choose_metric(name)
         source = self._scored_source(table)
-        truth = {name: values.numpy() for name, values in source.targets.items()}
-        outputs = self._outputs(source, np.arange(len(source)))
-        found = self.targets_.metrics(self.targets_.predictions(outputs), truth)
+        found = self.targets_.metrics(self._predictions(source), prepare.Part(source, np.arange(len(source))).truth())
         if not found:
             raise DataError(f"{source.table.source}: no row has a target that training knew; there is nothing to score")
         return {name: found[name] for name in metrics if name in found} if metrics else found
@@ -262,11 +258,9 @@ class Predictor:
     def _modalities(
         self, source: TableSource, rows: np.ndarray, curves: bool = False, noises: Sequence[str] = ()
     ) -> ModalityReport:
-        truth = {name: values.numpy()[rows] for name, values in source.targets.items()}
-        group = self.recipe_.data.group
-        groups = source.table.codes(group)[0][rows] if group is not None and group in source.table else None
-        plan = self._plan(source, rows)
-        scorer = Scorer(self.model_, self.targets_, truth, self._metric, plan, *self._running, groups=groups)
+        truth, plan = prepare.Part(source, rows).truth(), self._plan(source, rows)
+        groups = group_codes(self.recipe_, source.table, rows)
+        scorer = Scorer(self._runner, self.targets_, truth, self._metric, plan, groups)
         return modality_report(scorer, source, list(self.inputs_), curves=curves, noises=noises)
 
     def score(self, table: TableLike) -> float:
@@ -276,8 +270,7 @@ class Predictor:
 
     def embed(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
         """`[N, H]` float32, the fused vector of each row; in retrieval `[N, D]` of each input, NaN where absent."""
-        source = self._source(table, None)
-        outputs = self._outputs(source, np.arange(len(source)))
+        outputs = self._outputs(source := self._source(table, None), np.arange(len(source)))
         if not self.is_retrieval:
             return outputs[POOLED].numpy()
         vectors = self.targets_.predictions(outputs)[self.targets_.names[0]]
@@ -308,14 +301,24 @@ class Predictor:
 
     @classmethod
     @own_randomness()  # weights are drawn before they are read
-    def load(cls, folder: str | Path, device: str = "auto", verbose: bool = False, allow_outside: bool = False) -> Self:
+    def load(
+        cls,
+        folder: str | Path,
+        device: str = "auto",
+        verbose: bool = False,
+        allow_outside: bool = False,
+        plugins: Sequence[Any] | Mapping[str, Any] = (),
+    ) -> Self:
         """Read a run folder. Nothing in it is executed, and `allow_outside` alone lets media leave a table's folder.
+
+        A run with parts of somebody's own needs them in `plugins`: modules, their names, or classes.
 
         Raises:
             RunError: it is no run, damaged, unfinished, or from a newer plait.
         """
         if not isinstance(folder, str | Path):
             raise RunError(f"expected the path of a run folder, got {type(folder).__name__}")
+        own_parts.load_all(plugins)
         run = RunFolder(Path(folder).expanduser())
         recipe, schema, inputs, targets, configs = run.read_setup(allow_outside)
         if not run.weights.exists():
@@ -381,19 +384,16 @@ class Predictor:
     def _outputs(self, source: TableSource, rows: np.ndarray, plan: BatchPlan | None = None) -> dict[str, torch.Tensor]:
         if plan is None:
             self._frozen.attach(source, rows)
-        return outputs_of(self.model_, source, plan or self._plan(source, rows), *self._running)
+        return self._runner.outputs(source, plan or self._plan(source, rows))
 
     @property
-    def _running(self) -> tuple[str, torch.device, int]:
-        """Precision, device and decoding threads."""
-        precision = self.recipe_.train.precision
-        return "float32" if precision == "auto" else precision, self.model_.device, prepare.workers_of(self.recipe_)
+    def _runner(self) -> Runner:
+        precision = self.recipe_.train.precision.replace("auto", "float32")
+        return Runner(self.model_, precision, self.model_.device, prepare.workers_of(self.recipe_))
 
     @property
     def _metric(self) -> tuple[str, bool]:
-        """The metric that picked the best epoch, or the task's own where that was the loss."""
-        metric = self.targets_.choose_metric(self.recipe_.train.metric)
-        return self.targets_.choose_metric(None) if metric[0] == "loss" else metric
+        return self.targets_.choose_score(self.recipe_.train.metric)
 
     def _plan(self, source: TableSource, rows: np.ndarray) -> BatchPlan:
         codes = prepare.together(self.recipe_, self.inputs_, source.table)

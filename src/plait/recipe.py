@@ -142,8 +142,12 @@ class DecoderRecipe(Open):
 
 
 class Recipe(Strict):
-    """A whole run. `resolved` is written by plait: versions, hashes, what `auto` became."""
+    """A whole run. `plugins` are modules with parts of the user's own.
 
+    `resolved` is written by plait: versions, hashes, what `auto` became.
+    """
+
+    plugins: list[str] = Field(default_factory=list)
     data: DataRecipe = Field(default_factory=DataRecipe)
     inputs: dict[ColumnName, InputRecipe] = Field(default_factory=dict)
     tabular: TabularRecipe = Field(default_factory=TabularRecipe)
@@ -287,6 +291,25 @@ def sections_of(given: Mapping[str, Any]) -> dict[str, Any]:
         if section:
             found[name] = dict(section)
     return found
+
+
+def sections_for(
+    targets: Sequence[str | int], given: Mapping[str, Any], types: Mapping[Any, str] | None
+) -> dict[str, Any]:
+    """A recipe's values from what a caller gave: columns to predict, sections, and what columns are.
+
+    Raises:
+        RecipeError: a section is no dict.
+
+    >>> sections_for(["y"], {"task": {"type": "regression"}}, {"id": "ignore"})
+    {'task': [{'type': 'regression', 'target': 'y'}], 'data': {'types': {'id': 'ignore'}}}
+    """
+    values = sections_of(given)
+    asked = values.pop("task", {})
+    values["task"] = [{**asked, "target": name} for name in targets] or ([asked] if asked else [])
+    if types:
+        values["data"] = {**values.get("data", {}), "types": dict(types)}
+    return values
 
 
 def names_of(values: Mapping[str, Any]) -> set[str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from plait import console
+from plait.build.plugins import load_for
 from plait.checks.health import Health, check
 from plait.data.table import Table
 from plait.errors import DataError, nearest
@@ -18,6 +19,7 @@ def check_recipe(recipe: Recipe) -> Health:
     Raises:
         DataError: a table can't be read at all, or a column that was named does not exist.
     """
+    load_for(recipe)
     table, val, test = open_parts(recipe)
     for target in recipe.targets:
         if target not in table:

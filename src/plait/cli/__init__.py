@@ -11,6 +11,7 @@ from plait.cli.comparing import compare
 from plait.cli.datasets import datasets
 from plait.cli.features import features
 from plait.cli.generating import generate
+from plait.cli.options import with_plugins
 from plait.cli.runs import check, evaluate, predict, train
 from plait.cli.searching import index, search
 from plait.cli.tools import demo, doctor
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (train, compare, check, evaluate, predict, generate, index, search, doctor, demo):
-    app.command()(command)
+    app.command()(with_plugins(command))
 app.add_typer(features, name="features")
 app.add_typer(datasets, name="datasets")
 

@@ -1,6 +1,9 @@
 """What the commands share: options, the recipe of a command line, JSON."""
 
+import functools
+import inspect
 import json
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +48,31 @@ Delimiter = Annotated[str | None, typer.Option(help="What cuts the lines of a CS
 Decimal = Annotated[str | None, typer.Option(help="What stands before the fraction of numbers: . or ,")]
 
 
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="A module with parts of your own (docs/extending.md); may be repeated."),
+]
+
+
+def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with `--plugin MODULE`, whose parts are there before anything else happens."""
+
+    @functools.wraps(command)
+    def run(*, plugin: list[str] | None = None, **given: Any) -> None:
+        if plugin:
+            from plait.build.plugins import load
+
+            for name in plugin:
+                load(name)
+        command(**given)
+
+    signature = inspect.signature(command)
+    option = inspect.Parameter("plugin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Plugins)
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    run.__annotations__ = {**command.__annotations__, "plugin": Plugins}
+    return run
+
+
 def recipe_of(
     source: Path,
     overrides: list[str] | None,
@@ -84,9 +112,14 @@ def recipe_of(
     if data:
         values["data"] = data
     if is_recipe:
-        base = Recipe.read(source).model_dump(mode="json", exclude_defaults=True)
-        base.pop("resolved", None)
-        values = {**base, **values, "data": {**base.get("data", {}), **data}}
+        base = Recipe.read(source)
+        if base.plugins:
+            from plait.build.plugins import load_for
+
+            load_for(base, source)
+        held = base.model_dump(mode="json", exclude_defaults=True)
+        held.pop("resolved", None)
+        values = {**held, **values, "data": {**held.get("data", {}), **data}}
     return Recipe.parse(apply_overrides(values, overrides or []), str(source))
 
 

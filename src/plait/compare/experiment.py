@@ -3,12 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build.plugins import carried, needed, receive
 from plait.build.unread import settle
 from plait.compare.candidates import Candidate
 from plait.compare.costs import median_ms, peak_bytes, reset_peak, size_of
@@ -18,12 +20,11 @@ from plait.data.splits import folds_of, holdout
 from plait.data.table import Table
 from plait.encoders import StoredEncoder
 from plait.errors import DataError, PlaitError, RecipeError
-from plait.heads import TreeHead
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.runs import prepare
-from plait.runs.boosting import TreeRows, fit_trees
-from plait.runs.stacking import fit_stacking
+from plait.runs.boosting import TreeRows
+from plait.runs.fit import Lesson, fit
 from plait.runs.tables import make_source
 from plait.tasks import Targets
 from plait.training.devices import make_accelerator
@@ -95,6 +96,7 @@ class Experiment:
         self.table, self.verbose = table, verbose
         self.schema = prepare.type_columns(recipe, table)
         recipe = recipe.model_copy(update={"inputs": complete_inputs(recipe.inputs, self.schema)})
+        recipe = recipe.model_copy(update={"plugins": needed(recipe)})
         self.recipe = name_folders(recipe)
         self.notes: list[str] = []
         every = np.arange(len(table))
@@ -126,10 +128,12 @@ class Experiment:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: without encoders, whose outputs are stored, and without what it makes itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("full", "accelerator", "_made")}
+        kept = {name: value for name, value in vars(self).items() if name not in ("full", "accelerator", "_made")}
+        return {"plugins": carried(), "state": kept}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+    def __setstate__(self, sent: dict[str, Any]) -> None:
+        receive(sent["plugins"])
+        vars(self).update(sent["state"])
         self.accelerator, self._made = make_accelerator(self.recipe.train.device), {}
 
     @property
@@ -263,24 +267,8 @@ class Experiment:
         reset_peak()
         start = time.monotonic()
         model = self.model(candidate, fold, seed)
-        if isinstance(model.head, TreeHead):
-            learned, held_out = (TreeRows(fold.source, rows, [fold.truth[rows]]) for rows in (fold.train, fold.val))
-            fit_trees(model, learned, held_out, fold.targets, seed, self.device)
-        else:
-            self._train(model, fold, fold.train, seed)
-        if candidate.method == "late_stacking":
-            fit_stacking(
-                model,
-                lambda: self.model(candidate, fold, seed),
-                lambda twin, rows: self._train(twin, fold, rows, seed),
-                fold.source,
-                fold.train,
-                {self.name: fold.truth[fold.train]},
-                fold.targets,
-                self.device,
-                None if self.groups is None else self.groups[fold.train],
-                seed,
-            )
+        train_on = partial(self._train, fold=fold, seed=seed)
+        fit(model, self._lesson(fold, seed), partial(train_on, model, fold.train), train_on)
         seconds = time.monotonic() - start
         peak = peak_bytes()
         plan = BatchPlan(fold.test, 1024, shuffle=False)
@@ -298,7 +286,13 @@ class Experiment:
         scores = fold.targets.metrics({self.name: predictions}, {self.name: fold.truth[fold.test]}, [metric])
         return Answer(fold.test, predictions, scores.get(metric, float("nan")), costs)
 
-    def _train(self, model: MultimodalModel, fold: Fold, rows: np.ndarray, seed: int) -> None:
+    def _lesson(self, fold: Fold, seed: int) -> Lesson:
+        val = TreeRows(fold.source, fold.val, [fold.truth[fold.val]])
+        groups = None if self.groups is None else self.groups[fold.train]
+        truth = {self.name: fold.truth}
+        return Lesson(fold.source, fold.train, val, truth, fold.targets, self.device, groups, seed)
+
+    def _train(self, model: MultimodalModel, rows: np.ndarray, fold: Fold, seed: int) -> None:
         targets = fold.targets
         plan = BatchPlan(rows, self.recipe.train.batch_size, seed=seed)
         precision = self.precision

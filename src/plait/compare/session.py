@@ -14,6 +14,7 @@ import numpy as np
 from plait import console
 from plait.build.model import complete_inputs
 from plait.build.pairs import is_grouped
+from plait.build.plugins import load_for
 from plait.checks.doctor import EXTRAS, is_present
 from plait.compare.candidates import Candidate, candidates_of, check_fusions
 from plait.compare.experiment import Answer, Experiment
@@ -72,6 +73,7 @@ def compare(
         PlaitError: the table does not allow it; or Ctrl-C (`Interrupted`), and the same command goes on.
     """
     start = time.monotonic()
+    load_for(recipe)
     check_fusions(fusions)
     if output is not None:
         RunFolder(Path(output).expanduser()).refuse_existing(but="comparison")

@@ -17,7 +17,7 @@ from plait.evaluation.noise import noise_curves
 from plait.metrics.bootstrap import draw_rows, interval
 from plait.modalities import noises as every_noise
 from plait.tasks import Targets
-from plait.training.evaluate import outputs_of
+from plait.training.evaluate import Runner
 from plait.types import Batch
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -86,22 +86,18 @@ class Scorer:
     """A trained model, the rows that it is scored on, and how.
 
     Args:
-        model: trained.
+        runner: the model, and how it runs.
         targets, truth: the tasks, and the encoded targets of the rows.
         metric: its name, and whether higher is better.
         plan: the rows, in batches.
-        precision, device, workers: how it runs.
         groups: `[N]` codes of rows that are not independent of each other, such as those of one picture; None for none.
     """
 
-    model: torch.nn.Module
+    runner: Runner
     targets: Targets
     truth: Mapping[str, np.ndarray]
     metric: tuple[str, bool]
     plan: BatchPlan
-    precision: str = "float32"
-    device: torch.device | str = "cpu"
-    workers: int = 0
     groups: np.ndarray | None = None
 
     def __call__(self, source: Source) -> float:
@@ -109,9 +105,7 @@ class Scorer:
 
     def predictions(self, source: Source) -> dict[str, np.ndarray]:
         """What the model says of the rows, by target."""
-        device = torch.device(self.device)
-        outputs = outputs_of(self.model, source, self.plan, self.precision, device, self.workers)
-        return self.targets.predictions(outputs)
+        return self.targets.predictions(self.runner.outputs(source, self.plan))
 
     def score(self, predictions: Mapping[str, np.ndarray], chosen: np.ndarray | None = None) -> float:
         """The metric over all rows, or over the chosen positions; NaN where it is not defined."""

@@ -52,9 +52,13 @@ def save_processor(processor: Processor, path: Path) -> None:
     """Write a processor as JSON, whole or not at all.
 
     Raises:
-        RunError: it can't be written.
+        RunError: it can't be written, or is none of `PROCESSORS`.
     """
-    kind = next(name for name, cls in PROCESSORS.items() if type(processor) is cls)
+    kind = next((name for name, cls in PROCESSORS.items() if type(processor) is cls), None)
+    if kind is None:
+        raise RunError(
+            f"{type(processor).__name__} is none of {', '.join(PROCESSORS)}; a plugin offers it as PROCESSORS"
+        )
     write_json(path, {"kind": kind, **processor.to_json()}, indent=None)
 
 

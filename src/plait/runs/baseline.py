@@ -40,9 +40,7 @@ def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]
     targets, seed = prepared.targets, prepared.recipe.train.seed
     train, part = prepared.parts["train"], prepared.parts[name]
     train, part = (Part(one.source, draw(one.rows, MOST, seed)) for one in (train, part))
-    metric = targets.choose_metric(prepared.recipe.train.metric)[0]
-    if metric == "loss":
-        metric = targets.choose_metric(None)[0]
+    metric = targets.choose_score(prepared.recipe.train.metric)[0]
     if targets.text is not None:
         return _of_texts(prepared, targets.text, train, part, metric)
     constant = _constant(targets, train, part)

@@ -1,6 +1,5 @@
 """`fusion.method: boosted`: trees on what frozen encoders say, and on numbers and categories as they are."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,23 +61,12 @@ def fit_trees(
     model.to(device)
 
 
-def boost(prepared: Prepared, device: torch.device) -> Progress:
-    """Grow the trees of a run.
-
-    Returns:
-        A history of one entry, so that reports read alike.
-    """
-    start = time.monotonic()
-    model, targets, workers = prepared.model.to(device), prepared.targets, workers_of(prepared.recipe)
-    parts = {
-        name: TreeRows(part.source, part.rows, list(part.truth().values()))
-        for name, part in prepared.parts.items()
-        if name in ("train", "val")
-    }
-    fit_trees(model, parts["train"], parts.get("val"), targets, prepared.recipe.train.seed, device, workers)
-    record: dict[str, Any] = {"epoch": 1, "learning_rate": 0.0, "train_seconds": time.monotonic() - start}
-    progress = Progress(epoch=1, best_epoch=0, history=[record], seconds=record["train_seconds"])
-    for name in parts:
+def grown(prepared: Prepared, device: torch.device, seconds: float) -> Progress:
+    """What training by trees recorded: a history of one entry, so that reports read alike."""
+    model, targets = prepared.model, prepared.targets
+    record: dict[str, Any] = {"epoch": 1, "learning_rate": 0.0, "train_seconds": seconds}
+    progress = Progress(epoch=1, best_epoch=0, history=[record], seconds=seconds)
+    for name in [name for name in prepared.parts if name in ("train", "val")]:
         scores = _scores(prepared, name, device)
         if name == "train":
             record["loss"] = scores["loss"]

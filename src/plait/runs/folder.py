@@ -13,8 +13,10 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from plait.build.plugins import require
 from plait.data.batches import InputSpec
 from plait.data.schema import Schema, load_schema, save_schema
+from plait.data.table import Table
 from plait.errors import RunError, unknown
 from plait.files.atomic import claimed, sweep, unwritable, write_json, write_text
 from plait.files.reading import read_json, read_yaml
@@ -175,7 +177,9 @@ class RunFolder:
         if not isinstance(values, dict):
             raise RunError(f"{path}: expected a recipe, got {type(values).__name__}")
         check_format(values.pop("plait_format", 0), path, RunError)
-        return Recipe.parse(values, str(path))
+        recipe = Recipe.parse(values, str(path))
+        require(recipe.plugins, path)
+        return recipe
 
     def read_setup(
         self, allow_outside: bool = False
@@ -211,6 +215,12 @@ class RunFolder:
             raise RunError(f"{self.path / 'processors/inputs.json'}: expected the inputs of a run, found none")
         targets = Targets.from_json(self.read_json("processors/targets.json"), self.path / "processors/targets.json")
         return recipe, load_schema(self.path / "schema.json"), inputs, targets, configs
+
+
+def name_of_run(recipe: Recipe, table: Table) -> str:
+    """What a new run's folder is named after: the table, and what is asked."""
+    stem = Path(table.source).stem if table.root is not None else "frame"
+    return "-".join([stem, *(recipe.targets or [str(recipe.task[0].type)])])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import torch
 from plait.build.generation import prompted, with_model_config
 from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
 from plait.build.pairs import describe, is_grouped
+from plait.build.plugins import load_for, needed
 from plait.build.unread import settle
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan, padded_share
@@ -78,11 +79,13 @@ def prepare(
         DataError, RecipeError: something does not fit; nothing has been trained yet.
     """
     notes: list[str] = []
+    load_for(recipe)
     schema = type_columns(recipe, table)
     recipe = name_folders(prompted(with_inputs(recipe, schema)))
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
     if pair_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {pair_group(recipe)}: rows that share it stay on one side (--group names another)")
+    recipe = recipe.model_copy(update={"plugins": needed(recipe)})
     targets, reasons = build_targets(recipe, table, rows["train"])
     recipe, unread = settle(recipe, {name: task.kind for name, task in targets.tasks.items()}, typed)
     notes += unread

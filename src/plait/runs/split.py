@@ -54,6 +54,12 @@ def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
     return codes if len(values) <= max(20, len(table) // 10) else None
 
 
+def group_codes(recipe: Recipe, table: Table, rows: np.ndarray) -> np.ndarray | None:
+    """`[N]` codes of rows that stay together, as `data.group` says; None where it names no column of the table."""
+    group = recipe.data.group
+    return table.codes(group)[0][rows] if group is not None and group in table else None
+
+
 def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, name: str | None, table: Table) -> None:
     if groups is None:
         return

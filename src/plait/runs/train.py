@@ -1,9 +1,8 @@
 """The training of one run, whatever its fusion asks for: the loop, trees, or the loop and a combiner."""
 
-import copy
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,16 @@ from plait import console
 from plait.data.plan import BatchPlan
 from plait.errors import PlaitError, RunError
 from plait.files.atomic import ADVICE, why
-from plait.fusion import StackingFusion
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.runs import prepare, validation
-from plait.runs.boosting import boost, is_boosted
+from plait.runs.boosting import TreeRows, grown, is_boosted
 from plait.runs.facts import environment
+from plait.runs.fit import Lesson, fit
 from plait.runs.folder import RunFolder, claimed_folder
-from plait.runs.stacking import fit_stacking
+from plait.runs.split import group_codes
 from plait.runs.teacher import Teacher
-from plait.training.checkpoint import LAST, progress_of
+from plait.training.checkpoint import LAST, Progress, progress_of
 from plait.training.loop import Interrupted, fallback, train
 from plait.training.objective import Objective, blend_of
 from plait.training.precision import choose_precision
@@ -101,56 +100,85 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     Raises:
         Interrupted: Ctrl-C.
     """
-    if is_boosted(prepared):
-        return boost(prepared, accelerator.device)
-    untrained = copy.deepcopy(prepared.model) if isinstance(prepared.model.fusion, StackingFusion) else None
-    recipe, workers = prepared.recipe, prepare.workers_of(prepared.recipe)
+    recipe, workers, part = prepared.recipe, prepare.workers_of(prepared.recipe), prepared.parts["train"]
     ranks = (accelerator.process_index, accelerator.num_processes)
     settings, metric = recipe.train, prepare.metric_of(recipe, prepared.targets)
     plan = prepare.plan_for(prepared, "train", True, *ranks)
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
-    if resume and accelerator.is_main_process:
+    if resume and accelerator.is_main_process and not is_boosted(prepared):
         done = progress_of(run.checkpoints / LAST)
         run.trim_log(done.epoch, done.step)
-    blend = _blend(prepared, plan, accelerator, run, resume)
-    teacher = None
-    if settings.teacher is not None and settings.distillation:
-        part, grade = prepared.parts["train"], settings.distillation_temperature
-        given = (settings.teacher, part.source.table, prepared.targets, grade, part.rows, accelerator.device)
-        teacher = Teacher(*given, allow_outside=recipe.data.allow_outside)
-    objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
-    with listeners(run, recipe.train, verbose) as listener:
-        validate = None
-        if "val" in prepared.parts:
-            tell = listener.samples
-            validate = validation.make_validation(prepared, "val", accelerator, recipe.train.precision, workers, tell)
-        progress = train(
-            prepared.model,
-            prepared.parts["train"].source,
-            plan,
-            objective,
-            settings,
-            validate=validate,
-            metric=metric,
-            pretrained=pretrained,
-            folder=run.checkpoints,
-            resume=resume,
-            listener=listener,
-            accelerator=accelerator,
-            workers=workers,
-            nonfinite_rows=objective.nonfinite_rows,
-            around_step=objective.around_step,
+    blend = None if is_boosted(prepared) else _blend(prepared, plan, accelerator, run, resume)
+    start = time.monotonic()
+
+    def whole() -> Progress:
+        teacher = _teacher(prepared, accelerator)
+        objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
+        with listeners(run, recipe.train, verbose) as listener:
+            validate = None
+            if "val" in prepared.parts:
+                precision, tell = recipe.train.precision, listener.samples
+                validate = validation.make_validation(prepared, "val", accelerator, precision, workers, tell)
+            return train(
+                prepared.model,
+                part.source,
+                plan,
+                objective,
+                settings,
+                validate=validate,
+                metric=metric,
+                pretrained=pretrained,
+                folder=run.checkpoints,
+                resume=resume,
+                listener=listener,
+                accelerator=accelerator,
+                workers=workers,
+                nonfinite_rows=objective.nonfinite_rows,
+                around_step=objective.around_step,
+            )
+
+    def on_rows(twin: MultimodalModel, rows: np.ndarray) -> Progress:
+        rest = BatchPlan(rows, settings.batch_size, seed=settings.seed)
+        objective = Objective(settings, prepared.targets, twin, accelerator, blend)
+        around = objective.around_step
+        return train(
+            twin, part.source, rest, objective, settings, accelerator=accelerator, workers=workers, around_step=around
         )
+
+    progress = fit(prepared.model, _lesson(prepared, accelerator.device), whole, on_rows)
+    if progress is None:
+        return grown(prepared, accelerator.device, time.monotonic() - start)
     padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))
     unjudged = fallback(progress, metric)
     prepared.notes += [unjudged] if unjudged else []
     for line in (padding, unjudged):
         if line and verbose:
             console.say(line)
-    if untrained is not None:
-        _stack(prepared, untrained, accelerator, workers, blend)
     return progress
+
+
+def _teacher(prepared: prepare.Prepared, accelerator: Accelerator) -> Teacher | None:
+    settings, part = prepared.recipe.train, prepared.parts["train"]
+    if settings.teacher is None or not settings.distillation:
+        return None
+    given = (part.source.table, prepared.targets, settings.distillation_temperature, part.rows, accelerator.device)
+    return Teacher(settings.teacher, *given, allow_outside=prepared.recipe.data.allow_outside)
+
+
+def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
+    recipe, part, val = prepared.recipe, prepared.parts["train"], prepared.parts.get("val")
+    return Lesson(
+        part.source,
+        part.rows,
+        None if val is None else TreeRows(val.source, val.rows, list(val.truth().values())),
+        {name: values.numpy() for name, values in part.source.targets.items()},
+        prepared.targets,
+        device,
+        group_codes(recipe, part.source.table, part.rows),
+        recipe.train.seed,
+        prepare.workers_of(recipe),
+    )
 
 
 def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Recipe:
@@ -193,44 +221,3 @@ def _blend(
         said = ", ".join(f"{name} {weight:.3f}" for name, weight in found.items())
         prepared.notes.append(f"gradient blending, weights of the losses: {said}")
     return found
-
-
-def _stack(
-    prepared: prepare.Prepared,
-    untrained: MultimodalModel,
-    accelerator: Accelerator,
-    workers: int,
-    blend: Mapping[str, float] | None,
-) -> None:
-    """Fit the combiner of a stacking run on answers out of fold; every process does the same."""
-    recipe, part = prepared.recipe, prepared.parts["train"]
-    group = recipe.data.group
-    groups = None if group is None else part.source.table.codes(group)[0][part.rows]
-
-    def train_twin(twin: MultimodalModel, rows: np.ndarray) -> None:
-        plan = BatchPlan(rows, recipe.train.batch_size, seed=recipe.train.seed)
-        objective = Objective(recipe.train, prepared.targets, twin, accelerator, blend)
-        around = objective.around_step
-        train(
-            twin,
-            part.source,
-            plan,
-            objective,
-            recipe.train,
-            accelerator=accelerator,
-            workers=workers,
-            around_step=around,
-        )
-
-    fit_stacking(
-        prepared.model,
-        partial(copy.deepcopy, untrained),
-        train_twin,
-        part.source,
-        part.rows,
-        part.truth(),
-        prepared.targets,
-        accelerator.device,
-        groups,
-        recipe.train.seed,
-    )

@@ -132,6 +132,16 @@ class Targets:
                 raise RecipeError(f"the answers of {task.kind} are no distribution that could be averaged or fitted")
         return cast(dict[str, SpacedTask], self.tasks)
 
+    def require_probabilities(self) -> None:
+        """Refuse targets whose answers are no classes.
+
+        Raises:
+            RecipeError: a target is a number, a text or a vector.
+        """
+        for name, task in self.tasks.items():
+            if not hasattr(task, "classes"):
+                raise RecipeError(f"{name!r} is a {task.kind} target and has no probabilities; use predict")
+
     @property
     def out_dims(self) -> dict[str, int]:
         return {name: task.out_dim for name, task in self.tasks.items()}
@@ -264,6 +274,11 @@ class Targets:
         if name not in fitting and name != "loss":
             raise RecipeError(unknown("metric", name, ["loss", *fitting]))
         return name, fitting.get(name, False)
+
+    def choose_score(self, name: str | None) -> tuple[str, bool]:
+        """As `choose_metric`, and the first task's own metric in the place of the loss, which is no score."""
+        chosen = self.choose_metric(name)
+        return self.choose_metric(None) if chosen[0] == "loss" else chosen
 
     def to_json(self) -> dict[str, Any]:
         return {

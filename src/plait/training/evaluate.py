@@ -1,6 +1,7 @@
 """A model over rows, without gradients."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +12,27 @@ from plait.data.loader import load
 from plait.data.plan import BatchPlan
 from plait.training.precision import autocast, products
 from plait.types import POOLED, Output
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A trained model and how it runs.
+
+    Args:
+        model: trained.
+        precision: of its products.
+        device: where it lies.
+        workers: decoding threads.
+    """
+
+    model: nn.Module
+    precision: str = "float32"
+    device: torch.device | str = "cpu"
+    workers: int = 0
+
+    def outputs(self, source: Source, plan: BatchPlan) -> dict[str, Tensor]:
+        """Raw outputs of a plan's rows; see `outputs_of`."""
+        return outputs_of(self.model, source, plan, self.precision, torch.device(self.device), self.workers)
 
 
 def run_batches(

@@ -1,0 +1,84 @@
+"""One way to train, whatever a fusion asks for: trees, the loop, or the loop and a combiner on answers out of fold."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from plait.data.batches import Source
+from plait.fusion import StackingFusion
+from plait.heads import TreeHead
+from plait.model import MultimodalModel
+from plait.runs.boosting import TreeRows, fit_trees
+from plait.runs.stacking import fit_stacking
+from plait.tasks import Targets
+
+
+@dataclass
+class Lesson:
+    """What a model is trained on.
+
+    Args:
+        source: where rows are read.
+        train, val: row numbers; no validation where `val` is None or empty.
+        truth: target → encoded targets of all rows of the source.
+        targets: the tasks.
+        device: where models run.
+        groups: codes of the training rows that stay together; None for none.
+        seed: of what is drawn.
+        workers: decoding threads.
+    """
+
+    source: Source
+    train: np.ndarray
+    val: TreeRows | None
+    truth: dict[str, np.ndarray]
+    targets: Targets
+    device: torch.device
+    groups: np.ndarray | None = None
+    seed: int = 0
+    workers: int = 0
+
+
+def fit(
+    model: MultimodalModel,
+    lesson: Lesson,
+    train_whole: Callable[[], Any],
+    train_on: Callable[[MultimodalModel, np.ndarray], Any],
+) -> Any:
+    """Train a model in place, as its fusion asks for.
+
+    Args:
+        model: untrained.
+        lesson: the rows.
+        train_whole: trains the model on all of them by the loop; gives what the loop recorded.
+        train_on: trains a copy of it on some of them, as the combiner of stacking needs.
+
+    Returns:
+        What `train_whole` gave; None of trees, which have no loop.
+    """
+    if isinstance(model.head, TreeHead):
+        truth = [values[lesson.train] for values in lesson.truth.values()]
+        rows = TreeRows(lesson.source, lesson.train, truth)
+        fit_trees(model, rows, lesson.val, lesson.targets, lesson.seed, lesson.device, lesson.workers)
+        return None
+    untrained = copy.deepcopy(model) if isinstance(model.fusion, StackingFusion) else None
+    progress = train_whole()
+    if untrained is not None:
+        fit_stacking(
+            model,
+            partial(copy.deepcopy, untrained),
+            train_on,
+            lesson.source,
+            lesson.train,
+            {name: values[lesson.train] for name, values in lesson.truth.items()},
+            lesson.targets,
+            lesson.device,
+            lesson.groups,
+            lesson.seed,
+        )
+    return progress
