@@ -175,11 +175,11 @@ def test_classes_and_objects_of_python(parts: ModuleType, tmp_path: Path) -> Non
         plugins._LOADED.clear()
         torch.testing.assert_close(Predictor.load(folder, plugins=given).embed(table), fitted.embed(table))
 
-    module = parts.Loudest({"photo": 8, "tabular": 128}, 256)
+    module = parts.Loudest({"photo": 8, "tabular": 64}, 256)
     with pytest.raises(PlaitError, match="fusion.dim is 256"):
-        wrong = parts.Loudest({"photo": 8, "tabular": 128}, 64)
+        wrong = parts.Loudest({"photo": 8, "tabular": 64}, 64)
         Predictor("answer", fusion=wrong, inputs=inputs, **options).fit(table)
-    with pytest.raises(PlaitError, match="it does not take {'photo': 64, 'tabular': 128}"):
+    with pytest.raises(PlaitError, match="it does not take {'photo': 64, 'tabular': 64}"):
         Predictor("answer", fusion=module, inputs={"photo": {"encoder": parts.Colours, "dim": 64}}, **options).fit(
             table
         )
