@@ -122,6 +122,19 @@ def test_git_knows_every_file() -> None:
     assert all((room / "__init__.py").exists() for room in rooms)
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_nobody_asks_for_a_modality_by_name(path: Path) -> None:
+    """What depends on a modality is asked of it: `spec.modality == "image"` would leave out the next one."""
+    if room_of(path) == "modalities":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            asked = [s for s in sides if ast.unparse(s).split(".")[-1] in ("modality", "modality_name")]
+            names = [c for s in sides for c in ast.walk(s) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
+            assert not (asked and names), f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+
+
 def test_the_root_holds_what_users_import() -> None:
     held = {path.name for path in SOURCE.glob("*.py")}
     names = "__init__ __main__ types errors console recipe model predictor"

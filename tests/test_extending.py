@@ -189,7 +189,7 @@ def test_classes_and_objects_of_python(parts: ModuleType, tmp_path: Path) -> Non
     plugins._LOADED.clear()
     with pytest.raises(RunError, match="in Python: plugins={'fusion': …}"):
         Predictor.load(folder)
-    again = Predictor.load(folder, plugins={"fusion": module})
+    again = Predictor.load(folder, plugins={"fusion": module, "photo": parts.Colours})
     torch.testing.assert_close(again.embed(table), fitted.embed(table))
 
 

@@ -221,8 +221,9 @@ def adopt(kind: str, part: Any, place: str = "") -> str:
     name = f"{cls.__module__}:{cls.__qualname__}" + ("" if is_class else f"@{place}")
     if isinstance(part, Modality):
         name = part.name
-    PARTS[kind].pop(name, None) if name in _LOADED else None
-    _LOADED.pop(name, None)
+    if ":" in name or name in _LOADED:
+        PARTS[kind].pop(name, None)
+        _LOADED.pop(name, None)
     receive({name: [(kind, name, part if is_class or isinstance(part, Modality) else Copies(part))]})
     return name
 
