@@ -29,7 +29,7 @@ from plait.runs.split import group_codes
 from plait.runs.summary import announce, write_problems
 from plait.runs.tables import need_targets, open_given, source_for
 from plait.runs.train import decide_precision, folder_of_run, recipe_to_train, train_run
-from plait.tasks import Retrieval, Targets
+from plait.tasks import Targets
 from plait.tasks.answers import OnError, answer_array, answer_frame
 from plait.training.checkpoint import load_state, load_tensors, save_tensors
 from plait.training.devices import make_accelerator, pick_device
@@ -277,7 +277,7 @@ class Predictor:
         vectors = np.where((vectors == 0).all(axis=2, keepdims=True), np.nan, vectors)
         return {name: vectors[:, side] for side, name in enumerate(self.inputs_)}
 
-    is_retrieval = property(lambda self: isinstance(self.targets_.pairs, Retrieval), doc="Each input has its vector.")
+    is_retrieval = property(lambda self: not self.targets_.joint, doc="Each input has a vector of its own.")
 
     @property
     def classes_(self) -> list[str] | dict[str, list[str]]:

@@ -110,7 +110,7 @@ def build_writer(
     Raises:
         RecipeError: a name or option is unknown.
     """
-    task, spec = targets.text, recipe.decoder
+    task, spec = targets.writer, recipe.decoder
     assert task is not None
     sampling = recipe.train.scheduled_sampling
     if task.language_model is not None:
@@ -150,7 +150,7 @@ def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any
 
 def with_model_config(targets: Targets, model: Any) -> Targets:
     """Targets that know the configuration of the language model that was loaded, so that a saved run needs no other."""
-    task = targets.text
+    task = targets.writer
     if task is None or task.language_model is None:
         return targets
     config = model.head.decoder.model.config.to_dict()

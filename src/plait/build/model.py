@@ -239,8 +239,8 @@ def _fusion_and_head(
     method, options, out_dims = recipe.fusion.method, recipe.fusion.options, targets.out_dims
     in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
     if method == PROMPT:
-        assert targets.text is not None  # prompted has seen to it
-        words = (targets.text.language_model or {}).get("words", [])
+        assert targets.writer is not None  # prompted has seen to it
+        words = (targets.writer.language_model or {}).get("words", [])
         fusion = construct("fusion", method, PromptFusion, options, (), in_dims, words)
         return fusion, build_writer(recipe, targets, encoders, saved)
     if method == BOOSTED:
@@ -248,7 +248,7 @@ def _fusion_and_head(
     if method not in FUSIONS:
         raise RecipeError(unknown("fusion", method, [*FUSIONS, BOOSTED, PROMPT]))
     made: Any = FUSIONS[method]
-    if targets.text is not None:
+    if targets.writer is not None:
         fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
         return fusion, build_writer(recipe, targets, saved=saved)
     if made.stage == "late":  # it answers by itself

@@ -117,12 +117,3 @@ def build_shared_space(recipe: Recipe, encoders: Mapping[str, Any], targets: Tar
         temperature, bias = 1 / similarities[0].scale, similarities[0].bias
     space = construct("fusion", "shared_space", SharedSpace, options, (), in_dims, recipe.fusion.dim)
     return space, EmbedHead(name, list(in_dims), spec.temperature or temperature, bias, spec.loss != "triplet")
-
-
-def describe(task: Any) -> str:
-    """What a run of such a task says of it."""
-    if isinstance(task, Retrieval):
-        others = ", ".join(name for name in task.names if name != task.anchor)
-        return f"retrieval: {task.anchor} with {others}, loss {task.loss_name}"
-    drawn = f"non-matches drawn ({task.negatives})" if task.drawn else f"labels from {task.label}"
-    return f"matching: {task.anchor} with {', '.join(n for n in task.sides if n != task.anchor)}, {drawn}"

@@ -192,7 +192,7 @@ class Experiment:
 
     def _cut(self, count: int) -> list[np.ndarray]:
         rows, groups = self.rows, None if self.groups is None else self.groups[self.rows]
-        labels = self.truth[rows] if self.task.kind == "classification" else None
+        labels = self.task.strata(self.truth[rows])
         if labels is not None:
             sizes = np.bincount(labels)
             rare = [str(self.task.classes[i]) for i in np.flatnonzero((sizes < count) & (sizes > 0))]  # type: ignore[attr-defined]
@@ -208,11 +208,11 @@ class Experiment:
         if number not in self._made:
             test = self.folds[number]
             rest = np.setdiff1d(self.rows, test)
-            labels = self.truth[rest] if self.task.kind == "classification" else None
+            labels = self.task.strata(self.truth[rest])
             groups = None if self.groups is None else self.groups[rest]
             train_rows, val = holdout(rest, VAL, labels, groups, self.recipe.train.seed)
             targets = self.targets
-            if self.task.kind == "regression":  # its scale is learned
+            if self.task.learns_scale:
                 targets, _ = build_targets(self.recipe, self.table, train_rows)
             fresh = self.recipe.model_copy(
                 update={"inputs": {n: s for n, s in self.recipe.inputs.items() if n not in self.encoded}}

@@ -23,7 +23,7 @@ from plait.types import Batch
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHUFFLES = 3
 HARDLY = 0.1  # of what all modalities give together: an interval within it, around zero, is of one hardly used
-DRAWS, TEXT_DRAWS = 250, 50  # of the bootstrap, which scores the rows anew each time; of texts, which take long
+DRAWS, SLOW_DRAWS = 250, 50  # of the bootstrap, which scores the rows anew each time; where that takes long
 NOT_TAKEN = (float("nan"), float("nan"))
 
 
@@ -117,7 +117,7 @@ class Scorer:
 
     def draws(self, seed: int) -> list[np.ndarray]:
         """Positions that the bootstrap draws."""
-        draws = DRAWS if self.targets.text is None else TEXT_DRAWS
+        draws = SLOW_DRAWS if self.targets.slow else DRAWS
         return draw_rows(len(self.plan.rows), self.groups, draws, seed)
 
 

@@ -44,7 +44,7 @@ class Writer:
     """
 
     def __init__(self, predictor: Predictor, choices: Sequence[str] | None = None, **changes: Any) -> None:
-        task = predictor.targets_.text
+        task = predictor.targets_.writer
         if task is None:
             raise RecipeError(
                 "this run predicts and writes no texts; use plait predict, or train with --task generation"

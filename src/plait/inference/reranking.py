@@ -11,7 +11,6 @@ from plait.errors import DataError, RunError
 from plait.inference.zero_shot import scale_of
 from plait.metrics.retrieval import TIED, Ranks, mean_reciprocal_rank, median_rank, recall_at
 from plait.predictor import Predictor, TableLike
-from plait.tasks import Matching, Retrieval
 from plait.tasks.pairs import side_codes
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -38,9 +37,9 @@ def evaluate_reranked(
         DataError: no row has both sides.
     """
     task = finder.targets_.pairs
-    if not isinstance(task, Retrieval) or len(task.sides) != 2:
+    if task is None or task.joint or len(task.sides) != 2:
         raise RunError("two stages need a run of retrieval of two inputs first (train with --task retrieval)")
-    if not isinstance(matcher.targets_.pairs, Matching):
+    if matcher.targets_.pairs is None or not matcher.targets_.joint:
         raise RunError("--rerank: expected a run of matching (train with --task matching)")
     opened = open_table(table)
     codes = side_codes(opened, task.sides)
@@ -49,7 +48,7 @@ def evaluate_reranked(
         raise DataError(f"{opened.source}: no row has both {' and '.join(task.sides)}")
     vectors = finder.embed(opened)
     assert isinstance(vectors, dict)
-    a, b = task.pairs[0]
+    a, b = task.links[0]
     scale = scale_of(finder)
     found: dict[str, float] = {}
     others: dict[str, list[float]] = {}

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+TINY = 1e-300  # a share of nothing at all
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -35,6 +37,18 @@ class Problem:
         y = truth if self.label is None else truth[:, self.label]
         known = np.isfinite(y) if self.classes == 0 else y >= 0
         return known, y[known].astype(np.int64) if self.classes else y[known]
+
+    def parameters(self, y: np.ndarray) -> np.ndarray:
+        """`[width]` raw predictions of who answers every row alike: the mean, or how often each class comes."""
+        if self.classes == 0:
+            return np.array([y.mean()])
+        share = np.bincount(y, minlength=self.classes) / max(1, len(y))
+        return self.from_shares(share[None])[0]
+
+    def from_shares(self, shares: np.ndarray) -> np.ndarray:
+        """`[N, width]` raw predictions from `[N, classes]` probabilities."""
+        logs = np.log(np.maximum(shares, TINY))
+        return logs[:, 1:] - logs[:, :1] if self.width == 1 else logs
 
 
 class Space(Protocol):

@@ -1,5 +1,5 @@
 """Numbers that say how good predictions are, under the names that the field uses."""
 
-from plait.metrics.predict import METRICS, Metric, score
+from plait.metrics.predict import METRICS, Metric, fitting, score
 
-__all__ = ["METRICS", "Metric", "score"]
+__all__ = ["METRICS", "Metric", "fitting", "score"]

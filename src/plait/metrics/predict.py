@@ -151,6 +151,11 @@ METRICS: dict[str, Metric] = {
 }
 
 
+def fitting(kind: str) -> dict[str, bool]:
+    """The metrics of a kind of task, and whether higher is better."""
+    return {name: metric.higher_is_better for name, metric in METRICS.items() if kind in metric.kinds}
+
+
 def score(kind: str, truth: np.ndarray, prediction: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
     """Every metric that fits a kind of task, or the named ones; those that can't be computed are left out.
 
@@ -160,11 +165,11 @@ def score(kind: str, truth: np.ndarray, prediction: np.ndarray, names: Sequence[
     >>> score("regression", np.array([1.0, 2.0]), np.array([1.0, 4.0]), ["mae"])
     {'mae': 1.0}
     """
-    fitting = [name for name, metric in METRICS.items() if kind in metric.kinds]
+    known = list(fitting(kind))
     for name in names or ():
-        if name not in fitting:
-            raise RecipeError(unknown(f"metric of {kind}", name, fitting))
+        if name not in known:
+            raise RecipeError(unknown(f"metric of {kind}", name, known))
     if not len(truth):
         return {}
-    values = {name: METRICS[name].function(truth, prediction) for name in (fitting if names is None else names)}
+    values = {name: METRICS[name].function(truth, prediction) for name in (known if names is None else names)}
     return {name: value for name, value in values.items() if np.isfinite(value)}

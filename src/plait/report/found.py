@@ -10,13 +10,12 @@ from plait.modalities import show_cell
 from plait.report import plots
 from plait.report.page import SIDE, thumbnail
 from plait.runs.prepare import Part, Prepared
-from plait.tasks import Retrieval
 
 ASKED, SHOWN = 10, 5
 TEXT = 160  # characters of a value
 
 
-def found_section(prepared: Prepared, task: Retrieval, part: Part, name: str, vectors: np.ndarray) -> dict[str, Any]:
+def found_section(prepared: Prepared, task: Any, part: Part, name: str, vectors: np.ndarray) -> dict[str, Any]:
     """How far down what belongs to a query stands, and what some queries find.
 
     Args:
@@ -27,7 +26,7 @@ def found_section(prepared: Prepared, task: Retrieval, part: Part, name: str, ve
         vectors: `[N, M, D]` of its rows.
     """
     codes = part.truth()["pairs"]
-    a, b = task.pairs[0]
+    a, b = task.links[0]
     rows = np.flatnonzero((codes[:, [a, b]] >= 0).all(axis=1))
     curves: dict[str, list[tuple[float, float]]] = {}
     groups: list[dict[str, Any]] = []

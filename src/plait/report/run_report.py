@@ -2,7 +2,7 @@
 
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 
 from plait.console import number
 from plait.evaluation.modalities import ModalityReport
-from plait.metrics.answers import exact_match
 from plait.modalities import show_cell
 from plait.report import plots
 from plait.report.found import found_section
@@ -19,7 +18,7 @@ from plait.report.written import written_section
 from plait.runs.facts import parameter_rows
 from plait.runs.folder import RunFolder
 from plait.runs.prepare import Part, Prepared
-from plait.tasks import Generation, Retrieval
+from plait.tasks import Task
 from plait.training.checkpoint import Progress
 
 EXAMPLES = 8
@@ -78,7 +77,8 @@ def write_report(
 
 def _title(prepared: Prepared) -> str:
     inputs = ", ".join(prepared.inputs)
-    kind = None if prepared.targets.pairs is None else prepared.targets.pairs.kind
+    pairs = prepared.targets.pairs
+    kind = None if pairs is None else pairs.kind
     return f"{', '.join(prepared.targets.names)} from {inputs}" if kind is None else f"{kind} of {inputs}"
 
 
@@ -108,47 +108,25 @@ def _target_section(name: str, shown: str, scored: Scored, prepared: Prepared) -
         return None
     part, _, predictions = scored[shown]
     task, truth = targets.tasks[name], part.truth()[name]
-    if isinstance(task, Retrieval):
+    if not task.joint:
         return found_section(prepared, task, part, shown, predictions[name])
-    if isinstance(task, Generation):
+    if task.writes is not None:
         return written_section(prepared, task, part, shown, predictions[name])
     usable = ~task.unusable(truth)
-    truth, predicted = truth[usable], predictions[name][usable]
-    truth = truth[:, 0] if task.kind == "matching" else truth
-    if task.kind in ("classification", "matching"):
-        drawn = [_confusion(truth, predicted, getattr(task, "classes", []))]
-    elif task.kind == "regression":
-        drawn = [plots.scatter(truth, predicted), plots.histogram(predicted - truth, "predicted - true")]
-    else:
-        drawn = [plots.bars(_label_f1(truth, predicted, getattr(task, "classes", [])), "F1 of each label")]
+    drawn = [DRAW[figure.kind](*figure.data) for figure in task.figures(truth[usable], predictions[name][usable])]
     return {"name": f"Answers: {name}", "part": shown, "plots": drawn}
 
 
-def _confusion(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], most: int = 24) -> str:
-    """The confusion matrix; beyond `most` classes, of the most frequent and all others together."""
-    predicted = probabilities.argmax(axis=1)
-    counts = np.zeros((len(classes), len(classes)))
-    np.add.at(counts, (truth, predicted), 1)
-    if len(classes) <= most:
-        return plots.confusion(counts, classes)
-    order = np.argsort(-counts.sum(axis=1), kind="stable")
-    place = np.full(len(classes), most)
-    place[order[:most]] = np.arange(most)
-    merged = np.zeros((most + 1, most + 1))
-    np.add.at(merged, (place[truth], place[predicted]), 1)
-    return plots.confusion(merged, [classes[i] for i in order[:most]] + ["others"])
-
-
-def _label_f1(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], most: int = 30) -> dict[str, float]:
-    predicted, actual = probabilities >= 0.5, truth > 0.5
-    hits = (predicted & actual).sum(axis=0)
-    f1 = 2 * hits / np.maximum(predicted.sum(axis=0) + actual.sum(axis=0), 1)
-    order = np.argsort(-actual.sum(axis=0), kind="stable")[:most]
-    return {classes[i]: float(f1[i]) for i in order}
+DRAW: dict[str, Callable[..., str]] = {
+    "confusion": plots.confusion,
+    "scatter": plots.scatter,
+    "histogram": plots.histogram,
+    "bars": plots.bars,
+}
 
 
 def _examples(prepared: Prepared, shown: str, scored: Scored) -> list[dict[str, Any]]:
-    if shown not in scored or isinstance(prepared.targets.pairs, Retrieval):
+    if shown not in scored or not prepared.targets.joint:
         return []
     part, outputs, predictions = scored[shown]
     truth = {name: torch.from_numpy(values) for name, values in part.truth().items()}
@@ -192,21 +170,10 @@ def _card(
     return {"row": row + 1, "loss": loss, "cells": cells, "pictures": [p for p in pictures if p], "answers": answers}
 
 
-def _answer(name: str, task: Any, given: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:
-    answer = task.answers(given)[0]
-    if task.kind == "matching":
-        right, share = bool((given[0, 1] >= 0.5) == encoded[0, 0]), f"{given[0, 1]:.2f}"
-        truth = "yes" if encoded[0, 0] else "no"
-    elif task.kind == "classification":
-        right, share = bool(given.argmax() == encoded[0]), f"{given.max():.2f}"
-    elif task.kind == "generation":
-        accepted = list(task.right_answers(encoded[0]))
-        right, share, truth = bool(exact_match([answer], [accepted])[0]), f"{given[0, 1]:.2f}", "; ".join(accepted)
-    elif task.kind == "multilabel":
-        right, share = bool(((given >= 0.5) == (encoded > 0.5)).all()), ""
-    else:
-        right, share, answer = False, "", number(float(answer))
-    return {"target": name, "given": str(answer)[:200], "true": str(truth)[:200], "right": right, "share": share}
+def _answer(name: str, task: Task, given: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:
+    card = task.card(given, encoded, truth)
+    shown = {"given": card.given[:200], "true": card.true[:200], "right": bool(card.right), "share": card.share}
+    return {"target": name, **shown}
 
 
 def _costs(seconds: Mapping[str, float], progress: Progress) -> list[tuple[str, str]]:

@@ -20,9 +20,7 @@ from plait.tasks import Generation
 SHOWN, WORDS, SIDE = 10, 9, 112
 
 
-def written_section(
-    prepared: Prepared, task: Generation, part: Part, name: str, predictions: np.ndarray
-) -> dict[str, Any]:
+def written_section(prepared: Prepared, task: Any, part: Part, name: str, predictions: np.ndarray) -> dict[str, Any]:
     """How good the texts are, row by row, and some of them with their pictures.
 
     Args:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from plait.data.batches import TableSource
 from plait.data.splits import draw
 from plait.runs.prepare import Part, Prepared
-from plait.tasks import Classification, Generation, Matching, Multilabel, Regression, Targets
+from plait.tasks import Targets, Task
 from plait.values import as_text, is_missing
 
 MOST = 20_000  # rows that are learned from, and scored
@@ -41,8 +41,8 @@ def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]
     train, part = prepared.parts["train"], prepared.parts[name]
     train, part = (Part(one.source, draw(one.rows, MOST, seed)) for one in (train, part))
     metric = targets.choose_score(prepared.recipe.train.metric)[0]
-    if targets.text is not None:
-        return _of_texts(prepared, targets.text, train, part, metric)
+    if targets.writer is not None:
+        return _of_texts(prepared, targets.writer, train, part, metric)
     constant = _constant(targets, train, part)
     if constant is None:
         return {}
@@ -55,28 +55,23 @@ def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]
 
 
 def _constant_name(targets: Targets) -> str:
-    return "mean" if isinstance(next(iter(targets.tasks.values())), Regression) else "majority"
+    return "mean" if _numbers(next(iter(targets.tasks.values()))) else "majority"
+
+
+def _numbers(task: Task) -> bool:
+    """Whether a task answers in numbers."""
+    return task.space is not None and all(problem.classes == 0 for problem in task.space.problems())
 
 
 def _constant(targets: Targets, train: Part, part: Part) -> dict[str, np.ndarray] | None:
     """The same answer to every row: how often each class comes, or the mean."""
-    truth, rows = train.truth(), len(part.rows)
+    truth = train.truth()
     found: dict[str, np.ndarray] = {}
     for name, task in targets.tasks.items():
-        known = truth[name][~task.unusable(truth[name])]
-        if isinstance(task, Classification):
-            share = np.bincount(known, minlength=len(task.classes)) / max(1, len(known))
-        elif isinstance(task, Multilabel):
-            share = known.mean(axis=0)
-        elif isinstance(task, Regression):
-            found[name] = np.full(rows, known.mean())
-            continue
-        elif isinstance(task, Matching):  # drawn for scoring: as many matches as others
-            yes = 0.5 if task.drawn else float(known[:, 0].mean())
-            share = np.array([1 - yes, yes])
-        else:
+        answers = task.constant(truth[name][~task.unusable(truth[name])], len(part.rows))
+        if answers is None:
             return None
-        found[name] = np.tile(share, (rows, 1))
+        found[name] = answers
     return found
 
 
@@ -121,41 +116,51 @@ def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dic
     if found is not None and affordable > count < len(rows):
         count = min(len(rows), affordable)
         found = learned(count)
-    numbers = all(isinstance(task, Regression) for task in prepared.targets.tasks.values())
+    numbers = all(_numbers(task) for task in prepared.targets.tasks.values())
     name = f"TF-IDF + {'ridge' if numbers else 'logistic'}"
     return {} if found is None else {name if count == len(rows) else f"{name} on {count:,} rows": found}
 
 
-def _linear(task: Any, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | None:
+def _linear(task: Task, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | None:
     """What a linear model says of the queries; None where the rows hold nothing to learn from."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    known = ~task.unusable(truth)
-    x, y = x[np.flatnonzero(known)], truth[known]
-    if isinstance(task, Regression):
-        return Ridge(alpha=1.0).fit(x, y).predict(queries) if len(y) > 1 else None
-
-    def logistic(labels: np.ndarray, width: int) -> np.ndarray:
-        out = np.zeros((queries.shape[0], width))
-        seen = np.unique(labels)
-        if len(seen) < 2:
-            out[:, seen] = 1.0
-        else:
-            with warnings.catch_warnings():  # a guess has a twentieth of the time: near its end is good enough
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                model = LogisticRegression(C=10.0, max_iter=100).fit(x, labels)
-            out[:, seen] = model.predict_proba(queries)
-        return out
-
-    if not len(y):
+    if task.space is None:
         return None
-    if isinstance(task, Multilabel):
-        return np.stack([logistic(y[:, c].astype(int), 2)[:, 1] for c in range(y.shape[1])], axis=1)
-    return logistic(y, len(task.classes))
+    from sklearn.linear_model import Ridge
+
+    points = task.in_space(truth)
+    said = np.zeros((queries.shape[0], task.space.width))
+    for problem in task.space.problems():
+        known, y = problem.known(points)
+        rows = x[np.flatnonzero(known & ~task.unusable(truth))]
+        y = y[~task.unusable(truth)[known]]
+        where = slice(problem.start, problem.start + problem.width)
+        if not len(y) or (problem.classes == 0 and len(y) < 2):
+            return None
+        if problem.classes == 0:
+            said[:, where] = Ridge(alpha=1.0).fit(rows, y).predict(queries)[:, None]
+        else:
+            said[:, where] = problem.from_shares(_shares(rows, y, queries, problem.classes))
+    return task.predictions(torch.from_numpy(said))
 
 
-def _of_texts(prepared: Prepared, task: Generation, train: Part, part: Part, metric: str) -> dict[str, float]:
+def _shares(x: Any, y: np.ndarray, queries: Any, classes: int) -> np.ndarray:
+    """`[N, classes]` probabilities by logistic regression."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    out = np.zeros((queries.shape[0], classes))
+    seen = np.unique(y)
+    if len(seen) < 2:
+        out[:, seen] = 1.0
+        return out
+    with warnings.catch_warnings():  # a guess has a twentieth of the time: near its end is good enough
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(C=10.0, max_iter=100).fit(x, y)
+    out[:, seen] = model.predict_proba(queries)
+    return out
+
+
+def _of_texts(prepared: Prepared, task: Any, train: Part, part: Part, metric: str) -> dict[str, float]:
     """Scores of texts that nobody has written for the row."""
     known = train.source.targets[task.target].numpy()
     said = [task.right_answers(known[row])[0] if known[row, 1] >= 0 else "" for row in train.rows]

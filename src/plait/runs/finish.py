@@ -16,7 +16,6 @@ from plait.runs.facts import Stopwatch
 from plait.runs.folder import RunFolder
 from plait.runs.prepare import Prepared, plan_for
 from plait.runs.summary import write_predictions
-from plait.tasks import Retrieval
 from plait.training.checkpoint import save_tensors
 
 MOST_ABLATED = 2000  # rows, drawn at random, that a report looks at without each modality; a tenth where texts are made
@@ -63,9 +62,9 @@ def finish(
             scored[name] = (part, outputs, found)
     shown = "test" if "test" in scored else "val"
     modalities = None
-    if shown in scored and len(prepared.inputs) > 1 and not isinstance(targets.pairs, Retrieval):
+    if shown in scored and len(prepared.inputs) > 1 and targets.joint:
         part = scored[shown][0]
-        most = MOST_ABLATED // (10 if targets.text else 1)
+        most = MOST_ABLATED // (10 if targets.slow else 1)
         modalities = modalities_of(part.source, draw(part.rows, most, prepared.recipe.train.seed))
         run.write_json("modalities.json", modalities.to_json())
     watch.lap("evaluation")

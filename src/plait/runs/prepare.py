@@ -10,7 +10,7 @@ import torch
 
 from plait.build.generation import prompted, with_model_config
 from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
-from plait.build.pairs import describe, is_grouped
+from plait.build.pairs import is_grouped
 from plait.build.plugins import load_for, needed
 from plait.build.unread import settle
 from plait.data.batches import Cache, InputSpec, TableSource
@@ -25,7 +25,7 @@ from plait.runs.split import pair_group, split_rows
 from plait.runs.tables import make_source
 from plait.runs.teacher import adopt_tokens
 from plait.runs.warm_start import adopt_processors, load_weights
-from plait.tasks import Classification, Matching, Targets, draw_matches
+from plait.tasks import Targets
 from plait.training.loop import Metric
 from plait.training.objective import check_remedies
 from plait.values import as_number, is_missing
@@ -90,7 +90,7 @@ def prepare(
     recipe, unread = settle(recipe, {name: task.kind for name, task in targets.tasks.items()}, typed)
     notes += unread
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
-    notes += [] if targets.pairs is None else [describe(targets.pairs)]
+    notes += [line for line in (task.describe() for task in targets.tasks.values()) if line is not None]
     inputs = build_inputs(recipe, table, rows["train"], schema)
     if recipe.train.start is not None:
         inputs, targets = adopt_processors(recipe.train.start, inputs, targets)
@@ -120,8 +120,7 @@ def prepare(
         notes.append(load_weights(recipe.train.start, model))
     check_remedies(recipe.train, model, has_val="val" in parts)
     prepared = Prepared(recipe, schema, inputs, targets, parts, model, notes, problems)
-    if targets.text is not None:
-        notes += _padding_note(plan_for(prepared, "train", shuffle=True))
+    notes += _padding_note(plan_for(prepared, "train", shuffle=True))
     return prepared
 
 
@@ -174,10 +173,10 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
 
 def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
     """A part to score, with non-matches where the task draws them and the table does not hold them already."""
-    task, source = targets.pairs, part.source
-    if not isinstance(task, Matching) or not task.drawn or task.column in source.table:
+    source, only = part.source, targets.only
+    table = None if only is None else only.table_to_score(source.table, part.rows, recipe.train.seed)
+    if table is None:
         return part
-    table = draw_matches(source.table.take(part.rows), task, recipe.train.seed)
     drawn = make_source(recipe, table, source.inputs, targets, source.cache, source.problems, True)
     return Part(drawn, np.arange(len(table)))
 
@@ -202,21 +201,18 @@ def encode_frozen(prepared: Prepared, verbose: bool) -> None:
 def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, notes: list[str]) -> list[dict[str, Any]]:
     """Leave out rows that no target can be learned from or judged by; refuse or skip, as `on_error` says."""
     if not part.source.targets:
-        if targets.pairs is not None:
-            sides = ", ".join(targets.pairs.sides)
-            raise DataError(f"{part.source.table.source}: the {name} table needs two of the columns {sides} at least")
-        raise DataError(f"{part.source.table.source}: the {name} table has no column {targets.names[0]!r} (the target)")
+        first = next(iter(targets.tasks.values()))
+        raise DataError(f"{part.source.table.source}: the {name} table has {first.needs(targets.names[0])}")
     truth = part.truth()
     lost, unseen = np.ones(len(part.rows), dtype=bool), np.zeros(len(part.rows), dtype=bool)
     for target, task in targets.tasks.items():
         lost &= task.unusable(truth[target]) if target in truth else True
-        if isinstance(task, Classification) and target in truth:
-            unseen |= truth[target] == task.UNSEEN  # in training rows: not among the most frequent
-        _count_unseen(name, target, truth.get(target), part, notes)
-    problems = [{"row": int(row) + 1, "part": name, "problem": "no usable target"} for row in part.rows[lost]]
+        if target in truth:
+            unseen |= task.unseen(truth[target])  # in training rows: not among the most frequent
+            _count_unseen(name, target, task.unseen(truth[target]), part, notes)
+    why = next(iter(targets.tasks.values())).lacking
+    problems = [{"row": int(row) + 1, "part": name, "problem": why} for row in part.rows[lost]]
     if targets.pairs is not None:
-        for problem in problems:
-            problem["problem"] = "no pair: the row lacks a side"
         if problems:
             notes.append(f"{name}: {len(problems):,} rows lack a side and are left out")
     elif name == "train" and recipe.data.on_error == "refuse" and (lost & ~unseen).any():
@@ -232,10 +228,10 @@ def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, note
     return problems
 
 
-def _count_unseen(name: str, target: str, codes: np.ndarray | None, part: Part, notes: list[str]) -> None:
-    if codes is None or codes.dtype != np.int64 or not (codes == -2).any():
+def _count_unseen(name: str, target: str, are_unseen: np.ndarray, part: Part, notes: list[str]) -> None:
+    unseen = np.flatnonzero(are_unseen)
+    if not len(unseen):
         return
-    unseen = np.flatnonzero(codes == -2)
     value = part.source.table.cells(target, part.rows[unseen[:1]])[0]
     notes.append(
         f"{name}: {len(unseen)} rows have a {target} that the model has no class for, such as {value!r}; left out"
@@ -309,8 +305,9 @@ def plan_for(prepared: Prepared, name: str, shuffle: bool, part: int = 0, parts:
     groups = None if codes is None else codes[rows]
     size = settings.batch_size * (1 if shuffle else EVALUATION_BATCH)
     lengths = None
-    if prepared.targets.text is not None and shuffle and groups is None:
-        lengths = prepared.targets.text.lengths(data.source.targets[prepared.targets.text.target].numpy()[rows])
+    if shuffle and groups is None:
+        for target, task in prepared.targets.tasks.items():
+            lengths = task.lengths(data.source.targets[target].numpy()[rows]) if lengths is None else lengths
     return BatchPlan(rows, size, groups, shuffle, settings.seed, part, parts, lengths)
 
 

@@ -49,8 +49,8 @@ def fit_stacking(
         seed: of the folds.
     """
     assert isinstance(model.fusion, StackingFusion)
-    labels = next(iter(truth.values()))
-    strata = labels if labels.dtype.kind == "i" and labels.ndim == 1 else None
+    name, task = next(iter(targets.tasks.items()))
+    strata = task.strata(truth[name])
     place = {int(row): position for position, row in enumerate(rows)}
     said: list[np.ndarray] = []
     order: list[int] = []

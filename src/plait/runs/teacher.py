@@ -12,15 +12,13 @@ from plait.data.batches import TableSource
 from plait.data.table import Table
 from plait.errors import RecipeError, RunError
 from plait.features.frozen import FrozenInputs
-from plait.layers.spaces import Categorical
 from plait.processors import TargetText
 from plait.runs.folder import RunFolder
 from plait.runs.tables import make_source
-from plait.tasks import Classification, Generation, Matching, Multilabel, Targets
+from plait.tasks import Targets
 from plait.tasks.generation import CODE
 from plait.training.checkpoint import load_state, load_tensors
 from plait.types import Batch, Fused, Tokens
-from plait.values import as_text
 
 
 class Teacher:
@@ -69,25 +67,19 @@ class Teacher:
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """What the teacher says of a batch's rows: raw predictions a target, of texts `[B, L, V]`."""
         own = self.source.batch(batch.rows.numpy()).to(self.device)
-        if self.targets.text is None:
+        head = cast(Any, self.model.head)
+        if not getattr(head, "writes", False):
             return self.model(own).predictions
         tokens: dict[str, Tokens] = {name: self.model.encode(name, own.inputs[name], len(own)) for name in own.inputs}
         fused: Fused = self.model.fusion(tokens)
-        name, head = self.targets.text.target, cast(Any, self.model.head)
-        return {name: head.taught(fused, batch.targets[name][:, CODE:])}
+        return {head.name: head.taught(fused, batch.targets[head.name][:, CODE:])}
 
     def loss(self, predictions: dict[str, Tensor], batch: Batch) -> Tensor:
         """How far a student's raw predictions are from the teacher's, the mean of the rows."""
         said = self(batch)
         losses = []
         for name, task in self.targets.tasks.items():
-            given, wanted = predictions[name], said[name]
-            if isinstance(task, Generation):  # word by word (1606.07947)
-                apart = Categorical(given.shape[-1]).distance(given, wanted, self.temperature)
-                apart = apart[batch.targets[name][:, CODE : CODE + given.shape[1]] >= 0]
-            else:
-                assert task.space is not None  # check_alike has seen to it
-                apart = task.space.distance(given, wanted, self.temperature)
+            apart = task.distance(predictions[name], said[name], batch.targets[name], self.temperature)
             losses.append(apart.mean())
         return torch.stack(losses).sum()
 
@@ -99,28 +91,18 @@ def check_alike(folder: str, teacher: Targets, student: Targets) -> None:
         RecipeError: with the target, and in what they differ.
     """
     for name, task in student.tasks.items():
-        if task.space is None and not isinstance(task, Generation):
+        if not task.joint:
             raise RecipeError(f"train.teacher: of {task.kind} there is nothing to distil: it answers in vectors")
         other = teacher.tasks.get(name)
         if other is None or other.kind != task.kind:
             said = ", ".join(f"{n} ({t.kind})" for n, t in teacher.tasks.items())
             raise RecipeError(f"train.teacher={folder}: it answers {said}, not {name} ({task.kind})")
-        own, its = _words_of(task), _words_of(other)
-        if own != its:
+        differing = task.agrees(other)
+        if differing is not None:
             raise RecipeError(
-                f"train.teacher={folder}: its {name} has other {'tokens' if task.kind == 'generation' else 'classes'} "
-                "than this run's; train both on the same rows (data.split or a file each), or start from it "
-                f"(train.start={folder})"
+                f"train.teacher={folder}: its {name} has {differing} than this run's; train both on the same rows "
+                f"(data.split or a file each), or start from it (train.start={folder})"
             )
-
-
-def _words_of(task: Any) -> Any:
-    """What a task's raw predictions are about, in order."""
-    if isinstance(task, Generation):
-        return task.texts.tokenizer.to_str(), task.texts.end
-    if isinstance(task, Classification | Matching | Multilabel):
-        return [as_text(name) for name in task.classes]  # integers of a frame are texts in an older run
-    return task.mean, task.std
 
 
 def adopt_tokens(folder: str, targets: Targets) -> Targets:
@@ -130,7 +112,7 @@ def adopt_tokens(folder: str, targets: Targets) -> Targets:
         RunError: there is no such run.
     """
     teacher = RunFolder(Path(folder).expanduser()).read_setup()[3]
-    new, old = targets.text, teacher.text
+    new, old = targets.writer, teacher.writer
     if new is not None and old is not None and new.language_model is None:
         length = min(new.texts.max_length, old.texts.max_length)
         texts = TargetText(**{**old.texts.to_json(), "max_length": length})

@@ -13,7 +13,7 @@ from plait.data.batches import TableSource
 from plait.data.plan import BatchPlan
 from plait.modalities import show_cell
 from plait.runs.prepare import Prepared, plan_for
-from plait.tasks import Generation
+from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 
 WRITTEN = 200  # rows that are written about at each evaluation in training, where nothing else is said
@@ -37,7 +37,7 @@ def make_validation(
     ranks = accelerator.num_processes
     plan = plan_for(prepared, name, shuffle=False)
     most = prepared.recipe.train.judge_rows
-    most = (WRITTEN if targets.text is not None else 0) if most is None else most
+    most = (WRITTEN if targets.slow else 0) if most is None else most
     if most and len(part.rows) > most:
         drawn = np.random.default_rng(0).choice(part.rows, most, replace=False)  # a stride would meet rows in turns
         plan = BatchPlan(np.sort(drawn), plan.batch_size, shuffle=False)
@@ -57,31 +57,32 @@ def make_validation(
         loss = targets.loss(merged, truth)
         numbers = {key: values.numpy() for key, values in truth.items()}
         found = targets.predictions(merged)
-        if targets.text is not None and note is not None and accelerator.is_main_process:
-            note(*_written(targets.text, part.source, order, found, numbers))
+        if note is not None and accelerator.is_main_process:
+            records, pictures = _samples(targets, part.source, order, found, numbers)
+            if records:
+                note(records, pictures)
         return targets.metrics(found, numbers) | {"loss": float(loss)}
 
     return validate
 
 
-def _written(
-    task: Generation, source: TableSource, rows: np.ndarray, found: Mapping[str, Any], truth: Mapping[str, Any]
+def _samples(
+    targets: Targets, source: TableSource, rows: np.ndarray, found: Mapping[str, Any], truth: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[Any]]:
-    """Some rows with what was written about them and what is right, evenly spaced, and their pictures."""
+    """Some rows with what was written about them and what is right, evenly spaced, and their images."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, NOTED).astype(int))
-    texts = task.answers(found[task.target][chosen])
+    name, task = next(iter(targets.tasks.items()))
     shown_inputs = [
         (spec.columns[0], spec.kind)
         for spec in source.inputs.values()
         if spec.kind is not None and spec.kind.pictured and spec.columns[0] in source.table
     ]
     noted, pictures = [], []
-    for i, text in zip(chosen, texts, strict=True):
-        record = {
-            "row": int(rows[i]) + 1,
-            "written": text,
-            "right": list(task.right_answers(truth[task.target][i]))[:5],
-        }
+    for i in chosen:
+        sample = task.sample(found[name][i], truth[name][i])
+        if sample is None:
+            continue
+        record = {"row": int(rows[i]) + 1, "written": sample.answer, "right": list(sample.right)}
         picture = None
         for column, modality in shown_inputs[:1]:
             for shown in show_cell(modality, source.table.cells(column, [rows[i]])[0], source.media, SHOWN, 1):

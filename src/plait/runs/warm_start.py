@@ -23,9 +23,9 @@ def adopt_processors(
         RunError: there is no such run.
     """
     _, _, before, known, _ = RunFolder(Path(start).expanduser()).read_setup()
-    new, old = targets.text, known.text
-    if new is not None and old is not None and new.language_model is None and old.language_model is None:
-        targets = targets.with_task(new.target, new.with_texts(old.texts))
+    for name, task in targets.tasks.items():
+        if name in known.tasks:
+            targets = targets.with_task(name, task.adopt(known.tasks[name]))
     adopted = {
         name: replace(spec, processor=before[name].processor)
         if name in before and type(before[name].processor) is type(spec.processor)

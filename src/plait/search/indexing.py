@@ -86,7 +86,7 @@ def _add(
         if side not in (None, known_to.meta["side"]):
             raise RunError(f"{path}: holds vectors of {known_to.meta['side']}, not of {side}; choose another with -o")
         side = known_to.meta["side"]
-    side = side or str(predictor.targets_.pairs.anchor)  # type: ignore[union-attr]
+    side = side or str(predictor.targets_.pairs.anchor)
     if side not in predictor.inputs_:
         raise DataError(f"--side: {unknown('input', side, predictor.inputs_)}")
     source = as_side(predictor, side, opened)

@@ -132,8 +132,9 @@ class Searcher:
         texts = [name for name, kind in kinds_of.items() if kind is not None and kind.words]
         pictures = [name for name, kind in kinds_of.items() if kind is not None and kind.media]
         kinds = [task.kind for task in matcher.targets_.tasks.values()]
+        matches = matcher.targets_.pairs is not None and matcher.targets_.joint
         held = self.catalogue.meta["pictures"]
-        if kinds != ["matching"] or len(texts) != 1 or len(pictures) != 1 or not held or not query.text:
+        if not matches or len(texts) != 1 or len(pictures) != 1 or not held or not query.text:
             raise RunError(
                 "--rerank: expected a run of matching (train with --task matching) of one picture and one text, words "
                 f"to look for, and a catalogue with pictures; the run does {', '.join(kinds)}"

@@ -10,16 +10,20 @@ from plait.tasks.matching import Matching, draw_matches
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
 from plait.tasks.retrieval import Retrieval
-from plait.tasks.targets import TASKS, Targets, Task, guess_task, unused
+from plait.tasks.targets import TASKS, Targets, guess_task, unused
+from plait.tasks.task import Card, Figure, Sample, Task
 
 __all__ = [
     "TASKS",
+    "Card",
     "Classification",
+    "Figure",
     "Generation",
     "Matching",
     "Multilabel",
     "Regression",
     "Retrieval",
+    "Sample",
     "Targets",
     "Task",
     "draw_matches",

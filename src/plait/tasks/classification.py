@@ -8,12 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Categorical
+from plait.metrics import fitting, score
+from plait.tasks.figures import confusion_of, differing_classes
+from plait.tasks.task import Card, Figure, Task
 from plait.values import Known, Vocabulary, count_values, in_order, is_missing
 
 
-class Classification:
+class Classification(Task):
     """Two or more classes, of which a row has one.
 
     Args:
@@ -95,13 +99,43 @@ class Classification:
         code = self._known.find(value)
         return self.UNSEEN if code == Vocabulary.UNKNOWN else code
 
-    def in_space(self, encoded: np.ndarray) -> np.ndarray:
-        """`[N]` codes, as they are."""
-        return encoded
+    def read(self, table: Table, name: str, lenient: bool = False) -> np.ndarray | None:
+        """`[N]` codes; see `encode`."""
+        return self.encode(table.iterate(name)) if name in table else None
+
+    def unseen(self, truth: np.ndarray) -> np.ndarray:
+        """`[N]` bool: a class that training never saw, or not among the most frequent."""
+        return truth == self.UNSEEN
+
+    def strata(self, truth: np.ndarray) -> np.ndarray:
+        """The codes."""
+        return truth
+
+    @property
+    def measures(self) -> dict[str, bool]:
+        """Metric → higher is better."""
+        return fitting(self.kind)
+
+    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+        """The metrics; see `plait.metrics.predict`."""
+        return score(self.kind, truth, predictions, names)
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: no loss or metric can be computed."""
         return encoded < 0
+
+    def agrees(self, other: Task) -> str | None:
+        """Classes in the same order; integers of a frame are texts in an older run."""
+        return differing_classes(self, other)
+
+    def figures(self, truth: np.ndarray, predictions: np.ndarray) -> list[Figure]:
+        """The confusion matrix."""
+        return [confusion_of(truth, predictions, self.classes)]
+
+    def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
+        """The class and its probability."""
+        right = bool(prediction.argmax() == truth[0])
+        return Card(str(self.answers(prediction)[0]), str(cell), right, f"{prediction.max():.2f}")
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Mean cross-entropy over the rows that have a target; logits `[B, C]`, target `[B]`."""

@@ -13,10 +13,12 @@ from torch import Tensor
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError
 from plait.files.reading import made_of
+from plait.layers.spaces import Categorical
 from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
 from plait.metrics.caption import CAPTION_METRICS, NO_CIDER, CaptionScorer
 from plait.processors import TargetText
 from plait.tasks.pairs import Sides, side_codes
+from plait.tasks.task import Card, Sample, Task
 from plait.values import as_text, is_missing
 
 ANSWER_METRICS = {
@@ -29,7 +31,7 @@ SHORT = 3  # words that answers have in the median, from which on they are capti
 CODE = 1  # columns of the truth before the token ids
 
 
-class Generation:
+class Generation(Task):
     """Write a text about a row.
 
     Rows with equal inputs are one question with several right answers: it is answered and scored once.
@@ -50,6 +52,7 @@ class Generation:
     """
 
     kind = "generation"
+    alone, slow, writes = True, True, "text"
     out_dim = 1
     space = None  # of a whole text; of each token it is one of the vocabulary
 
@@ -123,7 +126,7 @@ class Generation:
         seen = {kind for _, kind in self.known if kind}
         return [t for t in VQA_TYPES if t in seen] + sorted(seen - set(VQA_TYPES))
 
-    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None:
+    def read(self, table: Table, name: str = "", lenient: bool = False) -> np.ndarray | None:
         """`[N, 1 + L]` int64: the code of the row's right answers, then the ids of the one to learn, then -1.
 
         None where the table lacks the target.
@@ -133,9 +136,9 @@ class Generation:
         """
         if self.target not in table:
             return None
-        for name in (self.references, self.answer_types):
-            if name is not None:
-                table.column(name)
+        for column in (self.references, self.answer_types):
+            if column is not None:
+                table.column(column)
         cells = [texts_of(cell) for cell in table.iterate(self.target)]
         learned = self.texts.encode_all([_most_frequent(texts) if texts else "" for texts in cells])
         truth = np.full((len(cells), CODE + self.texts.max_length), -1, dtype=np.int64)
@@ -206,6 +209,33 @@ class Generation:
     def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]:
         """What a predictions file holds: the text, and the score that it was found with."""
         return {name: self.answers(predictions), f"{name}_score": predictions[:, 1]}
+
+    def distance(self, given: Tensor, wanted: Tensor, target: Tensor, temperature: float) -> Tensor:
+        """Word by word (1606.07947)."""
+        apart = Categorical(given.shape[-1]).distance(given, wanted, temperature)
+        return apart[target[:, CODE : CODE + given.shape[1]] >= 0]
+
+    def agrees(self, other: Task) -> str | None:
+        """The same tokens."""
+        assert isinstance(other, Generation)
+        own, its = ((task.texts.tokenizer.to_str(), task.texts.end) for task in (self, other))
+        return None if own == its else "other tokens"
+
+    def adopt(self, former: Task) -> "Generation":
+        """The same task in a former run's tokens, unless a language model has its own."""
+        if not isinstance(former, Generation) or self.language_model is not None or former.language_model is not None:
+            return self
+        return self.with_texts(former.texts)
+
+    def sample(self, prediction: np.ndarray, truth: np.ndarray) -> Sample:
+        """The text, and up to five right ones."""
+        return Sample(self.answers(prediction[None])[0], list(self.right_answers(truth))[:5])
+
+    def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
+        """The text and its score; right where it is one of the right ones."""
+        text, right = self.answers(prediction)[0], list(self.right_answers(truth[0]))
+        hit = bool(exact_match([text], [right])[0])
+        return Card(text, "; ".join(right), hit, f"{prediction[0, 1]:.2f}")
 
     def rewards(self, texts: Sequence[str], codes: np.ndarray) -> np.ndarray:
         """`[N]` how good texts are, each against the right answers of a code: CIDEr, or exact match of short ones.

@@ -1,17 +1,21 @@
 """Does this belong to that?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from plait.data.negatives import with_negatives
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, unknown
 from plait.layers.spaces import Binary
 from plait.metrics import score
-from plait.tasks.pairs import Sides, side_codes
+from plait.tasks.figures import confusion_of
+from plait.tasks.pairs import Sides, needs_two, side_codes
+from plait.tasks.task import Card, Figure, Task
+from plait.types import Batch
 from plait.values import as_text, is_missing, shown
 
 YES = ("1", "+1", "1.0", "true", "yes", "match")
@@ -19,7 +23,7 @@ NO = ("0", "-1", "0.0", "-1.0", "false", "no", "no match")  # -1 is what margin 
 Negatives = Literal["none", "random", "hard"]
 
 
-class Matching:
+class Matching(Task):
     """A row's anchor belongs to the rest of the row, or it does not.
 
     With a label column both kinds are given. Without one every row is a match, and what does not match is drawn: in
@@ -42,6 +46,8 @@ class Matching:
 
     kind = "matching"
     default_metric = "accuracy"
+    alone, pairs = True, True
+    lacking = "no pair: the row lacks a side"
     out_dim = 1
     space = Binary(1)
     classes = ("no", "yes")
@@ -76,7 +82,7 @@ class Matching:
         """Where labels stand: the given column, or `match` of tables that non-matches were drawn into."""
         return self.label or "match"
 
-    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None:
+    def read(self, table: Table, name: str = "match", lenient: bool = False) -> np.ndarray | None:
         """`[N, 3]` int64: the label (1, 0, or -1 for none), and codes of the anchor's value and of all others'."""
         if self.column in table:
             labels = self.encode_labels(table.iterate(self.column), lenient)
@@ -140,6 +146,45 @@ class Matching:
     def measures(self) -> dict[str, bool]:
         """Metric → higher is better."""
         return {"accuracy": True, "average_precision": True, "roc_auc": True, "log_loss": False}
+
+    def prepare(self, batch: Batch, name: str, score: Callable[[Batch], Tensor]) -> Batch:
+        """With one non-match a row drawn, where the table has none: at random, or hard."""
+        if not self.drawn:
+            return batch
+        return with_negatives(batch, name, self.anchor, score if self.negatives == "hard" else None)
+
+    def table_to_score(self, table: Table, rows: np.ndarray, seed: int) -> Table | None:
+        """With non-matches drawn, the same each time, where the table does not hold them already."""
+        return draw_matches(table.take(rows), self, seed) if self.drawn and self.column not in table else None
+
+    def agrees(self, other: Task) -> str | None:
+        """Always: yes is yes."""
+        return None
+
+    def describe(self) -> str:
+        """The anchor, the others, and where non-matches come from."""
+        others = ", ".join(name for name in self.sides if name != self.anchor)
+        drawn = f"non-matches drawn ({self.negatives})" if self.drawn else f"labels from {self.label}"
+        return f"matching: {self.anchor} with {others}, {drawn}"
+
+    def needs(self, name: str) -> str:
+        """Two sides."""
+        return needs_two(self.sides)
+
+    def constant(self, truth: np.ndarray, rows: int) -> np.ndarray:
+        """How often the label is yes; drawn for scoring are as many matches as others."""
+        yes = 0.5 if self.drawn else float(truth[:, 0].mean())
+        return np.tile([1 - yes, yes], (rows, 1))
+
+    def figures(self, truth: np.ndarray, predictions: np.ndarray) -> list[Figure]:
+        """The confusion matrix."""
+        return [confusion_of(truth[:, 0], predictions, self.classes)]
+
+    def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
+        """Yes or no, and the probability of yes."""
+        said, label = bool(prediction[0, 1] >= 0.5), bool(truth[0, 0])
+        words = ("no", "yes")
+        return Card(words[said], words[label], said == label, f"{prediction[0, 1]:.2f}")
 
     def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
         """Accuracy, average precision and ROC-AUC of yes."""

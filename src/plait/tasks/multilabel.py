@@ -8,12 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Binary
+from plait.metrics import fitting, score
+from plait.tasks.figures import differing_classes, label_f1
+from plait.tasks.task import Card, Figure, Task
 from plait.values import as_text, is_missing
 
 
-class Multilabel:
+class Multilabel(Task):
     """Labels of which a row has none, one or several.
 
     A cell holds a list of texts or one text with `;`, `|` or `,` between the labels. An empty cell means that nothing
@@ -77,9 +81,31 @@ class Multilabel:
             rows.append(row)
         return np.stack(rows) if rows else np.zeros((0, len(self.classes)), dtype=np.float32)
 
-    def in_space(self, encoded: np.ndarray) -> np.ndarray:
-        """`[N, L]` labels, as they are."""
-        return encoded
+    def read(self, table: Table, name: str, lenient: bool = False) -> np.ndarray | None:
+        """`[N, L]` labels; see `encode`."""
+        return self.encode(table.iterate(name)) if name in table else None
+
+    @property
+    def measures(self) -> dict[str, bool]:
+        """Metric → higher is better."""
+        return fitting(self.kind)
+
+    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+        """The metrics; see `plait.metrics.predict`."""
+        return score(self.kind, truth, predictions, names)
+
+    def agrees(self, other: Task) -> str | None:
+        """Labels in the same order."""
+        return differing_classes(self, other)
+
+    def figures(self, truth: np.ndarray, predictions: np.ndarray) -> list[Figure]:
+        """F1 of the most frequent labels."""
+        return [Figure("bars", (label_f1(truth, predictions, self.classes), "F1 of each label"))]
+
+    def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
+        """The labels; right where all of them are."""
+        right = bool(((prediction >= 0.5) == (truth > 0.5)).all())
+        return Card(str(self.answers(prediction)[0]), str(cell), right)
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no target."""

@@ -23,6 +23,11 @@ def side_codes(table: Table, sides: Sides) -> np.ndarray:
     return np.stack([_codes(table, columns) for columns in sides.values()], axis=1)
 
 
+def needs_two(sides: Sides) -> str:
+    """What a table without pairs lacks."""
+    return f"fewer than two of the columns {', '.join(sides)}"
+
+
 def _codes(table: Table, columns: Sequence[str]) -> np.ndarray:
     present = [name for name in columns if name in table]
     if not present:

@@ -1,21 +1,25 @@
 """A number a row."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from plait.console import number
+from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Real
+from plait.metrics import fitting, score
+from plait.tasks.task import Card, Figure, Task
 from plait.values import as_number, number_form
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
 
-class Regression:
+class Regression(Task):
     """A number, learned on a standard scale and answered on the user's.
 
     Args:
@@ -30,6 +34,7 @@ class Regression:
 
     kind = "regression"
     default_metric = "rmse"
+    learns_scale = True
     out_dim = 1
     space = Real()
 
@@ -62,6 +67,35 @@ class Regression:
     def to_json(self) -> dict[str, Any]:
         state: dict[str, Any] = {"mean": self.mean, "std": self.std, "name": self.name}
         return state | ({"form": self.form} if self.form else {})
+
+    def read(self, table: Table, name: str, lenient: bool = False) -> np.ndarray | None:
+        """`[N]` numbers; see `encode`."""
+        return self.encode(table.iterate(name), lenient) if name in table else None
+
+    @property
+    def measures(self) -> dict[str, bool]:
+        """Metric → higher is better."""
+        return fitting(self.kind)
+
+    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+        """The metrics; see `plait.metrics.predict`."""
+        return score(self.kind, truth, predictions, names)
+
+    def agrees(self, other: Task) -> str | None:
+        """Numbers on the same scale."""
+        assert isinstance(other, Regression)
+        return None if (self.mean, self.std) == (other.mean, other.std) else "numbers on another scale"
+
+    def figures(self, truth: np.ndarray, predictions: np.ndarray) -> list[Figure]:
+        """True against predicted, and the errors."""
+        return [
+            Figure("scatter", (truth, predictions)),
+            Figure("histogram", (predictions - truth, "predicted - true")),
+        ]
+
+    def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
+        """The number, as people read it."""
+        return Card(number(float(prediction[0])), str(cell), False)
 
     def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
         """`[N]` float64 in the user's units, NaN where the row has no target or, if `lenient`, none that is a number.

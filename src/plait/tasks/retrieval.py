@@ -12,13 +12,14 @@ from plait.data.table import Table
 from plait.errors import RecipeError, unknown
 from plait.metrics.retrieval import directed_metrics
 from plait.modalities import MODALITIES
-from plait.tasks.pairs import Sides, side_codes
+from plait.tasks.pairs import Sides, needs_two, side_codes
+from plait.tasks.task import Task
 
 Loss = Literal["info_nce", "sigmoid", "triplet"]
 LOSSES = ("info_nce", "sigmoid", "triplet")
 
 
-class Retrieval:
+class Retrieval(Task):
     """Two sides or more in one space: a text finds its picture, a picture its texts.
 
     Every side is aligned with the anchor; a row that lacks one of the two takes no part there. Rows that share a
@@ -41,6 +42,8 @@ class Retrieval:
 
     kind = "retrieval"
     default_metric = "r_mean"
+    alone, pairs, joint, in_batch = True, True, False, True
+    lacking = "no pair: the row lacks a side"
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class Retrieval:
         return list(self.sides)
 
     @property
-    def pairs(self) -> list[tuple[int, int]]:
+    def links(self) -> list[tuple[int, int]]:
         """Positions of the anchor and of each other side."""
         names = self.names
         anchor = names.index(self.anchor)
@@ -98,7 +101,7 @@ class Retrieval:
     @property
     def measures(self) -> dict[str, bool]:
         """Metric → higher is better."""
-        recalls = [name for a, b in self.pairs for name in self._pair_names(a, b)]
+        recalls = [name for a, b in self.links for name in self._pair_names(a, b)]
         return {**dict.fromkeys([*recalls, "r_mean", "mrr", "ndcg", "map"], True), "median_rank": False}
 
     def _pair_names(self, a: int, b: int) -> list[str]:
@@ -107,7 +110,7 @@ class Retrieval:
     @property
     def directions(self) -> list[str]:
         """Of a run of two sides: what the anchor finds, and what finds the anchor."""
-        return self._directions(*self.pairs[0])
+        return self._directions(*self.links[0])
 
     def _directions(self, a: int, b: int) -> list[str]:
         """What is found by whom: of a picture and a text `txt` and `img`; where that would not say it, the inputs."""
@@ -120,7 +123,16 @@ class Retrieval:
             else [f"{names[0]}_by_{names[1]}", f"{names[1]}_by_{names[0]}"]
         )
 
-    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None:
+    def describe(self) -> str:
+        """The anchor, the others and the loss."""
+        others = ", ".join(name for name in self.names if name != self.anchor)
+        return f"retrieval: {self.anchor} with {others}, loss {self.loss_name}"
+
+    def needs(self, name: str) -> str:
+        """Two sides."""
+        return needs_two(self.sides)
+
+    def read(self, table: Table, name: str = "pairs", lenient: bool = False) -> np.ndarray | None:
         """`[N, M]` int64 codes of the sides' values, -1 where a row lacks one; None where the table lacks two."""
         present = [name for name, columns in self.sides.items() if any(column in table for column in columns)]
         return side_codes(table, self.sides) if len(present) > 1 else None
@@ -128,12 +140,12 @@ class Retrieval:
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row lacks the anchor, or all others."""
         held = encoded >= 0
-        return ~np.any([held[:, a] & held[:, b] for a, b in self.pairs], axis=0)
+        return ~np.any([held[:, a] & held[:, b] for a, b in self.links], axis=0)
 
     def loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
         """The mean over the other sides of their loss with the anchor; `[B, M, D + 1]` and `[B, M]`."""
         losses = []
-        for a, b in self.pairs:
+        for a, b in self.links:
             held = (codes[:, [a, b]] >= 0).all(dim=1) & (vectors[:, [a, b], :-1] != 0).any(dim=2).all(dim=1)
             if int(held.sum()) > 1:
                 losses.append(self._pair_loss(vectors[held], codes[held], a, b))
@@ -152,7 +164,7 @@ class Retrieval:
     def row_loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
         """`[B]` one minus the mean cosine of the anchor and what belongs to it."""
         unit = torch.nn.functional.normalize(vectors[..., :-1].float(), dim=2)
-        return 1 - torch.stack([(unit[:, a] * unit[:, b]).sum(dim=1) for a, b in self.pairs]).mean(dim=0)
+        return 1 - torch.stack([(unit[:, a] * unit[:, b]).sum(dim=1) for a, b in self.links]).mean(dim=0)
 
     def predictions(self, vectors: Tensor) -> np.ndarray:
         """`[N, M, D]` float32 vectors of length one; zero where the row lacks the side."""
@@ -162,7 +174,7 @@ class Retrieval:
         """Recall in both directions of each pair of sides, and ranks; every distinct value is asked and found once."""
         found: dict[str, float] = {}
         others: dict[str, list[float]] = {}
-        for a, b in self.pairs:
+        for a, b in self.links:
             held = (codes[:, [a, b]] >= 0).all(axis=1)
             if not held.any():
                 continue
@@ -188,13 +200,13 @@ class Retrieval:
         """What a predictions file holds: the cosine of the anchor and each other side; NaN where the row lacks one."""
         return {
             f"similarity_{self.names[b]}": values
-            for (_, b), values in zip(self.pairs, self._similarities(vectors), strict=True)
+            for (_, b), values in zip(self.links, self._similarities(vectors), strict=True)
         }
 
     def _similarities(self, vectors: np.ndarray) -> np.ndarray:
         held = (vectors != 0).any(axis=2)
-        found = [np.einsum("nd,nd->n", vectors[:, a], vectors[:, b]) for a, b in self.pairs]
-        lacking = [~(held[:, a] & held[:, b]) for a, b in self.pairs]
+        found = [np.einsum("nd,nd->n", vectors[:, a], vectors[:, b]) for a, b in self.links]
+        lacking = [~(held[:, a] & held[:, b]) for a, b in self.links]
         return np.where(lacking, np.nan, found)
 
 

@@ -1,8 +1,9 @@
 """One target or several, behind one interface."""
 
 import datetime
-from collections.abc import Container, Mapping, Sequence
-from typing import Any, Protocol, cast, runtime_checkable
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,81 +13,17 @@ from plait.data.table import Table
 from plait.errors import DataError, RecipeError, RunError, unknown
 from plait.files.reading import checked, made_of
 from plait.layers.spaces import Space
-from plait.metrics import METRICS, score
 from plait.tasks.classification import Classification
 from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
 from plait.tasks.retrieval import Retrieval
-from plait.types import Output
+from plait.tasks.task import Task
+from plait.types import Batch, Output
 from plait.values import PLAIN, NumberForm, are_codes, as_number, as_text, is_missing, shown
 
-
-class Task(Protocol):
-    """What every task has."""
-
-    kind: str
-    default_metric: str
-
-    @property
-    def space(self) -> Space | None: ...
-
-    @property
-    def out_dim(self) -> int: ...
-
-    def unusable(self, encoded: np.ndarray) -> np.ndarray: ...
-
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor: ...
-
-    def row_loss(self, logits: Tensor, target: Tensor) -> Tensor: ...
-
-    def predictions(self, logits: Tensor) -> np.ndarray: ...
-
-    def answers(self, predictions: np.ndarray) -> list[Any]: ...
-
-    def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]: ...
-
-    def to_json(self) -> dict[str, Any]: ...
-
-
-class SpacedTask(Task, Protocol):
-    """A task whose raw predictions are a distribution's parameters: any but generation and retrieval."""
-
-    @property
-    def space(self) -> Space: ...
-
-    def in_space(self, encoded: np.ndarray) -> np.ndarray: ...
-
-
-class ColumnTask(Task, Protocol):
-    """A task whose truth is one column and whose metrics are METRICS': classification, multi-label, regression."""
-
-    def encode(self, values: Any, lenient: bool = False) -> np.ndarray: ...
-
-
-@runtime_checkable
-class TableTask(Task, Protocol):
-    """A task that reads its truth from several columns and has measures of its own."""
-
-    sides: dict[str, list[str]]
-
-    @property
-    def measures(self) -> dict[str, bool]: ...
-
-    def read(self, table: Table, lenient: bool = False) -> np.ndarray | None: ...
-
-    def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None) -> dict[str, float]: ...
-
-
-@runtime_checkable
-class PairTask(TableTask, Protocol):
-    """A task about what belongs to what, `Retrieval` or `Matching`: its truth is in the columns of its sides."""
-
-    anchor: str
-
-
-TASKS: dict[str, type] = {
+TASKS: dict[str, type[Task]] = {
     "classification": Classification,
     "multilabel": Multilabel,
     "regression": Regression,
@@ -124,13 +61,11 @@ class Targets:
         Raises:
             RecipeError: there is no distribution behind a target's answers.
         """
-        return [task.space for task in self._spaced().values()]
-
-    def _spaced(self) -> "dict[str, SpacedTask]":
-        for task in self.tasks.values():
-            if task.space is None:
+        spaces = [task.space for task in self.tasks.values()]
+        for task, space in zip(self.tasks.values(), spaces, strict=True):
+            if space is None:
                 raise RecipeError(f"the answers of {task.kind} are no distribution that could be averaged or fitted")
-        return cast(dict[str, SpacedTask], self.tasks)
+        return [space for space in spaces if space is not None]
 
     def require_probabilities(self) -> None:
         """Refuse targets whose answers are no classes.
@@ -147,16 +82,30 @@ class Targets:
         return {name: task.out_dim for name, task in self.tasks.items()}
 
     @property
-    def pairs(self) -> "PairTask | None":
-        """The task about what belongs to what, if this is one; it is a run's only task."""
-        only = next(iter(self.tasks.values()))
-        return only if isinstance(only, PairTask) else None
+    def only(self) -> Task | None:
+        """The task of a run that can have no other beside it; None of other runs."""
+        first = next(iter(self.tasks.values()))
+        return first if first.alone else None
 
     @property
-    def text(self) -> Generation | None:
-        """The task that writes texts, if this is one; it is a run's only task."""
-        only = next(iter(self.tasks.values()))
-        return only if isinstance(only, Generation) else None
+    def writer(self) -> Any:
+        """The task that a decoder writes for; None where none does."""
+        return next((task for task in self.tasks.values() if task.writes is not None), None)
+
+    @property
+    def pairs(self) -> Any:
+        """The task about what belongs to what; None where there is none."""
+        return next((task for task in self.tasks.values() if task.pairs), None)
+
+    @property
+    def joint(self) -> bool:
+        """A row's modalities answer together; else each input has a vector of its own."""
+        return all(task.joint for task in self.tasks.values())
+
+    @property
+    def slow(self) -> bool:
+        """To answer or to score takes long."""
+        return any(task.slow for task in self.tasks.values())
 
     def with_task(self, name: str, task: Task) -> "Targets":
         """The same targets, of which one is another task."""
@@ -169,19 +118,18 @@ class Targets:
             table: the rows.
             lenient: a cell that is no such target counts as empty; else it is an error.
         """
-        found: dict[str, np.ndarray] = {}
-        for name, task in self.tasks.items():
-            if isinstance(task, TableTask):
-                read = task.read(table, lenient)
-                found |= {} if read is None else {name: read}
-            elif name in table:
-                found[name] = cast(ColumnTask, task).encode(table.iterate(name), lenient)
-        return found
+        read = {name: task.read(table, name, lenient) for name, task in self.tasks.items()}
+        return {name: truth for name, truth in read.items() if truth is not None}
 
     def in_spaces(self, truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Encoded targets as the points that models learn: `[N]` classes or numbers on the standard scale, `[N, W]`."""
-        tasks = self._spaced()
-        return {name: tasks[name].in_space(values) for name, values in truth.items()}
+        return {name: self.tasks[name].in_space(values) for name, values in truth.items()}
+
+    def prepare(self, batch: Batch, score: Callable[[str, Batch], Tensor]) -> Batch:
+        """A batch as it is learned from; see `Task.prepare`. `score` gives raw predictions of a target."""
+        for name, task in self.tasks.items():
+            batch = task.prepare(batch, name, partial(score, name))
+        return batch
 
     def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the tasks' losses, a scalar."""
@@ -232,12 +180,8 @@ class Targets:
         found = {}
         for name, task in self.tasks.items():
             usable = ~task.unusable(truth[name])
-            chosen = [m for m in _measures(task) if names is None or self.metric_name(name, m) in names]
-            own, found_by = truth[name][usable], predictions[name][usable]
-            if isinstance(task, TableTask):
-                values = task.score(own, found_by, chosen)
-            else:
-                values = score(task.kind, own, found_by, chosen)
+            chosen = [m for m in task.measures if names is None or self.metric_name(name, m) in names]
+            values = task.score(truth[name][usable], predictions[name][usable], chosen)
             found.update({self.metric_name(name, metric): value for metric, value in values.items()})
         return found
 
@@ -258,7 +202,7 @@ class Targets:
         return {
             self.metric_name(target, metric): higher_is_better
             for target, task in self.tasks.items()
-            for metric, higher_is_better in _measures(task).items()
+            for metric, higher_is_better in task.measures.items()
         }
 
     def choose_metric(self, name: str | None) -> tuple[str, bool]:
@@ -315,13 +259,6 @@ def unused(name: str, taken: Container[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _measures(task: Task) -> dict[str, bool]:
-    """The metrics that fit a task, and whether higher is better."""
-    if isinstance(task, TableTask):
-        return task.measures
-    return {name: metric.higher_is_better for name, metric in METRICS.items() if task.kind in metric.kinds}
 
 
 def guess_task(name: str, sample: Sequence[Any], distinct: int, form: NumberForm = PLAIN) -> tuple[str, str]:

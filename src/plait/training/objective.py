@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -10,11 +11,10 @@ from accelerate import Accelerator
 
 from plait.data.batches import Source
 from plait.data.dropping import drop_modalities
-from plait.data.negatives import with_negatives
 from plait.data.plan import BatchPlan
 from plait.errors import RecipeError
 from plait.model import MultimodalModel
-from plait.tasks import Matching, Retrieval, Targets
+from plait.tasks import Targets
 from plait.training.balance import GradientModulation
 from plait.training.blending import JOINT, Rows, estimate_blend
 from plait.training.gather import gather_rows
@@ -59,10 +59,9 @@ class Objective:
         encoders: dict[str, Any] = dict(model.encoders.items())
         check_remedies(settings, model)
         model.chunk = settings.gradient_cache
-        self.critic = SelfCritic(targets.text, settings.seed) if targets.text and settings.self_critical else None
-        pairs = targets.pairs
-        self.drawn = pairs if isinstance(pairs, Matching) and pairs.drawn else None
-        self.across = isinstance(pairs, Retrieval) and accelerator is not None and accelerator.num_processes > 1
+        self.critic = SelfCritic(targets.writer, settings.seed) if targets.writer and settings.self_critical else None
+        several = accelerator is not None and accelerator.num_processes > 1
+        self.across = several and any(task.in_batch for task in targets.tasks.values())
         if settings.gradient_modulation and len(encoders) > 1:
             strength, seed = settings.gradient_modulation, settings.seed
             self.modulation = GradientModulation(encoders, targets.row_loss, strength, seed, accelerator)
@@ -72,8 +71,8 @@ class Objective:
         settings = self.settings
         if settings.modality_dropout and model.training:
             batch = drop_modalities(batch, settings.modality_dropout)
-        if self.drawn is not None and model.training:
-            batch = self._with_negatives(model, batch, self.drawn)
+        if model.training:
+            batch = self.targets.prepare(batch, partial(self._score, model))
         output = model(batch)
         if self.across and model.training:  # what other processes hold are negatives too
             output.predictions, batch.targets = gather_rows(output.predictions, batch.targets)
@@ -102,18 +101,14 @@ class Objective:
             bad |= ~(given.flatten(1).isfinite().all(dim=1) & lost.isfinite()).cpu()
         return (batch.rows[bad] + 1).tolist()
 
-    def _with_negatives(self, model: Any, batch: Batch, task: Matching) -> Batch:
-        name = self.targets.names[0]
+    @torch.no_grad()
+    def _score(self, model: Any, name: str, candidates: Batch) -> torch.Tensor:
+        """What the model as it is says of some rows, raw."""
         own = getattr(model, "module", model)
-
-        def score(candidates: Batch) -> torch.Tensor:
-            own.eval()
-            with torch.no_grad():
-                found: torch.Tensor = own(candidates).predictions[name]
-            own.train()
-            return found
-
-        return with_negatives(batch, name, task.anchor, score if task.negatives == "hard" else None)
+        own.eval()
+        found: torch.Tensor = own(candidates).predictions[name]
+        own.train()
+        return found
 
     @property
     def around_step(self) -> Callable[[int], AbstractContextManager[None]] | None:

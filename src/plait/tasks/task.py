@@ -1,0 +1,218 @@
+"""What a task is: all that depends on what is asked of a row, in one object."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from plait.data.table import Table
+from plait.layers.spaces import Space
+from plait.types import Batch
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something about answers that a report draws.
+
+    Args:
+        kind: `confusion` (counts `[C, C]` and the classes), `scatter` (true and predicted numbers), `histogram`
+            (numbers and a title), `bars` (name → number and a title).
+        data: what is drawn.
+    """
+
+    kind: Literal["confusion", "scatter", "histogram", "bars"]
+    data: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One answer beside the truth, as a report shows it.
+
+    Args:
+        given, true: in words.
+        right: whether the answer is right; None where it is not a matter of yes or no.
+        share: how sure it is, in words.
+    """
+
+    given: str
+    true: str
+    right: bool | None = None
+    share: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A row's answer while training goes on.
+
+    Args:
+        answer: what the model says.
+        right: what would have been right.
+    """
+
+    answer: Any
+    right: Sequence[Any] = field(default_factory=tuple)
+
+
+class Task(Protocol):
+    """What is asked of a row. Who trains, scores or shows answers asks this object, never for a name.
+
+    A class of your own names `Task` as its base and writes what has no default here; see docs/extending.md. It is made
+    by `fit` from training rows and written out by `to_json`, whose dict its constructor takes.
+
+    N rows, B rows of a batch, W raw predictions a row. Truth and predictions are arrays whose first dimension is rows,
+    or `Ragged` where rows differ in length.
+    """
+
+    kind: ClassVar[str]
+    default_metric: str
+    alone: ClassVar[bool] = False  # it is a run's only task
+    pairs: ClassVar[bool] = False  # it asks what belongs to what: its truth stands in the columns of its sides
+    joint: ClassVar[bool] = True  # a row's modalities answer together; else each input has a vector of its own
+    writes: ClassVar[str | None] = None  # what a decoder writes for it: `text`
+    slow: ClassVar[bool] = False  # to answer or to score takes long: fewer rows and draws will do
+    learns_scale: ClassVar[bool] = False  # it learns a scale, which each fold of a comparison learns on its own rows
+    in_batch: ClassVar[bool] = False  # the other rows of a batch are its negatives
+    lacking: ClassVar[str] = "no usable target"  # why a row can't be learned from
+
+    @property
+    def space(self) -> Space | None:
+        """The distribution whose parameters its raw predictions are; None where there is none."""
+        return None
+
+    @property
+    def out_dim(self) -> int:
+        """W."""
+        ...
+
+    @property
+    def measures(self) -> Mapping[str, bool]:
+        """Metric → whether higher is better."""
+        ...
+
+    def read(self, table: Table, name: str, lenient: bool = False) -> Any:
+        """The encoded truth of all rows of a table; None where the table lacks it.
+
+        Args:
+            table: the rows.
+            name: of the target.
+            lenient: a cell that is no such target counts as empty; else it is an error.
+        """
+        ...
+
+    def unusable(self, truth: Any) -> np.ndarray:
+        """`[N]` bool: nothing can be learned from the row, nor can it be scored."""
+        ...
+
+    def unseen(self, truth: Any) -> np.ndarray:
+        """`[N]` bool: the row has an answer that training never saw."""
+        return np.zeros(len(truth), dtype=bool)
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The mean loss of the rows that have a target."""
+        ...
+
+    def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """`[B]` the loss of each row, 0 where it has no target."""
+        ...
+
+    def predictions(self, logits: Tensor) -> np.ndarray:
+        """`[N, …]` what is scored and kept: probabilities, numbers in the user's units."""
+        ...
+
+    def answers(self, predictions: np.ndarray) -> list[Any]:
+        """The answer to each row, in the user's words."""
+        ...
+
+    def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]:
+        """What a file of predictions holds."""
+        return {name: self.answers(predictions)}
+
+    def score(self, truth: Any, predictions: Any, names: Sequence[str] | None = None) -> dict[str, float]:
+        """Metrics over rows that all have a target: all of `measures`, or the named ones; without undefined ones."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        ...
+
+    # What most tasks need not say.
+
+    def in_space(self, truth: np.ndarray) -> np.ndarray:
+        """Encoded targets as the points of the space: classes, or numbers on the standard scale."""
+        return truth
+
+    def strata(self, truth: Any) -> np.ndarray | None:
+        """`[N]` codes to share out alike among folds; None where there are no classes."""
+        return None
+
+    def lengths(self, truth: Any) -> np.ndarray | None:
+        """`[N]` how long each row's own answer is, where rows of like length are batched."""
+        return None
+
+    def prepare(self, batch: Batch, name: str, score: Callable[[Batch], Tensor]) -> Batch:
+        """A batch as it is learned from: with negatives drawn, words masked. `score` gives raw predictions of rows."""
+        return batch
+
+    def table_to_score(self, table: Table, rows: np.ndarray, seed: int) -> Table | None:
+        """Some rows of a table with what scoring needs beside them; None where they are enough."""
+        return None
+
+    def sample(self, prediction: np.ndarray, truth: np.ndarray) -> Sample | None:
+        """A row's answer and what is right, to look at while training goes on; None where numbers say it all."""
+        return None
+
+    def distance(self, given: Tensor, wanted: Tensor, target: Tensor, temperature: float) -> Tensor:
+        """How far raw predictions are from a teacher's, of each row or token that counts."""
+        assert self.space is not None  # `agrees` has seen to it
+        return self.space.distance(given, wanted, temperature)
+
+    def agrees(self, other: "Task") -> str | None:
+        """Why raw predictions of another task of this kind can't be learned from; None where they can."""
+        if self.space is None:
+            return f"of {self.kind} there is nothing to distil: it answers in vectors"
+        return None if self.to_json() == other.to_json() else "other classes"
+
+    def adopt(self, former: "Task") -> "Task":
+        """The same task in the words of a former run, so that its weights and answers mean the same."""
+        return self
+
+    def describe(self) -> str | None:
+        """A line about what is learned; None where target and kind say it."""
+        return None
+
+    def needs(self, name: str) -> str:
+        """What a table lacks that has no truth, in words."""
+        return f"no column {name!r} (the target)"
+
+    def constant(self, truth: np.ndarray, rows: int) -> np.ndarray | None:
+        """The predictions of who answers every row alike: the shares of the classes, or the mean; None for none.
+
+        Args:
+            truth: encoded targets of training rows that are usable.
+            rows: how many answers.
+        """
+        if self.space is None:
+            return None
+        points = self.in_space(truth)
+        said = torch.zeros(1, self.space.width, dtype=torch.float64)
+        for problem in self.space.problems():
+            _, y = problem.known(points)
+            where = slice(problem.start, problem.start + problem.width)
+            said[0, where] = torch.from_numpy(problem.parameters(y))
+        return self.predictions(said.repeat(rows, 1))
+
+    def figures(self, truth: Any, predictions: Any) -> list[Figure]:
+        """What a report draws of all answers."""
+        return []
+
+    def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
+        """One answer beside the truth.
+
+        Args:
+            prediction, truth: of one row, `[1, …]`.
+            cell: the truth as it stands in the table; None where it stands in no column.
+        """
+        return Card(str(self.answers(prediction)[0]), str(cell))
