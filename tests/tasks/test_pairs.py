@@ -22,7 +22,7 @@ from plait.heads import PredictHead
 from plait.inference.reranking import evaluate_reranked
 from plait.predictor import Predictor
 from plait.recipe import Recipe, names_of
-from plait.tasks import Matching, Retrieval, draw_matches
+from plait.tasks import Matching, Retrieval, Targets, draw_matches
 from plait.tasks.matching import draw_others
 from plait.tasks.retrieval import LOSSES
 from plait.types import Batch, Input, Tokens
@@ -330,7 +330,7 @@ class Oracle:
     def __init__(self, table: Table) -> None:
         self.belongs = set(zip(table.iterate("photo"), table.iterate("title"), strict=True))
         pairs = Matching(*TWO[:1], negatives="random")
-        self.targets_ = type("Targets", (), {"pairs": pairs})()
+        self.targets_ = Targets({"match": pairs})
 
     def predict_proba(self, table: Table) -> np.ndarray:
         pairs = zip(table.iterate("photo"), table.iterate("title"), strict=True)

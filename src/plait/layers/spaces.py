@@ -13,9 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-TINY = 1e-300  # a share of nothing at all
-
-
 @dataclass(frozen=True)
 class Problem:
     """A model to fit outside of gradient descent, of which a space has one or several.
@@ -42,12 +39,13 @@ class Problem:
         """`[width]` raw predictions of who answers every row alike: the mean, or how often each class comes."""
         if self.classes == 0:
             return np.array([y.mean()])
-        share = np.bincount(y, minlength=self.classes) / max(1, len(y))
+        share = np.bincount(y, minlength=self.classes) / len(y) if len(y) else np.full(self.classes, 1 / self.classes)
         return self.from_shares(share[None])[0]
 
     def from_shares(self, shares: np.ndarray) -> np.ndarray:
         """`[N, width]` raw predictions from `[N, classes]` probabilities."""
-        logs = np.log(np.maximum(shares, TINY))
+        with np.errstate(divide="ignore"):  # what never comes has a logarithm of minus infinity
+            logs = np.log(shares)
         return logs[:, 1:] - logs[:, :1] if self.width == 1 else logs
 
 
