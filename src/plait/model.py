@@ -61,6 +61,8 @@ class MultimodalModel(nn.Module):
     def forward(self, batch: Batch) -> Output:
         tokens = {name: self.encode(name, batch.inputs[name], len(batch)) for name in self.encoders}
         fused = self.fusion(tokens)
+        if getattr(self.head, "reads", None) is not None:  # it answers for each token of an input
+            fused = Fused(fused.pooled, fused.make_tokens, fused.alone, tokens)
         masked = self._masked(tokens) if self.score_masked and self.training else {}
         said = self.head(fused, batch.targets) if getattr(self.head, "writes", False) else self.head(fused)
         return Output(said, fused.pooled, self._alone(tokens, fused), masked)

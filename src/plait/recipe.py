@@ -85,32 +85,15 @@ class TabularRecipe(Open):
     frozen: bool = False
 
 
-class TaskRecipe(Strict):
-    """What is asked: `type` is inferred from the target where it is absent.
+class TaskRecipe(Open):
+    """What is asked: `type` is inferred from the target where it is absent. Other keys go to the task.
 
-    Retrieval has no target, and of matching the target is a column of yes and no, or absent where all rows match and
-    `negatives` are drawn. `anchor` is the side that others are aligned with, or that drawn negatives exchange.
-    Classification keeps the `top_classes` most frequent, or all. Generation learns texts of up to `max_length` tokens,
-    scored as short `answers` or as `captions` (`auto` looks at them); `references` names a column of more right
-    answers, `answer_types` one by which answers are scored apart.
+    `weight` is of its loss, where a run has several. What else a task reads, its `from_table` says: see docs/recipe.md.
     """
 
     target: ColumnName | None = None
-    type: Literal["classification", "multilabel", "regression", "matching", "retrieval", "generation"] | None = None
-    class_weights: Literal["none", "balanced"] = "none"
-    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    type: str | None = None
     weight: Annotated[float, Gt(0)] = 1.0
-    anchor: str | None = None
-    negatives: Literal["random", "hard"] = "random"
-    loss: Literal["info_nce", "sigmoid", "triplet"] = "info_nce"
-    temperature: Annotated[float, Gt(0)] | None = None
-    hardness: Annotated[float, Ge(0)] = 0.0
-    margin: Annotated[float, Ge(0)] = 0.2
-    top_classes: Annotated[int, Ge(2)] | None = None
-    max_length: Annotated[int, Ge(2), Le(100_000)] = 64
-    texts: Literal["auto", "answers", "captions"] = "auto"
-    references: ColumnName | None = None
-    answer_types: ColumnName | None = None
 
 
 class FusionRecipe(Open):
@@ -188,16 +171,6 @@ class Recipe(Strict):
     def targets(self) -> list[str]:
         """Columns to predict."""
         return [task.target for task in self.task if task.target is not None]
-
-    @property
-    def text(self) -> TaskRecipe | None:
-        """The task that writes texts, if this is one."""
-        return next((task for task in self.task if task.type == "generation"), None)
-
-    @property
-    def pairs(self) -> TaskRecipe | None:
-        """The task about what belongs to what, matching or retrieval, if this is one."""
-        return next((task for task in self.task if task.type in ("matching", "retrieval")), None)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str = "the recipe") -> Self:

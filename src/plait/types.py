@@ -42,6 +42,11 @@ class Tokens:
         """`[B]` bool: the row has at least one real token."""
         return self.mask.any(dim=1)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors lie."""
+        return self.x.device
+
     @classmethod
     def single(cls, x_BD: Tensor, present_B: Tensor | None = None) -> "Tokens":
         """One token a row, from `[B, D]`."""

@@ -9,6 +9,8 @@ import numpy as np
 
 from plait.build.options import checked_options, construct
 from plait.build.pairs import sides_of
+from plait.build.tasks import task_with
+from plait.build.words import WORDS
 from plait.data.batches import InputSpec
 from plait.data.table import Table
 from plait.decoders.language_weights import is_language_model, load_tokenizer
@@ -23,7 +25,6 @@ from plait.modalities import IMAGE, MODALITIES, Media, in_words
 from plait.processors import Processor, WordsProcessor
 from plait.recipe import InputRecipe, Recipe
 
-WORDS = "words"
 PACKAGED: dict[str, type] = {"packaged:minilm": HfText, **dict.fromkeys(packaged.EFFICIENTNETS, TimmImage)}
 GIVEN = {  # what plait itself gives to a processor's maker
     *("texts", "images", "values", "name", "columns", "numbers", "dates", "categories", "forms", "untyped", "lenient"),
@@ -64,7 +65,7 @@ def _contents(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Iter
 
 def _words_processor(recipe: Recipe, column: InputRecipe) -> WordsProcessor:
     """Of the language model that writes; other inputs of any kind may stand in its texts."""
-    if recipe.text is None or not is_language_model(recipe.decoder.method):
+    if task_with(recipe, "writes") is None or not is_language_model(recipe.decoder.method):
         raise RecipeError(
             "encoder words: a language model reads them; set task.type=generation and decoder.method=packaged:smollm2, "
             "hf:NAME or a folder, or take another encoder"

@@ -1,52 +1,20 @@
-"""Recipe → a task that writes texts, and the decoder that does."""
+"""Recipe → the decoder that writes texts, and what it reads."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from plait.build.encoders import WORDS
 from plait.build.options import construct
-from plait.build.pairs import sides_of
-from plait.data.table import Table
+from plait.build.tasks import task_with
+from plait.build.words import PROMPT, WORDS, model_name
 from plait.decoders import DECODERS
 from plait.decoders.language_model import LanguageModel
-from plait.decoders.language_weights import PACKAGED, is_language_model, load_model, load_words, weights_of
+from plait.decoders.language_weights import PACKAGED, is_language_model, load_model, weights_of
 from plait.decoders.projectors import PROJECTORS, AsItIs
-from plait.errors import DataError, RecipeError, nearest, unknown
-from plait.fusion import FUSIONS
+from plait.errors import RecipeError, unknown
 from plait.heads import WriteHead
 from plait.modalities import MODALITIES
-from plait.recipe import Recipe, TaskRecipe
+from plait.recipe import Recipe
 from plait.tasks import Generation, Targets
-from plait.tasks.generation import fit_texts, need_texts
-
-PROMPT = "prompt"  # the fusion that leaves the fusing to a language model
-
-
-def check_text(recipe: Recipe) -> None:
-    """Refuse what contradicts a task that writes texts.
-
-    Raises:
-        RecipeError: one is set.
-    """
-    if recipe.text is None:
-        return
-    if len(recipe.task) > 1:
-        raise RecipeError("generation is a run's only task; train the others in a run of their own")
-    for name in ("auxiliary", "gradient_modulation", "gradient_blending"):
-        if getattr(recipe.train, name):
-            raise RecipeError(
-                f"train.{name} asks each modality for its own answer; of texts there is only the whole one"
-            )
-    method = recipe.fusion.method
-    if method == "boosted" or (method in FUSIONS and getattr(FUSIONS[method], "stage", "") == "late"):
-        raise RecipeError(f"fusion.method={method}: it predicts by itself; a decoder needs fused tokens, as concat's")
-    if recipe.generation.max_length > recipe.text.max_length:
-        raise RecipeError(
-            f"generation.max_length={recipe.generation.max_length}: texts of up to task.max_length="
-            f"{recipe.text.max_length} tokens are learned; raise that, or lower this"
-        )
 
 
 def prompted(recipe: Recipe) -> Recipe:
@@ -55,7 +23,7 @@ def prompted(recipe: Recipe) -> Recipe:
     Raises:
         RecipeError: the fusion is `prompt`, and no language model writes.
     """
-    if recipe.text is None or not is_language_model(recipe.decoder.method):
+    if task_with(recipe, "writes") is None or not is_language_model(recipe.decoder.method):
         if recipe.fusion.method == PROMPT:
             raise RecipeError("fusion.method=prompt: a language model reads it; set decoder.method=packaged:smollm2, …")
         return recipe
@@ -68,38 +36,6 @@ def prompted(recipe: Recipe) -> Recipe:
     kinds = {name: MODALITIES[str(spec.modality)] for name, spec in recipe.inputs.items()}
     texts = [name for name, kind in kinds.items() if kind.words and recipe.inputs[name].encoder is None]
     return recipe.updated({"inputs": {name: {"encoder": WORDS} for name in texts}})
-
-
-def build_generation(recipe: Recipe, spec: TaskRecipe, table: Table, rows: np.ndarray) -> Generation:
-    """The task of a recipe that writes texts, its vocabulary learned from training rows.
-
-    Raises:
-        DataError: a column is absent, or holds no text.
-        RecipeError: the vocabulary is too small.
-    """
-    for name in (spec.target, spec.references, spec.answer_types):
-        if name is not None and name not in table:
-            raise DataError(f"{table.source}: there is no column {name!r}{nearest(name, table.columns)}")
-    target, sides = str(spec.target), sides_of(recipe)[0]
-    cells = table.cells(target, rows)
-    short = Generation.are_short(cells) if spec.texts == "auto" else spec.texts == "answers"
-    options = (spec.references, spec.answer_types, spec.label_smoothing)
-    if not is_language_model(recipe.decoder.method):
-        texts = fit_texts(cells, target, recipe.decoder.vocab_size, spec.max_length, recipe.decoder.lowercase)
-        return Generation(target, sides, texts, short, *options)
-    need_texts(cells, target)
-    words = [name for name in sides if name in recipe.inputs and recipe.inputs[name].encoder == WORDS]
-    pictures_first = [*(name for name in sides if name not in words), *words]
-    prompt = recipe.decoder.prompt
-    if prompt is None:
-        prompt = "Answer with a word or two." if short else "" if words else "Describe this."
-    names = pictures_first if recipe.fusion.method == PROMPT else [""]
-    texts, template = load_words(_model_name(recipe), spec.max_length, prompt, names)
-    return Generation(target, sides, texts, short, *options, {"template": template, "words": words})
-
-
-def _model_name(recipe: Recipe) -> str:
-    return recipe.decoder.method.removeprefix("hf:")
 
 
 def build_writer(
@@ -128,7 +64,7 @@ def build_writer(
 
 def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any], saved: bool) -> LanguageModel:
     held, spec = task.language_model or {}, recipe.decoder
-    model = load_model(_model_name(recipe), held["config"] if saved else None)
+    model = load_model(model_name(recipe), held["config"] if saved else None)
     options = spec.options
     asked = options.pop("projector", "mlp")
     words = model.get_input_embeddings().weight
@@ -137,12 +73,12 @@ def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any
     widths = widths if recipe.fusion.method == PROMPT else {"": recipe.fusion.dim}
     projectors = {
         name: AsItIs()
-        if getattr(encoders.get(name), "in_word_space", False) and encoders[name].name == _model_name(recipe)
+        if getattr(encoders.get(name), "in_word_space", False) and encoders[name].name == model_name(recipe)
         else _projector(asked, width, dim, scale)
         for name, width in widths.items()
     }
     given = (model, projectors, held["template"], task.texts.end, held["words"], task.texts.max_length)
-    source = None if saved else weights_of(_model_name(recipe), model)
+    source = None if saved else weights_of(model_name(recipe), model)
     made: LanguageModel = construct("decoder", spec.method, LanguageModel, options, (), *given)
     made.weights = source
     return made

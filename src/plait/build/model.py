@@ -12,34 +12,27 @@ from plait.build.encoders import (
     make_column_processor,
     processor_options,
 )
-from plait.build.generation import PROMPT, build_generation, build_writer, check_text
+from plait.build.generation import build_writer
 from plait.build.options import construct
-from plait.build.pairs import (
-    PAIR_NAMES,
-    build_pairs,
-    build_shared_space,
-    check_task_options,
-    group_name,
-    is_grouped,
-    members_of,
-)
+from plait.build.pairs import build_shared_space, group_name, is_grouped, members_of
+from plait.build.tasks import options_for
+from plait.build.words import PROMPT
 from plait.data.batches import InputSpec
 from plait.data.schema import IGNORE, Schema
 from plait.data.table import Table
 from plait.encoders import ENCODERS, encoder_class, set_trainable
 from plait.encoders.tabular_raw import RawTabular
 from plait.encoders.weights import is_model_folder
-from plait.errors import DataError, RecipeError, nearest, unknown
+from plait.errors import DataError, RecipeError, unknown
 from plait.fusion import FUSIONS
 from plait.fusion.prompt import PromptFusion
 from plait.fusion.raw import RawFusion
-from plait.heads import PredictHead, SplitHead, TreeHead
-from plait.modalities import GROUPS, MODALITIES, NUMBER, Group, Sample
+from plait.heads import PredictHead, SplitHead, TagHead, TreeHead
+from plait.modalities import GROUPS, MODALITIES, Group
 from plait.model import MultimodalModel
 from plait.processors import Processor
-from plait.recipe import InputRecipe, Recipe, TaskRecipe
-from plait.tasks import Classification, Multilabel, Regression, Targets, Task, guess_task
-from plait.values import as_text, is_missing, number_form
+from plait.recipe import InputRecipe, Recipe
+from plait.tasks import Targets
 
 BOOSTED = "boosted"  # the fusion that is no network: trees on what frozen encoders say
 WIDE = 128  # columns from which attention over columns is left out: its cost grows with their square
@@ -143,62 +136,6 @@ def _name_bad_cell(
                     raise DataError(f"{table.source}: row {row + 1}: {error}, {advice}") from error
 
 
-def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targets, dict[str, str]]:
-    """The tasks, fitted on training targets, and the reason for each one's type.
-
-    Raises:
-        DataError: a target is absent, constant, or does not fit its type.
-    """
-    tasks: dict[str, Task] = {}
-    reasons: dict[str, str] = {}
-    check_task_options(recipe)
-    check_text(recipe)
-    if recipe.text is not None:
-        written = build_generation(recipe, recipe.text, table, rows)
-        said = f"{written.texts.vocab_size:,} tokens, {'short answers' if written.short else 'captions'}"
-        made: dict[str, Task] = {written.target: written}
-        return Targets(made), {written.target: said}
-    if recipe.pairs is not None:
-        task = build_pairs(recipe, recipe.pairs)
-        return Targets({recipe.pairs.target or PAIR_NAMES[task.kind]: task}), {}
-    for spec in recipe.task:
-        assert spec.target is not None  # check_task_options has seen to it
-        if spec.target not in table:
-            raise DataError(f"{table.source}: there is no column {spec.target!r}{nearest(spec.target, table.columns)}")
-        tasks[spec.target], reasons[spec.target] = _fitted_task(
-            spec, table, rows, recipe.data.decimal, recipe.data.on_error != "refuse"
-        )
-    return Targets(tasks, {str(spec.target): spec.weight for spec in recipe.task}), reasons
-
-
-def _fitted_task(
-    spec: TaskRecipe, table: Table, rows: np.ndarray, decimal: str | None, lenient: bool
-) -> tuple[Task, str]:
-    assert spec.target is not None
-    values = [value for value in table.cells(spec.target, rows) if not is_missing(value)]
-    distinct = len({as_text(value) for value in values})
-    if distinct < 2 and len(rows) < len(table) and len(table.codes(spec.target)[1]) > 1:
-        raise DataError(
-            f"target {spec.target!r}: the {len(rows)} training rows hold {distinct} of its values; "
-            "keep more of the rows for training (--val, --test), or add rows"
-        )
-    sample = Sample(spec.target, values, len(values), distinct, decimal=decimal)
-    form = NUMBER.form(sample)
-    kind, reason = guess_task(spec.target, values, distinct, number_form(form))
-    if spec.target in table.categorical and kind == "regression":
-        kind, reason = "classification", f"its type is category, {distinct:,} of them"
-    if kind == "classification" and sample.number_reading.hint:
-        reason += f" ({sample.number_reading.hint})"
-    if spec.type is not None:
-        kind, reason = spec.type, "as you said"
-    balanced = spec.class_weights == "balanced"
-    if kind == "classification":
-        return Classification.fit(values, balanced, spec.label_smoothing, spec.top_classes, table.untyped), reason
-    if kind == "multilabel":
-        return Multilabel.fit(values, balanced), reason
-    return Regression.fit(values, spec.target, form, lenient), reason
-
-
 def build_model(
     recipe: Recipe,
     inputs: Mapping[str, InputSpec],
@@ -223,8 +160,9 @@ def build_model(
     made = ready or {}
     encoders = {n: made[n] if n in made else _encoder(recipe, n, spec, configs) for n, spec in inputs.items()}
     in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
-    if recipe.pairs is not None and recipe.pairs.type == "retrieval":
-        fusion, head = build_shared_space(recipe, encoders, targets)
+    if not targets.joint:
+        asked = options_for(recipe.task[0], targets.pairs.kind)
+        fusion, head = build_shared_space(recipe, asked, encoders, targets)
     else:
         fusion, head = _fusion_and_head(recipe, encoders, targets, saved=configs is not None)
     auxiliary = {}
@@ -251,12 +189,16 @@ def _fusion_and_head(
     if targets.writer is not None:
         fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
         return fusion, build_writer(recipe, targets, saved=saved)
-    if made.stage == "late":  # it answers by itself
+    if getattr(made, "stage", "") == "late":  # it answers by itself
         options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
         width = sum(out_dims.values())
         fusion = construct("fusion", method, made, options, (), in_dims, width, spaces=targets.spaces)
         return fusion, SplitHead(out_dims)
     fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
+    for name, task in targets.tasks.items():
+        if task.reads is not None:
+            widths = (in_dims[task.reads], recipe.fusion.dim, task.out_dim)
+            return fusion, TagHead(name, task.reads, *widths, recipe.head.hidden, recipe.head.dropout)
     return fusion, PredictHead(recipe.fusion.dim, out_dims, recipe.head.hidden, recipe.head.dropout)
 
 

@@ -26,6 +26,7 @@ from plait.fusion import FUSIONS
 from plait.modalities import MODALITIES, Modality
 from plait.processors import PROCESSORS
 from plait.recipe import Recipe
+from plait.tasks import TASKS
 from plait.types import Tokens
 
 PARTS: dict[str, dict[str, Any]] = {
@@ -34,8 +35,9 @@ PARTS: dict[str, dict[str, Any]] = {
     "ENCODERS": ENCODERS,
     "FUSIONS": FUSIONS,
     "DECODERS": DECODERS,
+    "TASKS": TASKS,
 }
-MARKS = {"PROCESSORS": "collate", "ENCODERS": "modality", "FUSIONS": "stage", "DECODERS": "begin"}  # what tells them
+MARKS = {"TASKS": "from_table", "PROCESSORS": "collate", "ENCODERS": "modality", "FUSIONS": "stage", "DECODERS": "begin"}  # what tells them
 Part: TypeAlias = tuple[str, str, Any]  # of which dict, under which name, what
 _LOADED: dict[str, list[Part]] = {}  # plugin → its parts
 
@@ -268,6 +270,7 @@ def needed(recipe: Recipe) -> list[str]:
     names = {
         ("FUSIONS", recipe.fusion.method),
         ("DECODERS", recipe.decoder.method),
+        *(("TASKS", spec.type) for spec in recipe.task),
         *(("ENCODERS", spec.encoder) for spec in recipe.inputs.values()),
         *(("MODALITIES", spec.modality) for spec in recipe.inputs.values()),
     }

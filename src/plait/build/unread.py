@@ -8,9 +8,10 @@ import inspect
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from plait.build.generation import PROMPT
 from plait.build.model import BOOSTED
-from plait.build.pairs import ONLY_WITH, OPTIONS, is_grouped
+from plait.build.pairs import ONLY_WITH, is_grouped
+from plait.build.tasks import options_of, readers_of, unread_options
+from plait.build.words import PROMPT
 from plait.decoders import DECODERS
 from plait.decoders.language_model import LanguageModel
 from plait.decoders.language_weights import is_language_model
@@ -75,11 +76,10 @@ def _changed(section: Any, names: Iterable[str]) -> list[str]:
 
 
 def _unread_of_task(task: Any, kind: str) -> Iterable[tuple[str, str]]:
-    known = {"target", "type", *OPTIONS.get(kind, ())}
-    for name in _changed(task, sorted(task.model_fields_set - known)):
-        yield name, ", ".join(owner for owner, options in OPTIONS.items() if name in options)
+    yield from unread_options(task, kind)
+    known = options_of(kind)
     for name, loss in ONLY_WITH.items():
-        if kind == "retrieval" and task.loss != loss and _changed(task, [name]):
+        if name in known and task.options.get("loss", known["loss"]) != loss and name in task.options:
             yield name, f"task.loss={loss}"
 
 
@@ -167,7 +167,7 @@ def _without(recipe: Recipe, found: Mapping[str, str]) -> Recipe:
             values["inputs"].get(column, {}).pop(name, None)
         elif section == "task":
             for task in values["task"]:
-                if rest not in OPTIONS.get(task.get("type") or "", ()):
+                if task.get("type") not in readers_of(rest):
                     task.pop(rest, None)
         else:
             values.get(section, {}).pop(rest, None)

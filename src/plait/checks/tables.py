@@ -4,6 +4,7 @@ import numpy as np
 
 from plait import console
 from plait.build.plugins import load_for
+from plait.build.tasks import task_with
 from plait.checks.health import Health, check
 from plait.data.table import Table
 from plait.errors import DataError, nearest
@@ -25,7 +26,7 @@ def check_recipe(recipe: Recipe) -> Health:
         if target not in table:
             raise DataError(f"{table.source}: there is no column {target!r}{nearest(target, table.columns)}")
     schema = prepare.type_columns(recipe, table)
-    if recipe.pairs is not None:
+    if task_with(recipe, "pairs") is not None:
         recipe = prepare.with_inputs(recipe, schema)
     parts = _parts(recipe, table, val, test)
     return check(

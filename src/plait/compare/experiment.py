@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build.model import BOOSTED, build_inputs, build_model, complete_inputs, name_folders
 from plait.build.plugins import carried, needed, receive
+from plait.build.tasks import build_targets, task_class, task_with
 from plait.build.unread import settle
 from plait.compare.candidates import Candidate
 from plait.compare.costs import median_ms, peak_bytes, reset_peak, size_of
@@ -20,6 +21,7 @@ from plait.data.splits import folds_of, holdout
 from plait.data.table import Table
 from plait.encoders import StoredEncoder
 from plait.errors import DataError, PlaitError, RecipeError
+from plait.layers.ragged import Ragged
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.runs import prepare
@@ -78,15 +80,11 @@ class Experiment:
     """
 
     def __init__(self, recipe: Recipe, table: Table, folds: int, verbose: bool, most: int | None = None) -> None:
-        if recipe.pairs is not None:
+        kept_out = task_with(recipe, "uncompared")
+        if kept_out is not None:
+            reason = getattr(task_class(kept_out), "uncompared", "")
             raise RecipeError(
-                f"compare asks what each modality gives to predict a column; {recipe.pairs.type} needs both sides. "
-                "Compare by a target, or train runs and plait evaluate each"
-            )
-        if recipe.text is not None:
-            raise RecipeError(
-                "compare judges answers that are chosen, not written; compare with task.type=classification, or train "
-                "runs of generation and plait evaluate each"
+                f"{reason}; compare by a column, or train runs of {kept_out.type} and plait evaluate each"
             )
         for name in ("start", "teacher"):
             if getattr(recipe.train, name) is not None:
@@ -274,7 +272,7 @@ class Experiment:
         plan = BatchPlan(fold.test, 1024, shuffle=False)
         outputs = outputs_of(model.eval(), fold.source, plan, "float32", self.device)
         predictions = fold.targets.predictions(outputs)[self.name]
-        if not np.isfinite(predictions).all():
+        if not np.isfinite(predictions.flat if isinstance(predictions, Ragged) else predictions).all():
             raise DataError("its answers are not numbers")
         costs = {
             "parameters": size_of(model),
@@ -298,7 +296,7 @@ class Experiment:
         precision = self.precision
         settings = replace(self.recipe.train, seed=seed, precision=precision)  # type: ignore[arg-type]
         val = BatchPlan(fold.val, 1024, shuffle=False)
-        truth = {self.name: torch.from_numpy(fold.truth[fold.val])}
+        truth = {self.name: _as_tensor(fold.truth[fold.val])}
 
         def validate(model: torch.nn.Module) -> dict[str, float]:
             outputs = outputs_of(model, fold.source, val, precision, self.device)
@@ -324,6 +322,10 @@ class Experiment:
             workers=workers,
             around_step=around,
         )
+
+    def measure(self, metric: str, truth: Any, predictions: Any) -> float:
+        """A metric of some rows; NaN where it is not defined."""
+        return self.task.score(truth, predictions, [metric]).get(metric, float("nan"))
 
     def settle_precision(self, candidates: Sequence[Candidate]) -> None:
         """What `auto` becomes, the same for all: what the slowest is fastest in, because it takes most of the time."""
@@ -374,6 +376,10 @@ class Experiment:
             return median_ms(
                 lambda: self.full.encode(name, plain.batch(present[:1]).inputs[name].to(self.device), 1), 5
             )
+
+
+def _as_tensor(truth: Any) -> Any:
+    return truth.tensor() if isinstance(truth, Ragged) else torch.from_numpy(truth)
 
 
 class _Renumbered:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -25,7 +26,7 @@ from plait.data.schema import Schema
 from plait.data.table import Table
 from plait.errors import RunError
 from plait.files.atomic import replacing
-from plait.metrics import METRICS
+from plait.layers.ragged import Ragged, joined
 from plait.modalities import MODALITIES
 from plait.predictor import Predictor
 from plait.recipe import Recipe
@@ -93,9 +94,9 @@ def compare(
             seconds = before + time.monotonic() - start
             folder.write_json("state.json", {**folder.read_json("state.json"), "seconds": seconds})
         kept, groups = experiment.rows, experiment.groups
-        measure, truth = METRICS[metric], experiment.truth[kept]
         ordered = None if groups is None else groups[kept]
-        comparison = judge(judged, truth, metric, measure.function, measure.higher_is_better, ordered, seconds)
+        measured = (metric, partial(experiment.measure, metric), experiment.targets.measures.get(metric, True))
+        comparison = judge(judged, experiment.truth[kept], *measured, ordered, seconds)
         _write(folder, comparison, experiment)
         if verbose:
             show(comparison, folder)
@@ -231,7 +232,7 @@ def _judged(experiment: Experiment, candidate: Candidate, found: dict[tuple[int,
     predictions = []
     for of_seed in answers:
         order = np.argsort(np.concatenate([answer.rows for answer in of_seed]))
-        predictions.append(np.concatenate([answer.predictions for answer in of_seed])[order])
+        predictions.append(joined([answer.predictions for answer in of_seed])[order])
     per_fold = np.nanmean([[answer.score for answer in of_seed] for of_seed in answers], axis=0)
     every = [answer.costs for answer in found.values()]
     costs: dict[str, Any] = {key: float(np.mean([cost[key] for cost in every])) for key in every[0]}
@@ -249,7 +250,9 @@ def _path(folder: RunFolder, job: Job) -> Path:
 def _keep(path: Path, answer: Answer) -> None:
     costs = np.array(json.dumps(answer.costs))
     with replacing(path) as beside, beside.open("wb") as file:  # of a name alone numpy would make another
-        np.savez(file, rows=answer.rows, predictions=answer.predictions, score=answer.score, costs=costs)
+        said = answer.predictions
+        flat, lengths = (said.flat, said.lengths) if isinstance(said, Ragged) else (said, np.empty(0))
+        np.savez(file, rows=answer.rows, predictions=flat, lengths=lengths, score=answer.score, costs=costs)
 
 
 def _read(path: Path) -> Answer | None:
@@ -257,7 +260,10 @@ def _read(path: Path) -> Answer | None:
     try:
         with np.load(path, allow_pickle=False) as held:
             costs = json.loads(str(held["costs"]))
-            return Answer(held["rows"], held["predictions"], float(held["score"]), costs)
+            said: Any = held["predictions"]
+            if len(held["lengths"]):
+                said = Ragged(said, held["lengths"])
+            return Answer(held["rows"], said, float(held["score"]), costs)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.errors import DataError
+from plait.layers.ragged import Ragged
 from plait.modalities import GROUPS, MODALITIES, Media, Modality
 from plait.processors import Features, Processor
 from plait.types import Batch, Input
@@ -91,7 +92,7 @@ class TableSource:
     Args:
         table: the rows.
         inputs: modality → how to read it. A column that the table lacks is absent in every row.
-        targets: target → `[rows of the table]` encoded targets.
+        targets: target → `[rows of the table, …]` encoded targets, or `Ragged`.
         allow_outside: media paths may leave the table's folder.
         cache: shared with other sources of the same processors.
         problems: where given, a cell that can't be used counts as missing and is named here, once; else it is an error.
@@ -111,7 +112,7 @@ class TableSource:
     ) -> None:
         self.table = table
         self.inputs = dict(inputs)
-        self.targets = {name: torch.from_numpy(values) for name, values in (targets or {}).items()}
+        self.targets = {name: _as_target(values) for name, values in (targets or {}).items()}
         self.allow_outside = allow_outside
         self.cache = cache or Cache(0)
         self.problems = problems
@@ -130,7 +131,7 @@ class TableSource:
             DataError: a cell or file can't be used; the message names row and column.
         """
         numbers = torch.from_numpy(np.asarray(rows, dtype=np.int64))
-        targets = {name: values[numbers] for name, values in self.targets.items()}
+        targets = {name: _target_rows(values, numbers) for name, values in self.targets.items()}
         inputs = {name: self._input(name, rows) for name in self.inputs}
         return Batch(inputs, targets, numbers)
 
@@ -255,9 +256,21 @@ class TensorSource:
                 name: Input({key: tensor[numbers] for key, tensor in features.items()})
                 for name, features in self.inputs.items()
             },
-            {name: target[numbers] for name, target in self.targets.items()},
+            {name: _target_rows(target, numbers) for name, target in self.targets.items()},
             numbers,
         )
+
+
+def _as_target(values: Any) -> Any:
+    return values.tensor() if isinstance(values, Ragged) else torch.from_numpy(values)
+
+
+def _target_rows(values: Any, rows: Tensor) -> Tensor:
+    """Targets of some rows; of rows of unlike length padded with -1, or NaN."""
+    found = values[rows]
+    if isinstance(found, Ragged):
+        return found.padded(float("nan") if found.flat.is_floating_point() else -1)
+    return found
 
 
 def _padded(index: Sequence[Sequence[int]]) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from plait.build.model import build_inputs, build_model, build_targets
+from plait.build.model import build_inputs, build_model
+from plait.build.tasks import build_targets
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.data.table import Table

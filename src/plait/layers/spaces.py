@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+
 @dataclass(frozen=True)
 class Problem:
     """A model to fit outside of gradient descent, of which a space has one or several.

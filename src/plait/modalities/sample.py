@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,13 @@ class Sample:
         if form is None or not _all(self.values, as_number, form):
             return None
         return [as_number("", value, cast(NumberForm, form)) for value in self.values]
+
+    @cached_property
+    def few_whole(self) -> bool:
+        """They are whole numbers of which only a few differ, as classes are."""
+        if self.numbers is None or self.distinct > max(2, min(20, len(self.values) // 5)):
+            return False
+        return all(number.is_integer() for number in self.numbers if math.isfinite(number))
 
     @cached_property
     def are_codes(self) -> bool:

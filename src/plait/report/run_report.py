@@ -129,9 +129,10 @@ def _examples(prepared: Prepared, shown: str, scored: Scored) -> list[dict[str, 
     if shown not in scored or not prepared.targets.joint:
         return []
     part, outputs, predictions = scored[shown]
-    truth = {name: torch.from_numpy(values) for name, values in part.truth().items()}
-    losses = prepared.targets.row_loss(outputs, truth).numpy()
-    usable = np.any([~t.unusable(truth[n].numpy()) for n, t in prepared.targets.tasks.items()], axis=0)
+    truth = part.truth()
+    encoded = {name: values[torch.from_numpy(part.rows)] for name, values in part.source.targets.items()}
+    losses = prepared.targets.row_loss(outputs, encoded).numpy()
+    usable = np.any([~t.unusable(truth[n]) for n, t in prepared.targets.tasks.items()], axis=0)
     order = np.argsort(losses, kind="stable")
     order = order[usable[order]]
     worst, best = order[::-1][:EXAMPLES], order[:EXAMPLES]

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from plait.build.generation import prompted, with_model_config
-from plait.build.model import BOOSTED, build_inputs, build_model, build_targets, complete_inputs, name_folders
+from plait.build.model import BOOSTED, build_inputs, build_model, complete_inputs, name_folders
 from plait.build.pairs import is_grouped
 from plait.build.plugins import load_for, needed
+from plait.build.tasks import build_targets, roles_of, split_group, task_with
 from plait.build.unread import settle
 from plait.data.batches import Cache, InputSpec, TableSource
 from plait.data.plan import BatchPlan, padded_share
@@ -21,7 +22,7 @@ from plait.errors import DataError, RecipeError
 from plait.features.frozen import FrozenInputs
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
-from plait.runs.split import pair_group, split_rows
+from plait.runs.split import split_rows
 from plait.runs.tables import make_source
 from plait.runs.teacher import adopt_tokens
 from plait.runs.warm_start import adopt_processors, load_weights
@@ -83,8 +84,8 @@ def prepare(
     schema = type_columns(recipe, table)
     recipe = name_folders(prompted(with_inputs(recipe, schema)))
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
-    if pair_group(recipe) is not None and recipe.data.group is None:
-        notes.append(f"split by {pair_group(recipe)}: rows that share it stay on one side (--group names another)")
+    if split_group(recipe) is not None and recipe.data.group is None:
+        notes.append(f"split by {split_group(recipe)}: rows that share it stay on one side (--group names another)")
     recipe = recipe.model_copy(update={"plugins": needed(recipe)})
     targets, reasons = build_targets(recipe, table, rows["train"])
     recipe, unread = settle(recipe, {name: task.kind for name, task in targets.tasks.items()}, typed)
@@ -140,7 +141,7 @@ def with_inputs(recipe: Recipe, schema: Schema) -> Recipe:
     folders beside them say nothing that a picture should be found by. Name others under `inputs`.
     """
     inputs = complete_inputs(recipe.inputs, schema)
-    if recipe.pairs is not None:
+    if task_with(recipe, "pairs") is not None:
         said = recipe.inputs.keys() | recipe.data.types.keys()
         sides = {n: spec for n, spec in inputs.items() if n in said or not is_grouped(spec)}
         inputs = sides if len(sides) > 1 else inputs
@@ -153,11 +154,9 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
     Raises:
         DataError: the recipe names a column that does not exist.
     """
-    roles = dict.fromkeys(recipe.targets, "the target")
-    text = recipe.text
-    answers = () if text is None else ((text.references, "right answers"), (text.answer_types, "types of answers"))
+    roles = roles_of(recipe)
     columns = (
-        *answers,
+        *((name, role) for name, role in roles.items() if name not in recipe.targets),
         (recipe.data.group, GROUP),
         (recipe.data.split, "the split"),
         (recipe.data.repeat, "how often"),
@@ -284,7 +283,7 @@ def together(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> n
         return None
     if choice != "auto":
         return table.codes(choice)[0]
-    if recipe.pairs is not None:  # a batch of few pictures would hold few negatives
+    if task_with(recipe, "pairs") is not None:  # a batch of few images would hold few negatives
         return None
     best, best_repeats = None, REPEATS
     for spec in inputs.values():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from plait.build.pairs import anchors_pairs, sides_of
+from plait.build.tasks import split_group, task_class
 from plait.data.splits import holdout, split_column
 from plait.data.table import Table
 from plait.errors import DataError
@@ -19,7 +19,7 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
         DataError: too few rows, a wrong word in the split column, or a group on both sides of a given split.
     """
     data, rest = recipe.data, np.arange(len(table))
-    group = pair_group(recipe) if data.group is None else data.group
+    group = split_group(recipe) if data.group is None else data.group
     groups = table.codes(group)[0] if group is not None else None
     labels = _strata(recipe, table)
     parts: dict[str, np.ndarray] = {}
@@ -48,7 +48,8 @@ def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
     task = recipe.task[0]
     if task.target is None or task.target not in table:
         return None
-    if not recipe.data.stratify or task.type in ("regression", "multilabel"):
+    made = task_class(task)
+    if not recipe.data.stratify or (made is not None and not made.stratified):
         return None
     codes, values = table.codes(task.target)
     return codes if len(values) <= max(20, len(table) // 10) else None
@@ -73,16 +74,3 @@ def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, na
                     f"{table.source}: row {row}: group {cell!r} of column {name!r} is "
                     f"in both {seen[code]} and {part}; correct the split column, or drop data.group"
                 )
-
-
-def pair_group(recipe: Recipe) -> str | None:
-    """The column that keeps what belongs together on one side of a split: the anchor's, by default a picture.
-
-    Of tasks that write texts too, where a picture has several; None for other tasks, and where there is no picture.
-    """
-    sides, modalities = sides_of(recipe)
-    pictures = [name for name, modality in modalities.items() if anchors_pairs(modality)]
-    if recipe.pairs is None:
-        return pictures[0] if recipe.text is not None and pictures else None
-    anchor = recipe.pairs.anchor or (pictures or list(sides))[0]
-    return sides.get(anchor, [anchor])[0]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from plait.data.batches import TableSource
 from plait.data.plan import BatchPlan
+from plait.layers.ragged import joined
 from plait.modalities import show_cell
 from plait.runs.prepare import Prepared, plan_for
 from plait.tasks import Targets
@@ -50,7 +51,7 @@ def make_validation(
         outputs = outputs_of(model, part.source, plan, precision, accelerator.device, workers)
         own = (outputs, plan.rows)
         gathered = gather_object([own]) if ranks > 1 else [own]
-        merged = {key: torch.cat([outs[key] for outs, _ in gathered]) for key in outputs}
+        merged = {key: joined([outs[key] for outs, _ in gathered]) for key in outputs}
         order, first = np.unique(np.concatenate([rows for _, rows in gathered]), return_index=True)
         merged = {key: values[torch.from_numpy(first)] for key, values in merged.items()}
         truth = {key: values[torch.from_numpy(order)] for key, values in part.source.targets.items()}

@@ -31,6 +31,8 @@ def answer_frame(
 
 def answer_array(answers: list[Any], skipped: Collection[int] = ()) -> np.ndarray:
     """Answers as an array of their own type; of objects where a row got none."""
+    if any(isinstance(answer, list) for answer in answers):  # of unlike length, as tags of sentences are
+        return _without(answers, np.isin(np.arange(len(answers)), list(skipped)))
     return np.array(answers) if not skipped else _without(answers, np.isin(np.arange(len(answers)), list(skipped)))
 
 

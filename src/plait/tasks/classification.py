@@ -1,17 +1,20 @@
 """One class a row."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Lt
 from torch import Tensor
 
 from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Categorical
 from plait.metrics import fitting, score
+from plait.modalities import Sample as Values
+from plait.tasks.asked import Asked
 from plait.tasks.figures import confusion_of, differing_classes
 from plait.tasks.task import Card, Figure, Task
 from plait.values import Known, Vocabulary, count_values, in_order, is_missing
@@ -73,6 +76,35 @@ class Classification(Task):
         names = in_order(counts)
         weights = [sum(counts.values()) / (len(names) * counts[name]) for name in names] if balanced else None
         return cls(names, weights, label_smoothing)
+
+    @classmethod
+    def recognise(cls, sample: Values) -> str | None:
+        """What is left when nothing else is: names, codes, truth, few whole numbers."""
+        if isinstance(sample.values[0], bool):
+            return "it is true or false"
+        if sample.are_codes:
+            reason = f"{sample.distinct:,} distinct codes"
+        elif sample.few_whole:
+            reason = f"{sample.distinct} distinct whole numbers"
+        elif sample.categorical and sample.numbers is not None:
+            reason = f"its type is category, {sample.distinct:,} of them"
+        else:
+            reason = f"{sample.distinct:,} distinct texts"
+        hint = sample.number_reading.hint
+        return f"{reason} ({hint})" if hint else reason
+
+    @classmethod
+    def from_table(
+        cls,
+        asked: Asked,
+        *,
+        class_weights: Literal["none", "balanced"] = "none",
+        label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        top_classes: Annotated[int, Ge(2)] | None = None,
+    ) -> "Classification":
+        """See `fit`; `class_weights=balanced` weighs classes by the inverse of their frequency."""
+        balanced = class_weights == "balanced"
+        return cls.fit(asked.values, balanced, label_smoothing, top_classes, asked.table.untyped)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -3,20 +3,22 @@
 import copy
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le, Lt
 from torch import Tensor
 
 from plait.data.table import Table
-from plait.errors import DataError, RecipeError
+from plait.errors import DataError, RecipeError, nearest
 from plait.files.reading import made_of
 from plait.layers.spaces import Categorical
 from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
 from plait.metrics.caption import CAPTION_METRICS, NO_CIDER, CaptionScorer
 from plait.processors import TargetText
+from plait.tasks.asked import Asked
 from plait.tasks.pairs import Sides, side_codes
 from plait.tasks.task import Card, Sample, Task
 from plait.values import as_text, is_missing
@@ -53,6 +55,8 @@ class Generation(Task):
 
     kind = "generation"
     alone, slow, writes = True, True, "text"
+    column_options: ClassVar[Mapping[str, str]] = {"references": "right answers", "answer_types": "types of answers"}
+    uncompared = "compare judges answers that are chosen, not written"
     out_dim = 1
     space = None  # of a whole text; of each token it is one of the vocabulary
 
@@ -77,6 +81,42 @@ class Generation(Task):
         self._scored = 0
         self.known: list[tuple[tuple[str, ...], str]] = []  # right answers and their type, by code
         self._codes_of: dict[tuple[tuple[str, ...], str], int] = {}  # the same answers keep their code in any table
+
+    @classmethod
+    def from_table(
+        cls,
+        asked: Asked,
+        *,
+        max_length: Annotated[int, Ge(2), Le(100_000)] = 64,
+        texts: Literal["auto", "answers", "captions"] = "auto",
+        references: str | None = None,
+        answer_types: str | None = None,
+        label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    ) -> "Generation":
+        """The task, its vocabulary learned from training rows.
+
+        Args:
+            asked: the table; its `words` make tokens.
+            max_length: tokens that a text may have.
+            texts: short `answers` or `captions`; `auto` looks at them.
+            references: a column of more right answers.
+            answer_types: one by which answers are scored apart.
+            label_smoothing: share of the target that is spread over all tokens.
+
+        Raises:
+            DataError: a column is absent, or holds no text.
+            RecipeError: the vocabulary is too small.
+        """
+        table = asked.table
+        for name in (references, answer_types):
+            if name is not None and name not in table:
+                raise DataError(f"{table.source}: there is no column {name!r}{nearest(name, table.columns)}")
+        cells = table.cells(asked.column, asked.rows)
+        short = cls.are_short(cells) if texts == "auto" else texts == "answers"
+        assert asked.words is not None, "a decoder writes"
+        tokens, language_model = asked.words(cells, max_length, short)
+        options = (references, answer_types, label_smoothing, language_model)
+        return cls(asked.column, asked.sides, tokens, short, *options)
 
     @staticmethod
     def are_short(cells: Sequence[Any]) -> bool:
@@ -236,6 +276,10 @@ class Generation(Task):
         text, right = self.answers(prediction)[0], list(self.right_answers(truth[0]))
         hit = bool(exact_match([text], [right])[0])
         return Card(text, "; ".join(right), hit, f"{prediction[0, 1]:.2f}")
+
+    def because(self) -> str:
+        """How many tokens, and what the texts are."""
+        return f"{self.texts.vocab_size:,} tokens, {'short answers' if self.short else 'captions'}"
 
     def rewards(self, texts: Sequence[str], codes: np.ndarray) -> np.ndarray:
         """`[N]` how good texts are, each against the right answers of a code: CIDEr, or exact match of short ones.

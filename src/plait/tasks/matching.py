@@ -12,6 +12,7 @@ from plait.data.table import Table
 from plait.errors import DataError, RecipeError, unknown
 from plait.layers.spaces import Binary
 from plait.metrics import score
+from plait.tasks.asked import Asked
 from plait.tasks.figures import confusion_of
 from plait.tasks.pairs import Sides, needs_two, side_codes
 from plait.tasks.task import Card, Figure, Task
@@ -46,7 +47,8 @@ class Matching(Task):
 
     kind = "matching"
     default_metric = "accuracy"
-    alone, pairs = True, True
+    alone, pairs, usual_name = True, True, "match"
+    uncompared = "compare asks what each modality gives to predict a column; matching needs both sides"
     lacking = "no pair: the row lacks a side"
     out_dim = 1
     space = Binary(1)
@@ -68,6 +70,13 @@ class Matching(Task):
             )
         self.label = label
         self.negatives: Negatives = negatives
+
+    @classmethod
+    def from_table(
+        cls, asked: Asked, *, anchor: str | None = None, negatives: Literal["random", "hard"] = "random"
+    ) -> "Matching":
+        """The task of a table's inputs; with a target its cells are the labels."""
+        return cls(asked.sides, asked.anchor(anchor), asked.target, negatives if asked.target is None else "none")
 
     def to_json(self) -> dict[str, Any]:
         return {"sides": self.sides, "anchor": self.anchor, "label": self.label, "negatives": self.negatives}

@@ -1,7 +1,7 @@
 """Any number of labels a row."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Binary
 from plait.metrics import fitting, score
+from plait.modalities import Sample as Values
+from plait.tasks.asked import Asked
 from plait.tasks.figures import differing_classes, label_f1
 from plait.tasks.task import Card, Figure, Task
 from plait.values import as_text, is_missing
@@ -37,6 +39,7 @@ class Multilabel(Task):
 
     kind = "multilabel"
     default_metric = "f1_macro"
+    stratified = False
 
     def __init__(self, classes: Sequence[str], class_weights: Sequence[float] | None = None) -> None:
         if not classes:
@@ -58,6 +61,21 @@ class Multilabel(Task):
         names = sorted(counts)
         weights = [min(100.0, max(0.01, (rows - counts[n]) / counts[n])) for n in names] if balanced else None
         return cls(names, weights)
+
+    @classmethod
+    def recognise(cls, sample: Values) -> str | None:
+        """Lists, or texts of which one in ten holds a mark between labels."""
+        if isinstance(sample.values[0], list):
+            return "its cells are lists"
+        if sample.are_codes or sample.numbers is not None:
+            return None
+        marked = sum(";" in str(value) or "|" in str(value) for value in sample.values)
+        return "its cells hold labels with ; or | between them" if marked > 0.1 * len(sample.values) else None
+
+    @classmethod
+    def from_table(cls, asked: Asked, *, class_weights: Literal["none", "balanced"] = "none") -> "Multilabel":
+        """See `fit`."""
+        return cls.fit(asked.values, class_weights == "balanced")
 
     def to_json(self) -> dict[str, Any]:
         return {"classes": self.classes, "class_weights": self.class_weights}

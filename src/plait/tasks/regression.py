@@ -1,5 +1,6 @@
 """A number a row."""
 
+import datetime
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Real
 from plait.metrics import fitting, score
+from plait.modalities import Sample as Values
+from plait.tasks.asked import Asked
 from plait.tasks.task import Card, Figure, Task
 from plait.values import as_number, number_form
 
@@ -34,7 +37,7 @@ class Regression(Task):
 
     kind = "regression"
     default_metric = "rmse"
-    learns_scale = True
+    learns_scale, stratified = True, False
     out_dim = 1
     space = Real()
 
@@ -63,6 +66,24 @@ class Regression(Task):
             came = "no number" if not len(known) else f"only {known[0]:g}"
             raise DataError(f"column {name!r}: regression needs targets that vary, got {came}")
         return cls(float(known.mean()), float(known.std()), name, form)
+
+    @classmethod
+    def recognise(cls, sample: Values) -> str | None:
+        """Numbers, but for codes and few whole ones; durations and times of day."""
+        if isinstance(sample.values[0], datetime.timedelta | datetime.time):
+            return "its cells are durations or times of day, taken as seconds"
+        if sample.categorical or sample.numbers is None or sample.are_codes or isinstance(sample.values[0], bool):
+            return None
+        if sample.few_whole:
+            return None
+        form = sample.number_reading.form
+        written = f" (written with {form.describe()})" if form is not None and form.describe() else ""
+        return f"its cells are numbers, {sample.distinct:,} distinct{written}"
+
+    @classmethod
+    def from_table(cls, asked: Asked) -> "Regression":
+        """See `fit`."""
+        return cls.fit(asked.values, asked.column, asked.form, asked.lenient)
 
     def to_json(self) -> dict[str, Any]:
         state: dict[str, Any] = {"mean": self.mean, "std": self.std, "name": self.name}

@@ -1,10 +1,11 @@
 """Each side of a row finds the others among those of all rows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor
 
 from plait.alignment.contrastive import info_nce, sigmoid_loss, triplet_loss
@@ -12,6 +13,7 @@ from plait.data.table import Table
 from plait.errors import RecipeError, unknown
 from plait.metrics.retrieval import directed_metrics
 from plait.modalities import MODALITIES
+from plait.tasks.asked import Asked
 from plait.tasks.pairs import Sides, needs_two, side_codes
 from plait.tasks.task import Task
 
@@ -42,7 +44,8 @@ class Retrieval(Task):
 
     kind = "retrieval"
     default_metric = "r_mean"
-    alone, pairs, joint, in_batch = True, True, False, True
+    alone, pairs, joint, in_batch, usual_name = True, True, False, True, "pairs"
+    uncompared = "compare asks what each modality gives to predict a column; retrieval needs both sides"
     lacking = "no pair: the row lacks a side"
 
     def __init__(
@@ -69,6 +72,20 @@ class Retrieval(Task):
             raise RecipeError(f"task.loss: {unknown('loss', loss, LOSSES)}")
         self.loss_name: Loss = loss
         self.hardness, self.margin = hardness, margin
+
+    @classmethod
+    def from_table(
+        cls,
+        asked: Asked,
+        *,
+        anchor: str | None = None,
+        loss: Loss = "info_nce",
+        temperature: Annotated[float, Gt(0)] | None = None,
+        hardness: Annotated[float, Ge(0)] = 0.0,
+        margin: Annotated[float, Ge(0)] = 0.2,
+    ) -> "Retrieval":
+        """The task of a table's inputs; `temperature` is where the scale of the logits begins, which is learned."""
+        return cls(asked.sides, asked.modalities, anchor, loss, hardness, margin)
 
     def to_json(self) -> dict[str, Any]:
         return {

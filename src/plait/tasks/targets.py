@@ -1,6 +1,5 @@
 """One target or several, behind one interface."""
 
-import datetime
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +11,9 @@ from torch import Tensor
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, RunError, unknown
 from plait.files.reading import checked, made_of
+from plait.layers.ragged import Ragged, items_of
 from plait.layers.spaces import Space
+from plait.modalities import Sample
 from plait.tasks.classification import Classification
 from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching
@@ -21,12 +22,13 @@ from plait.tasks.regression import Regression
 from plait.tasks.retrieval import Retrieval
 from plait.tasks.task import Task
 from plait.types import Batch, Output
-from plait.values import PLAIN, NumberForm, are_codes, as_number, as_text, is_missing, shown
+from plait.values import shown
 
+# In the order in which a target's values are asked; classification is what is left.
 TASKS: dict[str, type[Task]] = {
-    "classification": Classification,
     "multilabel": Multilabel,
     "regression": Regression,
+    "classification": Classification,
     "generation": Generation,
     "matching": Matching,
     "retrieval": Retrieval,
@@ -131,9 +133,12 @@ class Targets:
             batch = task.prepare(batch, name, partial(score, name))
         return batch
 
-    def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+    def loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> Tensor:
         """The weighted sum of the tasks' losses, a scalar."""
-        losses = [self.weights[name] * task.loss(outputs[name], targets[name]) for name, task in self.tasks.items()]
+        losses = []
+        for name, task in self.tasks.items():
+            given, target, _ = items_of(outputs[name], targets[name])
+            losses.append(self.weights[name] * task.loss(given, target))
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def loss_of(
@@ -159,18 +164,28 @@ class Targets:
                 total = total + weight * self.loss(own, {t: targets[t][said.present] for t in own})
         return total
 
-    def row_loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+    def row_loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> Tensor:
         """`[B]` weighted sum of the tasks' losses of each row: which rows are hard."""
-        return torch.stack([self.weights[n] * t.row_loss(outputs[n], targets[n]) for n, t in self.tasks.items()]).sum(0)
+        losses = []
+        for name, task in self.tasks.items():
+            given, target, rows = items_of(outputs[name], targets[name])
+            each = task.row_loss(given, target)
+            losses.append(self.weights[name] * (each if rows is None else rows.row_means(each)))
+        return torch.stack(losses).sum(0)
 
-    def predictions(self, outputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    def predictions(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """Raw outputs → probabilities or numbers."""
-        return {name: task.predictions(outputs[name]) for name, task in self.tasks.items()}
+        return {
+            name: outputs[name].map(task.predictions)
+            if isinstance(outputs[name], Ragged)
+            else task.predictions(outputs[name])
+            for name, task in self.tasks.items()
+        }
 
     def metrics(
         self,
-        predictions: Mapping[str, np.ndarray],
-        truth: Mapping[str, np.ndarray],
+        predictions: Mapping[str, Any],
+        truth: Mapping[str, Any],
         names: Sequence[str] | None = None,
     ) -> dict[str, float]:
         """Metrics over the rows that have a target, all that fit or the named ones (`loss` is none of them).
@@ -261,40 +276,17 @@ def unused(name: str, taken: Container[str]) -> str:
     return name
 
 
-def guess_task(name: str, sample: Sequence[Any], distinct: int, form: NumberForm = PLAIN) -> tuple[str, str]:
-    """The kind of task that a target column asks for, and why.
-
-    Args:
-        name: the column.
-        sample: some of its cells.
-        distinct: distinct cells in all.
-        form: how its numbers are written.
+def guess_task(sample: Sample) -> tuple[str, str]:
+    """The kind of task that a target column asks for, and why: the first that recognises it.
 
     Raises:
         DataError: it has no value, or only one.
     """
-    present = [value for value in sample if not is_missing(value)]
-    if not present:
-        raise DataError(f"target {name!r} has no values; name another column with --target")
-    if isinstance(present[0], list):
-        return "multilabel", "its cells are lists"
-    if distinct < 2:
-        raise DataError(f"target {name!r} is constant (always {shown(present[0], 40)}); there is nothing to learn")
-    if isinstance(present[0], bool):
-        return "classification", "it is true or false"
-    if isinstance(present[0], datetime.timedelta | datetime.time):
-        return "regression", "its cells are durations or times of day, taken as seconds"
-    if are_codes([as_text(value) for value in present], len(present), distinct):
-        return "classification", f"{distinct:,} distinct codes"
-    try:
-        numbers = [as_number(name, value, form) for value in present]
-    except DataError:
-        marked = sum(";" in str(value) or "|" in str(value) for value in present)
-        if marked > 0.1 * len(present):
-            return "multilabel", "its cells hold labels with ; or | between them"
-        return "classification", f"{distinct:,} distinct texts"
-    whole = all(number.is_integer() for number in numbers if np.isfinite(number))
-    if whole and distinct <= max(2, min(20, len(present) // 5)):
-        return "classification", f"{distinct} distinct whole numbers"
-    written = f" (written with {form.describe()})" if form.describe() else ""
-    return "regression", f"its cells are numbers, {distinct:,} distinct{written}"
+    if not sample.values:
+        raise DataError(f"target {sample.name!r} has no values; name another column with --target")
+    for kind, task in TASKS.items():
+        reason = task.recognise(sample) if sample.distinct > 1 or isinstance(sample.values[0], list) else None
+        if reason is not None:
+            return kind, reason
+    told = shown(sample.values[0], 40)
+    raise DataError(f"target {sample.name!r} is constant (always {told}); there is nothing to learn")

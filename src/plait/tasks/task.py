@@ -10,6 +10,8 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.layers.spaces import Space
+from plait.modalities import Sample as Values
+from plait.tasks.asked import Asked
 from plait.types import Batch
 
 
@@ -62,8 +64,9 @@ class Task(Protocol):
     A class of your own names `Task` as its base and writes what has no default here; see docs/extending.md. It is made
     by `fit` from training rows and written out by `to_json`, whose dict its constructor takes.
 
-    N rows, B rows of a batch, W raw predictions a row. Truth and predictions are arrays whose first dimension is rows,
-    or `Ragged` where rows differ in length.
+    N rows, B rows of a batch, W raw predictions a row. Truth and predictions are arrays whose first dimension is rows.
+    Where a task `reads` an input, its rows are of unlike length: `read`, `unusable`, `score`, `answers` and `card` see
+    `Ragged`, a token an item, while `loss`, `row_loss` and `predictions` see all tokens as if they were rows.
     """
 
     kind: ClassVar[str]
@@ -75,7 +78,26 @@ class Task(Protocol):
     slow: ClassVar[bool] = False  # to answer or to score takes long: fewer rows and draws will do
     learns_scale: ClassVar[bool] = False  # it learns a scale, which each fold of a comparison learns on its own rows
     in_batch: ClassVar[bool] = False  # the other rows of a batch are its negatives
+    reads: str | None = None  # it answers for each token of that input; truth and predictions are `Ragged`
+    usual_name: ClassVar[str | None] = None  # what it is called where no column is asked for; None: it needs one
+    column_options: ClassVar[Mapping[str, str]] = {}  # options that name a column → what the column is for
+    stratified: ClassVar[bool] = True  # its target may be a class, which parts of the rows share out alike
+    uncompared: ClassVar[str] = ""  # why `compare` can't judge it
     lacking: ClassVar[str] = "no usable target"  # why a row can't be learned from
+
+    @classmethod
+    def recognise(cls, sample: Values) -> str | None:
+        """The reason why a target's values ask for this task, in words; None where they do not."""
+        return None
+
+    @classmethod
+    def from_table(cls, asked: Asked) -> "Task":
+        """The task, fitted on training rows. Further arguments, by keyword, are its options in a recipe.
+
+        Raises:
+            DataError: the target does not fit.
+        """
+        ...
 
     @property
     def space(self) -> Space | None:
@@ -178,6 +200,10 @@ class Task(Protocol):
     def adopt(self, former: "Task") -> "Task":
         """The same task in the words of a former run, so that its weights and answers mean the same."""
         return self
+
+    def because(self) -> str | None:
+        """What fitting it found, in words; of a task that nobody has to guess."""
+        return None
 
     def describe(self) -> str | None:
         """A line about what is learned; None where target and kind say it."""

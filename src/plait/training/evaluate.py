@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from plait.data.batches import Source
 from plait.data.loader import load
 from plait.data.plan import BatchPlan
+from plait.layers.ragged import Ragged, joined
 from plait.training.precision import autocast, products
-from plait.types import POOLED, Output
+from plait.types import POOLED, Output, Tokens
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Runner:
     device: torch.device | str = "cpu"
     workers: int = 0
 
-    def outputs(self, source: Source, plan: BatchPlan) -> dict[str, Tensor]:
+    def outputs(self, source: Source, plan: BatchPlan) -> dict[str, Any]:
         """Raw outputs of a plan's rows; see `outputs_of`."""
         return outputs_of(self.model, source, plan, self.precision, torch.device(self.device), self.workers)
 
@@ -52,16 +54,26 @@ def run_batches(
 
 def outputs_of(
     model: nn.Module, source: Source, plan: BatchPlan, precision: str, device: torch.device, workers: int = 0
-) -> dict[str, Tensor]:
-    """Raw float32 outputs of a plan's rows, target → `[N, …]`, in the order of `plan.rows`; `POOLED` too."""
-    held: dict[str, list[Tensor]] = {}
+) -> dict[str, Any]:
+    """Raw float32 outputs of a plan's rows, target → `[N, …]`, in the order of `plan.rows`; `POOLED` too.
+
+    Of a target that is answered for each token they are `Ragged`.
+    """
+    held: dict[str, list[Any]] = {}
     seen: list[np.ndarray] = []
     for output, _, rows in run_batches(model, source, plan, precision, device, workers):
         for name, values in [*output.predictions.items(), (POOLED, output.pooled)]:
-            held.setdefault(name, []).append(values.float().cpu())
+            held.setdefault(name, []).append(_rows(values))
         seen.append(rows)
     place = np.empty(len(plan.rows), dtype=np.int64)
     order = np.argsort(plan.rows, kind="stable")
     came = np.concatenate(seen)
     place[order] = np.argsort(came, kind="stable")[: len(order)]
-    return {name: torch.cat(parts)[torch.from_numpy(place)] for name, parts in held.items()}
+    return {name: joined(parts)[torch.from_numpy(place)] for name, parts in held.items()}
+
+
+def _rows(values: Any) -> Any:
+    """What a batch gives, float32 on the CPU; of tokens only the real ones."""
+    if isinstance(values, Tokens):
+        return Ragged.from_tokens(Tokens(values.x.float().cpu(), values.mask.cpu()))
+    return values.float().cpu()

@@ -13,6 +13,7 @@ from plait.data.batches import Source
 from plait.data.dropping import drop_modalities
 from plait.data.plan import BatchPlan
 from plait.errors import RecipeError
+from plait.layers.ragged import items_of
 from plait.model import MultimodalModel
 from plait.tasks import Targets
 from plait.training.balance import GradientModulation
@@ -96,9 +97,9 @@ class Objective:
         said = getattr(model, "module", model)(batch).predictions
         bad = torch.zeros(len(batch), dtype=torch.bool)
         for name, task in self.targets.tasks.items():
-            given = said[name]
-            lost = task.row_loss(given, batch.targets[name].to(given.device))
-            bad |= ~(given.flatten(1).isfinite().all(dim=1) & lost.isfinite()).cpu()
+            given, target, rows = items_of(said[name], batch.targets[name].to(said[name].device))
+            fine = given.flatten(1).isfinite().all(dim=1) & task.row_loss(given, target).isfinite()
+            bad |= ~(fine if rows is None else rows.row_means((~fine).float()) == 0).cpu()
         return (batch.rows[bad] + 1).tolist()
 
     @torch.no_grad()

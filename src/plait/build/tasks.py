@@ -1,0 +1,185 @@
+"""Recipe → tasks: which one each section asks for, its options, and what it makes of columns and inputs."""
+
+import inspect
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from plait.build.options import checked_options
+from plait.build.pairs import sides_of
+from plait.build.words import words_for
+from plait.data.table import Table
+from plait.errors import DataError, RecipeError, nearest, unknown
+from plait.fusion import FUSIONS
+from plait.modalities import MODALITIES
+from plait.recipe import Recipe, TaskRecipe
+from plait.tasks import TASKS, Targets, Task, guess_task
+from plait.tasks.asked import Asked
+
+SHARED = ("target", "type", "weight")  # what every task's section may hold
+EACH_ALONE = ("auxiliary", "gradient_modulation", "gradient_blending")  # what asks each modality for its own answer
+
+
+def task_class(spec: TaskRecipe) -> type[Task] | None:
+    """The class of a section that says its type.
+
+    Raises:
+        RecipeError: there is no such task.
+    """
+    if spec.type is not None and spec.type not in TASKS:
+        raise RecipeError(f"task.type: {unknown('task', spec.type, TASKS)}")
+    return None if spec.type is None else TASKS[spec.type]
+
+
+def task_with(recipe: Recipe, what: str) -> TaskRecipe | None:
+    """The section whose task has something, such as `pairs` or `writes`."""
+    return next((spec for spec in recipe.task if getattr(task_class(spec), what, None)), None)
+
+
+def options_of(kind: str) -> dict[str, Any]:
+    """The options that a task reads, with their defaults."""
+    parameters = inspect.signature(TASKS[kind].from_table).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
+def readers_of(option: str) -> list[str]:
+    """The tasks that read an option."""
+    return [kind for kind in TASKS if option in options_of(kind)]
+
+
+def options_for(spec: TaskRecipe, kind: str) -> dict[str, Any]:
+    """A section's options of a task, checked, with the defaults of those that it does not name.
+
+    Raises:
+        RecipeError: one is of another type, or out of range.
+    """
+    known = options_of(kind)
+    given = {name: value for name, value in spec.options.items() if name in known}
+    return known | checked_options("task", TASKS[kind].from_table, given)
+
+
+def check_tasks(recipe: Recipe) -> None:
+    """Refuse tasks that contradict themselves, each other, or the rest of the recipe.
+
+    Raises:
+        RecipeError: an option or a task is unknown, a target is absent or too much, or a task is not alone.
+    """
+    for spec in recipe.task:
+        made = task_class(spec)
+        for name in spec.options:
+            if not readers_of(name):
+                known = [*SHARED, *dict.fromkeys(n for kind in TASKS for n in options_of(kind))]
+                told = nearest(name, known) or "."
+                raise RecipeError(f"unknown key 'task.{name}'{told} Known here: {', '.join(known)}")
+        if spec.type is not None:
+            options_for(spec, spec.type)
+        if spec.target is None and (made is None or made.usual_name is None):
+            raise RecipeError("task.target is missing: name the column to predict")
+        if made is not None and not made.joint and spec.target is not None:
+            raise RecipeError(
+                f"{spec.type} has no target, it learns what stands in one row; leave {spec.target!r} out, or predict "
+                "it with another type of task"
+            )
+        if made is not None and made.alone and len(recipe.task) > 1:
+            raise RecipeError(f"{spec.type} is a run's only task; train the others in a run of their own")
+        if made is not None:
+            _check_beside(recipe, spec, made)
+    twice = next((name for name in recipe.targets if recipe.targets.count(name) > 1), None)
+    if twice is not None:
+        raise RecipeError(f"task: {twice!r} is a target twice; one model answers it once")
+
+
+def _check_beside(recipe: Recipe, spec: TaskRecipe, made: type[Task]) -> None:
+    """Refuse settings of other sections that contradict a task."""
+    method = recipe.fusion.method
+    late = method in FUSIONS and getattr(FUSIONS[method], "stage", "") == "late"
+    for name in EACH_ALONE:
+        if getattr(recipe.train, name) and not made.joint:
+            raise RecipeError(f"train.{name} balances modalities that answer together; in {spec.type} each has its own")
+        if getattr(recipe.train, name) and made.writes is not None:
+            raise RecipeError(
+                f"train.{name} asks each modality for its own answer; of texts there is only the whole one"
+            )
+    if not made.joint and method not in ("concat", "shared_space"):
+        raise RecipeError(
+            f"fusion.method={method}: in {spec.type} every input gets a vector of its own and nothing is fused; leave "
+            "the method out, or train a matching task"
+        )
+    if made.pairs and method == "boosted":
+        raise RecipeError(f"fusion.method=boosted predicts columns; a {spec.type} task needs another fusion")
+    if made.writes is not None and (method == "boosted" or late):
+        raise RecipeError(f"fusion.method={method}: it predicts by itself; a decoder needs fused tokens, as concat's")
+    if made.writes is not None:
+        longest = options_for(spec, str(spec.type)).get("max_length")
+        if longest is not None and recipe.generation.max_length > longest:
+            raise RecipeError(
+                f"generation.max_length={recipe.generation.max_length}: texts of up to task.max_length={longest} "
+                "tokens are learned; raise that, or lower this"
+            )
+
+
+def roles_of(recipe: Recipe) -> dict[str, str]:
+    """Column → what it is for beside being an input: targets, and what tasks name."""
+    roles = dict.fromkeys(recipe.targets, "the target")
+    for spec in recipe.task:
+        made = task_class(spec)
+        for option, role in ({} if made is None else made.column_options).items():
+            if spec.options.get(option) is not None:
+                roles[str(spec.options[option])] = role
+    return roles
+
+
+def split_group(recipe: Recipe) -> str | None:
+    """The column that keeps what belongs together on one side of a split: the anchor's, by default an image.
+
+    Of tasks that write texts too, where an image has several; None for other tasks, and where there is no image.
+    """
+    sides, modalities = sides_of(recipe)
+    anchors = [name for name, modality in modalities.items() if modality in MODALITIES and MODALITIES[modality].anchors]
+    spec = task_with(recipe, "pairs")
+    if spec is None:
+        return anchors[0] if task_with(recipe, "writes") is not None and anchors else None
+    anchor = spec.options.get("anchor") or (anchors or list(sides))[0]
+    return sides.get(anchor, [anchor])[0]
+
+
+def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targets, dict[str, str]]:
+    """The tasks, fitted on training targets, and the reason for each one's type.
+
+    Raises:
+        RecipeError: a task, or one of its options, is unknown or contradicts another.
+        DataError: a target is absent, constant, or does not fit its type.
+    """
+    tasks: dict[str, Task] = {}
+    reasons: dict[str, str] = {}
+    check_tasks(recipe)
+    sides, modalities = sides_of(recipe)
+    lenient = recipe.data.on_error != "refuse"
+    for spec in recipe.task:
+        if spec.target is not None and spec.target not in table:
+            raise DataError(f"{table.source}: there is no column {spec.target!r}{nearest(spec.target, table.columns)}")
+        words = partial(words_for, recipe, sides)
+        asked = Asked(table, rows, spec.target, sides, modalities, recipe.data.decimal, lenient, words)
+        kind, reason = spec.type, "as you said"
+        if kind is None or not TASKS[kind].alone:
+            guessed, why = guess_task(asked.sample)  # a constant target is refused whatever its type
+            kind, reason = (guessed, why) if kind is None else (kind, reason)
+        made: Any = TASKS[kind].from_table(asked, **options_for(spec, kind))
+        name = spec.target or str(TASKS[kind].usual_name)
+        tasks[name] = made
+        because = made.because() if made.alone else reason
+        reasons |= {} if because is None else {name: because}
+    return Targets(tasks, {name: spec.weight for name, spec in zip(tasks, recipe.task, strict=True)}), reasons
+
+
+def unread_options(spec: TaskRecipe, kind: str) -> list[tuple[str, str]]:
+    """Options of a section that its task does not read, each with the tasks that do."""
+    known, found = options_of(kind), []
+    for name, value in sorted(spec.options.items()):
+        readers = readers_of(name)
+        if name not in known and readers and value != options_of(readers[0])[name]:
+            found.append((name, ", ".join(readers)))
+    if spec.weight != 1.0 and TASKS[kind].alone:
+        found.append(("weight", ", ".join(other for other, made in TASKS.items() if not made.alone)))
+    return found

@@ -1,0 +1,50 @@
+"""An answer for each token of one input: tags of words."""
+
+import torch
+from torch import nn
+
+from plait.layers import MLP, at_least_float32
+from plait.types import Fused, Tokens
+
+
+class TagHead(nn.Module):
+    """An MLP over each token of an input beside the fused vector, which tells it what the other inputs say.
+
+    Args:
+        name: the target.
+        reads: the input whose tokens are answered.
+        token_dim: D of its tokens.
+        fused_dim: H of the fused vector.
+        out_dim: W, raw predictions a token.
+        hidden: width of the hidden layer; 0 for a linear head.
+        dropout: on the input and on the hidden layer.
+
+    Shapes: Fused with `[B, H]` and `parts[reads]` of `[B, T, D]` → target → Tokens `[B, T, W]`.
+
+    >>> head = TagHead("tags", "words", token_dim=4, fused_dim=8, out_dim=3)
+    >>> words = Tokens(torch.zeros(2, 5, 4), torch.ones(2, 5) > 0)
+    >>> fused = Fused(torch.zeros(2, 8), lambda: None, parts={"words": words})
+    >>> head(fused)["tags"].x.shape
+    torch.Size([2, 5, 3])
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reads: str,
+        token_dim: int,
+        fused_dim: int,
+        out_dim: int,
+        hidden: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.name, self.reads = name, reads
+        self.norm = nn.LayerNorm(fused_dim)
+        self.mlp = MLP(token_dim + fused_dim, [hidden] if hidden else [], out_dim, dropout)
+
+    def forward(self, fused: Fused) -> dict[str, Tokens]:
+        tokens = fused.parts[self.reads]
+        beside = self.norm(fused.pooled).unsqueeze(1).expand(-1, tokens.x.shape[1], -1)
+        logits = self.mlp(torch.cat([tokens.x, beside.to(tokens.x.dtype)], dim=2))
+        return {self.name: Tokens(at_least_float32(logits), tokens.mask)}
