@@ -193,6 +193,38 @@ def test_classes_and_objects_of_python(parts: ModuleType, tmp_path: Path) -> Non
     torch.testing.assert_close(again.embed(table), fitted.embed(table))
 
 
+def test_a_task_of_ones_own_goes_all_the_way(parts: ModuleType, tmp_path: Path) -> None:
+    path = shop(tmp_path, rows=120)
+    frame = pd.read_csv(path)
+    red = frame["code"].str[1:3].map(lambda two: int(two, 16))
+    frame["stars"] = 1 + red // 64  # four levels, by how red it is
+    frame.to_csv(path, index=False)
+    plugin, folder = ("--plugin", parts.__name__), tmp_path / "run"
+    settings = [f"train.{name}={value}" for name, value in {**TRAIN, "epochs": 60}.items()]
+    asked = ("--target", "stars", "--task", "ordinal", "--type", "name=ignore", "--type", "kind=ignore")
+    run("train", path, *asked, *settings, "task.most=5", "-o", folder, "-q", *plugin)
+    assert "ordinal" in (folder / "processors" / "targets.json").read_text()
+    loaded = Predictor.load(folder)
+    scores = loaded.evaluate(frame)
+    answers = np.asarray(loaded.predict(frame))
+    assert scores["exact"] == pytest.approx((answers == frame["stars"]).mean()) and scores["exact"] > 0.7
+    assert scores["mae"] == pytest.approx(np.abs(answers - frame["stars"]).mean())
+    assert loaded.modalities(frame).metric == "mae" and "Worst answers" in (folder / "report.html").read_text()
+
+    done = CliRunner().invoke(app, [str(word) for word in ("train", path, *asked, "task.most=2", *plugin)])
+    assert "expected 2 to 2 levels, got 4" in str(done.exception)
+    done = CliRunner().invoke(app, [str(word) for word in ("train", path, *asked, "task.mosst=2", *plugin)])
+    assert "unknown key 'task.mosst'; did you mean 'most'" in str(done.exception)
+
+    values = {"data": {"types": {"name": "ignore", "kind": "ignore"}}, "task": [{"target": "stars", "type": "ordinal"}]}
+    recipe = Recipe.parse({**values, "plugins": [parts.__name__], "train": {**TRAIN, "epochs": 20}})
+    options: dict[str, Any] = {"fusions": ["concat", "late_mean"], "folds": 2, "verbose": False, "processes": 1}
+    found = compare(recipe, path, output=tmp_path / "two", **options)
+    rows = {row.name: row for row in found.rows}
+    assert found.metric == "mae" and not found.higher_is_better and rows["code"].score < rows["tabular"].score
+    assert "are no distribution" in rows["late_mean"].failed
+
+
 def test_mistakes_are_one_line(parts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty_part.py").write_text("X = 1\n")

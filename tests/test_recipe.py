@@ -50,7 +50,6 @@ def test_overrides(path: Path) -> None:
         ("train.epoch=3", "unknown key 'train.epoch'; did you mean 'epochs'"),
         ("trian.epochs=3", "unknown key 'trian'; did you mean 'train'"),
         ("data.tain=x", "unknown key 'data.tain'; did you mean 'train'"),
-        ("task.targett=x", "unknown key 'task.targett'; did you mean 'target'"),
         ("train.epochs=many", "train.epochs: expected a valid integer.*got 'many'"),
         ("train.epochs=0", "train.epochs: expected greater than or equal to 1, got 0"),
         (

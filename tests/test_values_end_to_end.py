@@ -340,12 +340,12 @@ def test_a_writer_leaves_its_predictor_as_it_was(tmp_path: Path) -> None:
     """Predict, evaluate and generate in any order give the same."""
     given = frame().assign(y=lambda f: np.where(f["a"] > 0, "a red bird", "two small fish"))
     predictor = fitted(given, tmp_path, task={"type": "generation"}, train={"epochs": 2}, decoder={"vocab_size": 280})
-    first = predictor.evaluate(given), predictor.predict(given).tolist(), len(predictor.targets_.text.known)
+    first = predictor.evaluate(given), predictor.predict(given).tolist(), len(predictor.targets_.writer.known)
     chosen = Writer(predictor, ["two small fish"], max_length=12)
     assert {text for text, _ in chosen.write({"a": 3.0, "t": "x"})} == {"two small fish"}
     found = next(chosen.write_frames(given))
     assert set(found["y"]) == {"two small fish"}
-    assert (predictor.evaluate(given), predictor.predict(given).tolist(), len(predictor.targets_.text.known)) == first
+    assert (predictor.evaluate(given), predictor.predict(given).tolist(), len(predictor.targets_.writer.known)) == first
 
 
 def test_what_guesses_reach_stands_beside_the_score(tmp_path: Path) -> None:

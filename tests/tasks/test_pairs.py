@@ -355,7 +355,7 @@ def test_two_stages(colours: Path, tmp_path: Path) -> None:
     [
         ({"task": {"type": "retrieval", "target": "answer"}}, "retrieval has no target"),
         ({"task": {"type": "retrieval", "margin": 0.5}}, "belongs to task.loss=triplet"),
-        ({"task": {"type": "retrieval", "class_weights": "balanced"}}, "belongs to classification"),
+        ({"task": {"type": "retrieval", "class_weights": "balanced"}}, "belongs to multilabel, classification"),
         ({"task": {"type": "retrieval", "anchor": "foto"}}, "foto"),
         ({"task": {"type": "retrieval"}, "fusion": {"method": "gated"}}, "nothing is fused"),
         ({"task": {"type": "retrieval"}, "fusion": {"hiden": 3}}, "did you mean 'hidden'"),

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from plait.errors import DataError, RecipeError
+from plait.modalities import Sample
 from plait.tasks import Classification, Multilabel, Regression, Targets, guess_task
 
 
@@ -101,11 +102,11 @@ def test_several_targets_add_up_and_keep_their_names() -> None:
     ],
 )
 def test_kinds_are_guessed(values: list, kind: str) -> None:
-    assert guess_task("y", values, len({str(v) for v in values}))[0] == kind
+    assert guess_task(Sample("y", values, len(values), len({str(v) for v in values})))[0] == kind
 
 
 def test_constant_and_empty_targets_are_refused() -> None:
     with pytest.raises(DataError, match="target 'y' is constant"):
-        guess_task("y", ["a", "a"], 1)
+        guess_task(Sample("y", ["a", "a"], 2, 1))
     with pytest.raises(DataError, match="target 'y' has no values"):
-        guess_task("y", [None, ""], 0)
+        guess_task(Sample("y", [], 0, 0))

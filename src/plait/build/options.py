@@ -90,6 +90,6 @@ def _hints(make: Any) -> dict[str, Any]:
     while isinstance(make, functools.partial):
         make = make.func
     try:
-        return get_type_hints(make.__init__ if inspect.isclass(make) else make)
+        return get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
     except (NameError, TypeError):  # a type that is only there for a checker
         return {}

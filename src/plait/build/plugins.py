@@ -37,7 +37,13 @@ PARTS: dict[str, dict[str, Any]] = {
     "DECODERS": DECODERS,
     "TASKS": TASKS,
 }
-MARKS = {"TASKS": "from_table", "PROCESSORS": "collate", "ENCODERS": "modality", "FUSIONS": "stage", "DECODERS": "begin"}  # what tells them
+MARKS = {
+    "TASKS": "from_table",
+    "PROCESSORS": "collate",
+    "ENCODERS": "modality",
+    "FUSIONS": "stage",
+    "DECODERS": "begin",
+}  # what tells them
 Part: TypeAlias = tuple[str, str, Any]  # of which dict, under which name, what
 _LOADED: dict[str, list[Part]] = {}  # plugin → its parts
 

@@ -39,6 +39,8 @@ def task_with(recipe: Recipe, what: str) -> TaskRecipe | None:
 
 def options_of(kind: str) -> dict[str, Any]:
     """The options that a task reads, with their defaults."""
+    if kind not in TASKS:
+        return {}
     parameters = inspect.signature(TASKS[kind].from_table).parameters.values()
     return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
 
@@ -180,6 +182,6 @@ def unread_options(spec: TaskRecipe, kind: str) -> list[tuple[str, str]]:
         readers = readers_of(name)
         if name not in known and readers and value != options_of(readers[0])[name]:
             found.append((name, ", ".join(readers)))
-    if spec.weight != 1.0 and TASKS[kind].alone:
+    if spec.weight != 1.0 and kind in TASKS and TASKS[kind].alone:
         found.append(("weight", ", ".join(other for other, made in TASKS.items() if not made.alone)))
     return found

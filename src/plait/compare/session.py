@@ -261,7 +261,7 @@ def _read(path: Path) -> Answer | None:
         with np.load(path, allow_pickle=False) as held:
             costs = json.loads(str(held["costs"]))
             said: Any = held["predictions"]
-            if len(held["lengths"]):
+            if "lengths" in held.files and len(held["lengths"]):  # absent in answers of before
                 said = Ragged(said, held["lengths"])
             return Answer(held["rows"], said, float(held["score"]), costs)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):

@@ -205,7 +205,8 @@ class RunFolder:
                 known = unknown("modality", entry["modality"][:60], [*MODALITIES, *GROUPS])
                 raise RunError(f"{self.path / 'processors/inputs.json'}: {known}; {PLUGGED}")
             fitting = tuple(PROCESSORS[name] for name in what.processors)
-            if not isinstance(processor, fitting) or not entry["columns"] or entry["name"] in inputs:
+            fits = isinstance(processor, fitting) or getattr(processor, "modality", None) == entry["modality"]
+            if not fits or not entry["columns"] or entry["name"] in inputs:
                 raise RunError(f"{path}: is not what prepares {entry['modality']} of input {entry['name'][:60]!r}")
             if entry["modality"] not in GROUPS and entry["name"] not in recipe.inputs:
                 raise RunError(f"{self.path}: recipe.yaml has no input {entry['name'][:60]!r}, and processors/ has one")
