@@ -4,7 +4,7 @@ Shapes: B rows, U distinct values, K values in one cell, T tokens, D an encoder'
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -168,6 +168,50 @@ def _to(device: torch.device | str, target: Tensor) -> Tensor:
     if torch.device(device).type == "mps" and target.dtype == torch.float64:
         target = target.float()
     return target.to(device, non_blocking=True)
+
+
+@dataclass
+class Generated:
+    """What a decoder wrote about N rows; tensors, or arrays of what is kept. It is indexed and joined by rows.
+
+    Args:
+        ids: `[N, L]` int64 tokens, -1 behind the end.
+        scores: `[N]` that the texts were found with.
+        losses: `[N]` mean loss a token of the rows' own texts; NaN where a row has none.
+    """
+
+    ids: Any
+    scores: Any
+    losses: Any
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Any) -> "Generated":
+        """Some rows: a mask, positions or a slice; of a single number one row."""
+        if isinstance(rows, int) or getattr(rows, "ndim", 1) == 0:
+            rows = slice(int(rows), int(rows) + 1)
+        return Generated(self.ids[rows], self.scores[rows], self.losses[rows])
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors lie."""
+        return self.ids.device
+
+    def cpu(self) -> "Generated":
+        """The same on the CPU, numbers in float32."""
+        return Generated(self.ids.cpu(), self.scores.float().cpu(), self.losses.float().cpu())
+
+    def numpy(self) -> "Generated":
+        """The same with arrays."""
+        return Generated(self.ids.numpy(), self.scores.numpy(), self.losses.numpy())
+
+    @classmethod
+    def join(cls, parts: Sequence["Generated"]) -> "Generated":
+        """The rows of several, one after the other, on the CPU."""
+        longest = max(part.ids.shape[1] for part in parts)
+        ids = [torch.nn.functional.pad(part.ids, (0, longest - part.ids.shape[1]), value=-1) for part in parts]
+        return cls(torch.cat(ids), torch.cat([p.scores for p in parts]), torch.cat([p.losses for p in parts]))
 
 
 @dataclass

@@ -18,6 +18,7 @@ from plait.predictor import Predictor
 from plait.processors import TargetText
 from plait.recipe import Recipe
 from plait.tasks import Generation
+from plait.types import Generated
 
 TRAIN = {"epochs": 30, "batch_size": 16, "learning_rate": 0.005, "precision": "float32", "device": "cpu"}
 
@@ -103,10 +104,10 @@ def test_rows_of_one_question_share_their_answers() -> None:
     assert truth[0, 0] == truth[1, 0] != truth[2, 0]
     assert task.right_answers(truth[0]) == ("one cat", "a cat")
     assert task.unusable(truth).tolist() == [False, False, True]
-    found = np.full((3, 8), -1.0)
+    found = Generated(np.full((3, 6), -1), np.zeros(3), np.zeros(3))
     for row, text in enumerate(["a cat", "nothing", ""]):
         ids = texts.encode(text)[:6]
-        found[row, 2 : 2 + len(ids)] = ids
+        found.ids[row, : len(ids)] = ids
     scores = task.score(truth[:2], found[:2], ["Bleu_1", "exact_match"])
     assert scores == {"Bleu_1": pytest.approx(1.0), "exact_match": 1.0}  # the first row answers for both
     assert task.score(truth[:2], found[:2], ["CIDEr"]) == {}  # of one image it is not defined
@@ -129,10 +130,10 @@ def test_answers_of_ten_people_and_their_types() -> None:
     task = Generation("answer", {"photo": ["photo"]}, texts, True, "answers", "kind")
     truth = task.read(Table.from_frame(frame))
     assert truth is not None and task.default_metric == "vqa_accuracy"
-    found = np.full((3, 8), -1.0)
+    found = Generated(np.full((3, 6), -1), np.zeros(3), np.zeros(3))
     for row, text in enumerate(["red", "3", "yes"]):
         ids = texts.encode(text)
-        found[row, 2 : 2 + len(ids)] = ids
+        found.ids[row, : len(ids)] = ids
     scores = task.score(truth, found)
     assert scores["vqa_accuracy_other"] == pytest.approx(0.9) and scores["vqa_accuracy_number"] == 0
     assert scores["vqa_accuracy"] == pytest.approx((0.9 + 0 + 1) / 3) and scores["vqa_accuracy_yes/no"] == 1

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from plait.generation.choices import AnswerTree
-from plait.generation.search import NONE, generate
+from plait.generation.search import generate
 from plait.generation.settings import GenerationSettings
 from plait.layers.pooling import vector_and_tokens
-from plait.types import Fused, Tokens
+from plait.types import Fused, Generated, Tokens
 
 CODE = 1  # columns of the target before the token ids
 
@@ -30,19 +30,18 @@ class WriteHead(nn.Module):
         scheduled_sampling: in training, share of the words that the decoder is told, replaced by those it would have
             said (1506.03099; in two passes, as 1906.07651 does for transformers).
 
-    Shapes: Fused and the target `[B, 1 + L]` of ids → in training logits `[B, L, V]`; otherwise `[B, 2 + L']`, see
-    `tasks.Generation`.
+    Shapes: Fused and the target `[B, 1 + L]`, a code and ids → in training logits `[B, L, V]`; otherwise `Generated`.
 
     >>> from plait.decoders import TextTransformer
     >>> from plait.types import Tokens
     >>> decoder = TextTransformer(20, 0, 1, context_dim=8, dim=8, heads=2, layers=1)
     >>> head = WriteHead("caption", decoder, GenerationSettings(max_length=5)).eval()
     >>> fused = Fused(torch.zeros(2, 8), lambda: Tokens.single(torch.zeros(2, 8)))
-    >>> head(fused)["caption"].shape
-    torch.Size([2, 7])
+    >>> len(head(fused)["caption"]), head(fused)["caption"].losses.isnan().all().item()
+    (2, True)
     """
 
-    writes = True  # it reads the batch's targets
+    writes = "text"  # it reads the batch's targets, and answers in words of its own
 
     def __init__(
         self, name: str, decoder: Any, generation: GenerationSettings, dim: int = 0, scheduled_sampling: float = 0.0
@@ -53,19 +52,16 @@ class WriteHead(nn.Module):
         self.scheduled_sampling = scheduled_sampling
         self.tree: AnswerTree | None = None  # answers to choose from
 
-    def forward(self, fused: Fused, targets: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def forward(self, fused: Fused, targets: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
         ids = None if targets is None or self.name not in targets else targets[self.name][:, CODE:]
         if self.training:
             assert ids is not None, "a decoder learns from texts"
             return {self.name: self.taught(fused, ids)}
         context = self.context(fused)
         found = generate(self.decoder, context, self.generation, self.tree)
-        rows, length = len(found.ids), self.generation.max_length
-        written = torch.full((rows, 2 + length), float(NONE), device=found.ids.device)
-        written[:, 0] = torch.nan if ids is None else self._own_loss(context, ids)
-        written[:, 1] = found.scores[:, 0]
-        written[:, 2 : 2 + found.ids.shape[2]] = found.ids[:, 0].float()
-        return {self.name: written}
+        scores = found.scores[:, 0]
+        losses = torch.full_like(scores, torch.nan) if ids is None else self._own_loss(context, ids)
+        return {self.name: Generated(found.ids[:, 0], scores, losses)}
 
     def with_search(self, settings: GenerationSettings, tree: AnswerTree | None) -> "WriteHead":
         """The same decoder and weights behind another search; this one stays as it is."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plait.types import Tokens
+from plait.types import Generated, Tokens
 
 
 class Ragged:
@@ -145,7 +145,7 @@ def items_of(given: Any, target: Any) -> tuple[Any, Any, Ragged | None]:
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """Tensors, arrays or `Ragged` one after the other."""
-    if isinstance(parts[0], Ragged):
-        return Ragged.join(parts)
+    """Tensors, arrays, `Ragged` or `Generated` one after the other."""
+    if isinstance(parts[0], Ragged | Generated):
+        return type(parts[0]).join(parts)
     return torch.cat(list(parts)) if isinstance(parts[0], Tensor) else np.concatenate(parts)

@@ -16,11 +16,12 @@ from plait.report import plots
 from plait.report.found import shown_cell
 from plait.runs.prepare import Part, Prepared
 from plait.tasks import Generation
+from plait.types import Generated
 
 SHOWN, WORDS, SIDE = 10, 9, 112
 
 
-def written_section(prepared: Prepared, task: Any, part: Part, name: str, predictions: np.ndarray) -> dict[str, Any]:
+def written_section(prepared: Prepared, task: Any, part: Part, name: str, predictions: Any) -> dict[str, Any]:
     """How good the texts are, row by row, and some of them with their pictures.
 
     Args:
@@ -28,7 +29,7 @@ def written_section(prepared: Prepared, task: Any, part: Part, name: str, predic
         task: its task.
         part: the rows.
         name: of the part.
-        predictions: `[N, 2 + L]` of its rows.
+        predictions: of its rows.
     """
     truth = part.truth()[task.target]
     _, first = np.unique(truth[:, 0], return_index=True)
@@ -63,7 +64,7 @@ def _by_answer(hits: np.ndarray, right: Sequence[Sequence[str]], most: int = 20)
 
 
 def _looks(
-    prepared: Prepared, task: Generation, part: Part, positions: np.ndarray, predictions: np.ndarray
+    prepared: Prepared, task: Generation, part: Part, positions: np.ndarray, predictions: Any
 ) -> list[list[dict[str, Any]]]:
     """Of each row, each word with a picture of where the decoder looked as it wrote it; empty where unknown."""
     decoder: Any = prepared.model.head.decoder
@@ -76,7 +77,7 @@ def _looks(
     found = []
     for place, position in enumerate(positions):
         cell = shown_cell(prepared, part, pictures[0], int(position))
-        ids = [int(token) for token in predictions[position, 2:] if token >= 0 and token != task.texts.end]
+        ids = [int(token) for token in predictions.ids[position] if token >= 0 and token != task.texts.end]
         words = _words(task, ids)
         found.append(
             [
@@ -89,7 +90,7 @@ def _looks(
 
 @torch.no_grad()
 def _weights(
-    prepared: Prepared, part: Part, picture: str, positions: np.ndarray, predictions: np.ndarray
+    prepared: Prepared, part: Part, picture: str, positions: np.ndarray, predictions: Any
 ) -> np.ndarray | None:
     """`[N, L, side, side]` how much each token took from each cell of the picture; None where there is no grid."""
     model: Any = prepared.model.eval()
@@ -100,7 +101,7 @@ def _weights(
     side = math.isqrt(lengths[picture])
     if side < 2 or side * side != lengths[picture] or fused.tokens.x.shape[1] != sum(lengths.values()):
         return None
-    ids = torch.from_numpy(predictions[positions, 2:].astype(np.int64)).to(model.device)
+    ids = torch.from_numpy(predictions.ids[positions]).to(model.device)
     told = torch.cat([torch.full_like(ids[:, :1], model.head.decoder.begin_id), ids[:, :-1].clamp(min=0)], dim=1)
     looked = model.head.decoder.looks(model.head.context(fused), told)
     start = 1 + sum(lengths[name] for name in list(lengths)[: list(lengths).index(picture)])

@@ -80,7 +80,7 @@ def _samples(
     ]
     noted, pictures = [], []
     for i in chosen:
-        sample = task.sample(found[name][i], truth[name][i])
+        sample = task.sample(found[name][i : i + 1], truth[name][i : i + 1])
         if sample is None:
             continue
         record = {"row": int(rows[i]) + 1, "written": sample.answer, "right": list(sample.right)}

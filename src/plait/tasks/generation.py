@@ -14,6 +14,7 @@ from torch import Tensor
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, nearest
 from plait.files.reading import made_of
+from plait.heads.write import CODE
 from plait.layers.spaces import Categorical
 from plait.metrics.answers import VQA_TYPES, anls, exact_match, relaxed_accuracy, vqa_accuracy
 from plait.metrics.caption import CAPTION_METRICS, NO_CIDER, CaptionScorer
@@ -21,6 +22,7 @@ from plait.processors import TargetText
 from plait.tasks.asked import Asked
 from plait.tasks.pairs import Sides, side_codes
 from plait.tasks.task import Card, Sample, Task
+from plait.types import Generated
 from plait.values import as_text, is_missing
 
 ANSWER_METRICS = {
@@ -30,7 +32,6 @@ ANSWER_METRICS = {
     "relaxed_accuracy": relaxed_accuracy,
 }
 SHORT = 3  # words that answers have in the median, from which on they are captions
-CODE = 1  # columns of the truth before the token ids
 
 
 class Generation(Task):
@@ -49,8 +50,7 @@ class Generation(Task):
         language_model: of a language model that writes, its configuration, the template of its prompts, and which
             inputs are its own words.
 
-    What the model gives is, in training, `[B, L, V]` logits of the row's own text; otherwise `[B, 2 + L]`: the mean
-    loss a token of the row's own text (NaN where it has none), the score of the text that it wrote, and its ids.
+    What the model gives is, in training, `[B, L, V]` logits of the row's own text; otherwise `Generated`.
     """
 
     kind = "generation"
@@ -219,10 +219,10 @@ class Generation(Task):
         """`[N]` bool: the row has no text."""
         return encoded[:, CODE] < 0
 
-    def loss(self, given: Tensor, target: Tensor) -> Tensor:
+    def loss(self, given: Any, target: Tensor) -> Tensor:
         """Mean cross-entropy a token of the rows' own texts, over those that have one."""
-        if given.ndim == 2:  # the model has compared them already
-            rows = given[:, 0]
+        if isinstance(given, Generated):  # the model has compared them already
+            rows = given.losses
             return rows[~rows.isnan()].mean() if bool((~rows.isnan()).any()) else rows.new_zeros(())
         ids = target[:, CODE : CODE + given.shape[1]]
         count = (ids >= 0).sum().clamp(min=1)
@@ -232,23 +232,23 @@ class Generation(Task):
         )
         return total / count
 
-    def row_loss(self, given: Tensor, target: Tensor) -> Tensor:
+    def row_loss(self, given: Any, target: Tensor) -> Tensor:
         """`[B]` mean loss a token of each row's own text; 0 where it has none."""
-        if given.ndim == 2:
-            return given[:, 0].nan_to_num()
+        if isinstance(given, Generated):
+            return given.losses.nan_to_num()
         return token_loss(given, target[:, CODE : CODE + given.shape[1]]).nan_to_num()
 
-    def predictions(self, given: Tensor) -> np.ndarray:
-        """`[N, 2 + L]` as the model gave it."""
+    def predictions(self, given: Generated) -> Generated:
+        """As the model gave it."""
         return given.numpy()
 
-    def answers(self, predictions: np.ndarray) -> list[str]:
+    def answers(self, predictions: Generated) -> list[str]:
         """The texts."""
-        return [self.texts.decode(ids) for ids in predictions[:, 2:].astype(np.int64).tolist()]
+        return [self.texts.decode(ids) for ids in predictions.ids.tolist()]
 
-    def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]:
+    def columns(self, name: str, predictions: Generated) -> dict[str, Any]:
         """What a predictions file holds: the text, and the score that it was found with."""
-        return {name: self.answers(predictions), f"{name}_score": predictions[:, 1]}
+        return {name: self.answers(predictions), f"{name}_score": predictions.scores}
 
     def distance(self, given: Tensor, wanted: Tensor, target: Tensor, temperature: float) -> Tensor:
         """Word by word (1606.07947)."""
@@ -267,15 +267,15 @@ class Generation(Task):
             return self
         return self.with_texts(former.texts)
 
-    def sample(self, prediction: np.ndarray, truth: np.ndarray) -> Sample:
+    def sample(self, prediction: Generated, truth: np.ndarray) -> Sample:
         """The text, and up to five right ones."""
-        return Sample(self.answers(prediction[None])[0], list(self.right_answers(truth))[:5])
+        return Sample(self.answers(prediction)[0], list(self.right_answers(truth[0]))[:5])
 
-    def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
+    def card(self, prediction: Generated, truth: np.ndarray, cell: Any) -> Card:
         """The text and its score; right where it is one of the right ones."""
         text, right = self.answers(prediction)[0], list(self.right_answers(truth[0]))
         hit = bool(exact_match([text], [right])[0])
-        return Card(text, "; ".join(right), hit, f"{prediction[0, 1]:.2f}")
+        return Card(text, "; ".join(right), hit, f"{prediction.scores[0]:.2f}")
 
     def because(self) -> str:
         """How many tokens, and what the texts are."""
@@ -295,7 +295,7 @@ class Generation(Task):
                 raise RecipeError(f"train.self_critical: CIDEr is not defined, {NO_CIDER}; leave it at 0")
         return self._scorer.consensus(texts, codes)
 
-    def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+    def score(self, truth: np.ndarray, found: Generated, names: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics over the distinct questions, each against all of its right answers."""
         first = np.unique(truth[:, 0], return_index=True)[1]
         return self.score_texts(truth[first], self.answers(found[first]), names)

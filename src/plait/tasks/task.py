@@ -132,23 +132,23 @@ class Task(Protocol):
         """`[N]` bool: the row has an answer that training never saw."""
         return np.zeros(len(truth), dtype=bool)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Any, target: Any) -> Tensor:
         """The mean loss of the rows that have a target."""
         ...
 
-    def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def row_loss(self, logits: Any, target: Any) -> Tensor:
         """`[B]` the loss of each row, 0 where it has no target."""
         ...
 
-    def predictions(self, logits: Tensor) -> np.ndarray:
+    def predictions(self, logits: Any) -> Any:
         """`[N, …]` what is scored and kept: probabilities, numbers in the user's units."""
         ...
 
-    def answers(self, predictions: np.ndarray) -> list[Any]:
+    def answers(self, predictions: Any) -> list[Any]:
         """The answer to each row, in the user's words."""
         ...
 
-    def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]:
+    def columns(self, name: str, predictions: Any) -> dict[str, Any]:
         """What a file of predictions holds."""
         return {name: self.answers(predictions)}
 
@@ -182,8 +182,8 @@ class Task(Protocol):
         """Some rows of a table with what scoring needs beside them; None where they are enough."""
         return None
 
-    def sample(self, prediction: np.ndarray, truth: np.ndarray) -> Sample | None:
-        """A row's answer and what is right, to look at while training goes on; None where numbers say it all."""
+    def sample(self, prediction: Any, truth: Any) -> Sample | None:
+        """The answer to one row, `[1, …]`, and what is right, while training goes on; None where numbers say it all."""
         return None
 
     def distance(self, given: Tensor, wanted: Tensor, target: Tensor, temperature: float) -> Tensor:
@@ -234,7 +234,7 @@ class Task(Protocol):
         """What a report draws of all answers."""
         return []
 
-    def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
+    def card(self, prediction: Any, truth: Any, cell: Any) -> Card:
         """One answer beside the truth.
 
         Args:

@@ -13,7 +13,7 @@ from plait.data.loader import load
 from plait.data.plan import BatchPlan
 from plait.layers.ragged import Ragged, joined
 from plait.training.precision import autocast, products
-from plait.types import POOLED, Output, Tokens
+from plait.types import POOLED, Generated, Output, Tokens
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,4 @@ def _rows(values: Any) -> Any:
     """What a batch gives, float32 on the CPU; of tokens only the real ones."""
     if isinstance(values, Tokens):
         return Ragged.from_tokens(Tokens(values.x.float().cpu(), values.mask.cpu()))
-    return values.float().cpu()
+    return values.cpu() if isinstance(values, Generated) else values.float().cpu()

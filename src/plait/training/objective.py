@@ -98,7 +98,9 @@ class Objective:
         bad = torch.zeros(len(batch), dtype=torch.bool)
         for name, task in self.targets.tasks.items():
             given, target, rows = items_of(said[name], batch.targets[name].to(said[name].device))
-            fine = given.flatten(1).isfinite().all(dim=1) & task.row_loss(given, target).isfinite()
+            fine = task.row_loss(given, target).isfinite()
+            if isinstance(given, torch.Tensor):
+                fine &= given.flatten(1).isfinite().all(dim=1)
             bad |= ~(fine if rows is None else rows.row_means((~fine).float()) == 0).cpu()
         return (batch.rows[bad] + 1).tolist()
 
