@@ -135,6 +135,25 @@ def test_nobody_asks_for_a_modality_by_name(path: Path) -> None:
             assert not (asked and names), f"{path.name}:{node.lineno}: {ast.unparse(node)}"
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_nobody_asks_for_a_task_by_name(path: Path) -> None:
+    """What depends on a task is asked of it, outside of the rooms where tasks are made."""
+    if room_of(path) in {"tasks", "build"}:
+        return
+    text = path.read_text()
+    tree = ast.parse(text)
+    classes = {"Classification", "Generation", "Matching", "Multilabel", "Regression", "Retrieval"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            named = any(isinstance(s, ast.Constant) and isinstance(s.value, str) for s in sides)
+            assert not (named and any(ast.unparse(s).endswith("task.kind") for s in sides)), ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            asked = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+            assert not asked & classes, f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+    assert not re.search(r"\brecipe\.(text|pairs)\b", text)
+
+
 def test_the_root_holds_what_users_import() -> None:
     held = {path.name for path in SOURCE.glob("*.py")}
     names = "__init__ __main__ types errors console recipe model predictor"

@@ -23,7 +23,7 @@ def made(name: str, seed: int = 0, **options: Any) -> Any:
     return decoder.eval()
 
 
-CASES = [("transformer", {}), ("rnn", {}), ("rnn", {"cell": "lstm"})]
+CASES: list[tuple[str, dict[str, Any]]] = [*((name, {}) for name in DECODERS), ("rnn", {"cell": "lstm"})]
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
