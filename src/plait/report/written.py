@@ -16,7 +16,6 @@ from plait.report import plots
 from plait.report.found import shown_cell
 from plait.runs.prepare import Part, Prepared
 from plait.tasks import Generation
-from plait.types import Generated
 
 SHOWN, WORDS, SIDE = 10, 9, 112
 
