@@ -28,7 +28,7 @@ def batches(source, plan, workers, original=loop.load):
         yield batch
 loop.load = batches
 predictor = Predictor("label", output=sys.argv[2], verbose=False, inputs={"photo": {"modality": "image", "size": 32}},
-                      data={"val": 0.001}, train={"device": "cpu", "precision": "float32", "together": "none"})
+                      data={"val": 0.001}, train={"device": "cpu", "precision": "float32", "batch_by": "none"})
 try:
     predictor.fit(sys.argv[1])
 except Enough:

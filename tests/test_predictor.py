@@ -76,16 +76,16 @@ MISSING = {"photo": None, "title": "", "price": float("nan"), "shade": None}
 
 
 @pytest.mark.parametrize(
-    ("fusion", "absent_token"), [*[(name, False) for name in FUSIONS], ("concat", True), ("co_attention", True)]
+    ("fusion", "missing_token"), [*[(name, False) for name in FUSIONS], ("concat", True), ("co_attention", True)]
 )
-def test_missing_values_train_and_predict(table: Path, tmp_path: Path, fusion: str, absent_token: bool) -> None:
+def test_missing_values_train_and_predict(table: Path, tmp_path: Path, fusion: str, missing_token: bool) -> None:
     frame = pd.read_csv(table)
     frame["photo"] = [str(table.parent / name) for name in frame["photo"]]
     random = np.random.default_rng(0)
     for name, empty in MISSING.items():
         frame.loc[random.random(len(frame)) < 0.3, name] = empty
     frame.loc[0, list(MISSING)] = pd.Series(MISSING, dtype=object)
-    options = {"method": fusion, "absent_token": absent_token}
+    options = {"method": fusion, "missing_token": missing_token}
     predictor = make(folder=tmp_path / "run", fusion=options).fit(frame)
     whole = predictor.predict_proba(frame)
     assert np.isfinite(whole).all()

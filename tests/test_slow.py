@@ -51,7 +51,7 @@ def test_shards_train_as_copies_do(tmp_path: Path) -> None:
         "inputs.title.dropout=0",
         "tabular.dropout=0",
         "train.seed=3",
-        "train.together=none",
+        "train.batch_by=none",
         "train.schedule=constant",
     ]
     runs = {name: tmp_path / name for name in ("copies", "shards", "resumed")}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from plait.encoders.chunks import encode_in_chunks
 from plait.encoders.tuning import frozen_parts_to_eval
-from plait.layers import AbsentToken, NamedModules, masked_mean
+from plait.layers import MissingToken, NamedModules, masked_mean
 from plait.types import Batch, Fused, Input, Output, Tokens, UnimodalOutput
 
 
@@ -22,7 +22,7 @@ class MultimodalModel(nn.Module):
         encoders: modality → encoder, `forward(features) -> Tokens` with `out_dim`.
         fusion: `forward({modality: Tokens}) -> Fused`.
         head: `forward(Fused) -> {target: predictions}`; one that `writes` reads the batch's targets too.
-        absent_token: give a modality that a row lacks a learned vector instead of nothing.
+        missing_token: give a modality that a row lacks a learned vector instead of nothing.
         auxiliary: modality → head that answers from it alone, in training; none by default.
     """
 
@@ -31,13 +31,13 @@ class MultimodalModel(nn.Module):
         encoders: Mapping[str, Any],
         fusion: nn.Module,
         head: nn.Module,
-        absent_token: bool = False,
+        missing_token: bool = False,
         auxiliary: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.encoders = NamedModules(encoders)
         self.absent = NamedModules(
-            {name: AbsentToken(encoder.out_dim) for name, encoder in encoders.items()} if absent_token else {}
+            {name: MissingToken(encoder.out_dim) for name, encoder in encoders.items()} if missing_token else {}
         )
         self.fusion = fusion
         self.head = head
@@ -93,7 +93,7 @@ class MultimodalModel(nn.Module):
         if values.empty and self.encode_blanks:
             tokens = self._blank(encoder, rows, device)
         elif values.empty:
-            tokens = Tokens.absent(rows, encoder.out_dim, device)
+            tokens = Tokens.missing(rows, encoder.out_dim, device)
         else:
             if "stored" in values.features:
                 tokens = replace(stored_tokens(values.features, encoder.out_dim), items=values.items)

@@ -396,5 +396,5 @@ class Predictor:
         return self.targets_.choose_score(self.recipe_.train.metric)
 
     def _plan(self, source: TableSource, rows: np.ndarray) -> BatchPlan:
-        codes = prepare.together(self.recipe_, self.inputs_, source.table)
+        codes = prepare.batch_codes(self.recipe_, self.inputs_, source.table)
         return BatchPlan(rows, PREDICTION_BATCH, None if codes is None else codes[rows], shuffle=False)

@@ -101,7 +101,7 @@ class FusionRecipe(Open):
 
     method: str = "concat"
     dim: Annotated[int, Ge(1), Le(65_536)] = 256
-    absent_token: bool = False
+    missing_token: bool = False
 
 
 class HeadRecipe(Strict):
@@ -161,6 +161,12 @@ class Recipe(Strict):
         """`inputs.history=null` takes an input out of a recipe."""
         return {n: spec for n, spec in value.items() if spec is not None} if isinstance(value, Mapping) else value
 
+    @field_validator("train", "fusion", mode="before")
+    @classmethod
+    def _former_names(cls, value: Any) -> Any:
+        """Keys under their former names, which recipes of finished runs have; until version 0.3."""
+        return {FORMER.get(name, name): v for name, v in value.items()} if isinstance(value, Mapping) else value
+
     @field_validator("decoder", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
@@ -210,6 +216,7 @@ class Recipe(Strict):
         return self.parse(_merged(self.model_dump(mode="json", exclude_defaults=True), changes))
 
 
+FORMER = {"together": "batch_by", "judge_rows": "validation_rows", "absent_token": "missing_token"}  # → name now
 FORMAT = 1  # of a run's folder, which its recipe says
 
 

@@ -55,12 +55,18 @@ class Tokens:
         return cls(x_BD.unsqueeze(1), present_B.unsqueeze(1))
 
     @classmethod
-    def absent(
+    def missing(
         cls, rows: int, dim: int, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
     ) -> "Tokens":
         """A batch in which no row has this modality; `dtype` is that of the other modalities, by default float32."""
         x_B1D = torch.zeros(rows, 1, dim, device=device, dtype=dtype)
         return cls(x_B1D, torch.zeros(rows, 1, dtype=torch.bool, device=device))
+
+    @classmethod
+    def absent(cls, *given: Any, **more: Any) -> "Tokens":
+        """The former name of `missing`, until version 0.3."""
+        warnings.warn("plait.types.Tokens.absent is now Tokens.missing", DeprecationWarning, stacklevel=2)
+        return cls.missing(*given, **more)
 
     def take(self, index_BK: Tensor) -> "Tokens":
         """Tokens of U distinct values → tokens of B rows, each of up to K values.

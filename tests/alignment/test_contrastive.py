@@ -80,6 +80,6 @@ def test_losses_and_space_keep_float64() -> None:
     ):
         assert loss.dtype == torch.float64
     space = SharedSpace({"photo": 7, "title": 7}, out_dim=4, power=0.5).double().eval()
-    vectors = space({"photo": Tokens.single(a), "title": Tokens.absent(5, 7, dtype=torch.float64)}).pooled
+    vectors = space({"photo": Tokens.single(a), "title": Tokens.missing(5, 7, dtype=torch.float64)}).pooled
     assert vectors.dtype == torch.float64
     torch.testing.assert_close(vectors[:, :4].norm(dim=1), torch.ones(5).double(), rtol=0, atol=1e-12)

@@ -135,7 +135,7 @@ def test_a_context_that_is_too_short_is_said() -> None:
 def test_options_are_checked() -> None:
     with pytest.raises(RecipeError, match="decoder.tune"):
         made(tune="some")
-    decoder, absent = made(), Tokens.absent(2, 8)
+    decoder, absent = made(), Tokens.missing(2, 8)
     prompt = decoder.context(Fused(torch.zeros(2, 8), lambda: absent))
     assert prompt.mask.sum(dim=1).tolist() == [2, 2]  # the template alone, its head apart
     assert decoder(prompt, torch.zeros(2, 2, dtype=torch.int64)).isfinite().all()

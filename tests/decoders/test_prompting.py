@@ -240,8 +240,8 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
             fusion="concat",
             generation={"max_length": 8},
         )
-    with pytest.raises(RecipeError, match="fusion.absent_token"):
-        fit(**written, decoder=str(folder), fusion={"absent_token": True}, generation={"max_length": 8})
+    with pytest.raises(RecipeError, match="fusion.missing_token"):
+        fit(**written, decoder=str(folder), fusion={"missing_token": True}, generation={"max_length": 8})
 
 
 def test_fused_tokens_can_stand_in_a_prompt() -> None:

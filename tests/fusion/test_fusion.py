@@ -60,7 +60,7 @@ def test_padding_never_changes_the_answer(name: str, extra: int, fill: float) ->
 def test_absent_rows_equal_absent_columns(name: str) -> None:
     fusion, tokens = make(name), tokens_of()
     masked = {**tokens, "title": Tokens(tokens["title"].x, torch.zeros_like(tokens["title"].mask))}
-    absent = {**tokens, "title": Tokens.absent(5, 4)}
+    absent = {**tokens, "title": Tokens.missing(5, 4)}
     torch.testing.assert_close(fusion(masked).pooled, fusion(absent).pooled)
 
 
@@ -115,7 +115,7 @@ def test_float64(name: str) -> None:
     fused = fusion(tokens)
     for x in (fused.pooled, fused.tokens.x, *(own for own, _ in fused.alone.values())):
         assert x.dtype == torch.float64
-    assert fusion({**tokens, "title": Tokens.absent(5, 4, dtype=torch.float64)}).pooled.dtype == torch.float64
+    assert fusion({**tokens, "title": Tokens.missing(5, 4, dtype=torch.float64)}).pooled.dtype == torch.float64
     torch.testing.assert_close(fused.pooled.float(), make(name)(tokens_of(absent={"title": (1,)})).pooled)
     photo, step = tokens["photo"], 1e-6 * torch.randn(5, 4, 6, dtype=torch.float64)
     photo.x.requires_grad_()
@@ -179,7 +179,7 @@ def test_product_value() -> None:
 
 
 def test_product_of_nothing_is_zero() -> None:
-    nothing = {name: Tokens.absent(2, dim) for name, dim in DIMS.items()}
+    nothing = {name: Tokens.missing(2, dim) for name, dim in DIMS.items()}
     assert (make("product")(nothing).pooled == 0).all()
 
 

@@ -6,7 +6,7 @@ from torch import nn
 from fakes import fake_tokens
 from plait.errors import DataError
 from plait.layers import (
-    AbsentToken,
+    MissingToken,
     ModalityProjection,
     NamedModules,
     SelfAttention,
@@ -73,7 +73,7 @@ def test_modules_take_any_column_name(name: str) -> None:
 
 def test_absent_token_stands_in_only_where_nothing_is() -> None:
     tokens = fake_tokens(3, 2, 4, absent=(1,))
-    layer = AbsentToken(4)
+    layer = MissingToken(4)
     filled = layer(tokens)
     assert filled.present.all()
     torch.testing.assert_close(filled.x[1, 0], layer.vector)

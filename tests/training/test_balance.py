@@ -174,7 +174,7 @@ def test_a_modulated_run_resumes_as_if_it_had_not_stopped(tmp_path: Path) -> Non
 
 def test_absent_tokens_stand_in_for_what_is_masked() -> None:
     model = two_modalities()
-    model = MultimodalModel(dict(model.encoders.items()), model.fusion, model.head, absent_token=True)
+    model = MultimodalModel(dict(model.encoders.items()), model.fusion, model.head, missing_token=True)
     model.score_masked = True
     tokens = {name: Tokens(torch.randn(3, 2, 8), torch.ones(3, 2, dtype=torch.bool)) for name in "ab"}
     said = model.train()._masked(tokens)

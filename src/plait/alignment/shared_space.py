@@ -29,7 +29,7 @@ class SharedSpace(nn.Module):
         ValueError: there is no projection, and a width is not the space's.
 
     >>> space = SharedSpace({"photo": 4, "title": 6}, out_dim=8)
-    >>> fused = space({"photo": Tokens.single(torch.ones(2, 4)), "title": Tokens.absent(2, 6)})
+    >>> fused = space({"photo": Tokens.single(torch.ones(2, 4)), "title": Tokens.missing(2, 6)})
     >>> fused.pooled.view(2, 2, 8).norm(dim=2).round(decimals=4).tolist()
     [[1.0, 0.0], [1.0, 0.0]]
     """

@@ -31,8 +31,8 @@ def prompted(recipe: Recipe) -> Recipe:
         recipe = recipe.updated({"fusion": {"method": PROMPT}})
     if recipe.fusion.method != PROMPT:
         return recipe
-    if recipe.fusion.absent_token:
-        raise RecipeError("fusion.absent_token: what a row lacks is not in its prompt; leave it out, or name a fusion")
+    if recipe.fusion.missing_token:
+        raise RecipeError("fusion.missing_token: what a row lacks is not in its prompt; leave it out, or name a fusion")
     kinds = {name: MODALITIES[str(spec.modality)] for name, spec in recipe.inputs.items()}
     texts = [name for name, kind in kinds.items() if kind.words and recipe.inputs[name].encoder is None]
     return recipe.updated({"inputs": {name: {"encoder": WORDS} for name in texts}})

@@ -168,7 +168,7 @@ def build_model(
     auxiliary = {}
     if recipe.train.extra_heads and recipe.fusion.method != BOOSTED and getattr(fusion, "stage", "") != "late":
         auxiliary = {name: PredictHead(dim, targets.out_dims, recipe.head.hidden) for name, dim in in_dims.items()}
-    return MultimodalModel(encoders, fusion, head, recipe.fusion.absent_token, auxiliary)
+    return MultimodalModel(encoders, fusion, head, recipe.fusion.missing_token, auxiliary)
 
 
 def _fusion_and_head(

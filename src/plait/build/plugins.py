@@ -259,7 +259,7 @@ class Copies:
             widths, width = given[:2]
             try:
                 with torch.no_grad():
-                    pooled = copy.deepcopy(made).eval()({n: Tokens.absent(2, dim) for n, dim in widths.items()}).pooled
+                    pooled = copy.deepcopy(made).eval()({n: Tokens.missing(2, dim) for n, dim in widths.items()}).pooled
             except (RuntimeError, KeyError) as error:
                 raise ValueError(f"it does not take {dict(widths)}: {str(error).splitlines()[0]}") from error
             if pooled.shape[1] != width:

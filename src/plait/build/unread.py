@@ -22,9 +22,9 @@ from plait.recipe import Recipe
 from plait.training.settings import TrainSettings
 
 SECTIONS = ("task", "inputs", "tabular", "fusion", "head", "decoder", "generation", "train")
-OF_TREES = {"metric", "seed", "workers", "cache_mb", "device", "features", "together", "precision", "baseline"}
+OF_TREES = {"metric", "seed", "workers", "cache_mb", "device", "features", "batch_by", "precision", "baseline"}
 OF_TEACHER = ("distillation", "distillation_temperature")
-OF_TEXTS = ("scheduled_sampling", "self_critical", "judge_rows")
+OF_TEXTS = ("scheduled_sampling", "self_critical", "validation_rows")
 OF_LEARNED_WORDS, OF_LANGUAGE_MODELS = ("vocab_size", "lowercase"), ("prompt", "projector", "tune")
 
 
@@ -88,8 +88,8 @@ def _unread_of_fusion(recipe: Recipe, asked: Collection[str]) -> Iterable[tuple[
     late = getattr(made, "stage", "") == "late"
     if (method in (BOOSTED, PROMPT) or late) and _changed(recipe.fusion, ["dim"]):
         yield "dim", "fusions that make a vector"
-    if method == BOOSTED and recipe.fusion.absent_token:
-        yield "absent_token", "fusions that are networks"
+    if method == BOOSTED and recipe.fusion.missing_token:
+        yield "missing_token", "fusions that are networks"
     if "retrieval" in asked or made is None:
         return
     takes = _takes(made)

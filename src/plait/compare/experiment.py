@@ -242,7 +242,7 @@ class Experiment:
         """The comparison's recipe with another fusion; options of a method apply to that method alone."""
         fusion = self.recipe.fusion
         kept = fusion.options if fusion.method == method else {}
-        section = {"method": method, "dim": fusion.dim, "absent_token": fusion.absent_token, **kept}
+        section = {"method": method, "dim": fusion.dim, "missing_token": fusion.missing_token, **kept}
         values = self.recipe.model_dump(mode="json", exclude_defaults=True)
         return Recipe.parse({**values, "fusion": section})
 

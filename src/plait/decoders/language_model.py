@@ -161,9 +161,9 @@ class LanguageModel(nn.Module):
         return placed
 
     def forward(self, context: Tokens, ids_BL: Tensor) -> Tensor:
-        told = self.model.get_input_embeddings()(ids_BL[:, 1:])
-        x = torch.cat([context.x, told], dim=1)
-        mask = torch.cat([context.mask, context.mask.new_ones(told.shape[:2])], dim=1)
+        decoder_input = self.model.get_input_embeddings()(ids_BL[:, 1:])
+        x = torch.cat([context.x, decoder_input], dim=1)
+        mask = torch.cat([context.mask, context.mask.new_ones(decoder_input.shape[:2])], dim=1)
         length = ids_BL.shape[1]
         if self.training and self.packing:
             lines = pack(mask.tolist())

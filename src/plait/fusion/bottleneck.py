@@ -59,7 +59,7 @@ class BottleneckFusion(nn.Module):
         heads: attention heads.
 
     >>> fusion = BottleneckFusion({"photo": 8, "title": 4}, out_dim=16)
-    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
+    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)}).pooled.shape
     torch.Size([2, 16])
     """
 

@@ -27,7 +27,7 @@ class CompactBilinearFusion(nn.Module):
         sketch: bins (the paper's 16,000 serves vectors of 2,048 numbers).
 
     >>> fusion = CompactBilinearFusion({"photo": 8, "title": 4}, out_dim=16)
-    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
+    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)}).pooled.shape
     torch.Size([2, 16])
     """
 

@@ -20,7 +20,7 @@ class ConcatFusion(nn.Module):
 
     >>> import torch
     >>> fusion = ConcatFusion({"photo": 8, "title": 4}, out_dim=16)
-    >>> fused = fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)})
+    >>> fused = fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)})
     >>> fused.pooled.shape, fused.tokens.x.shape
     (torch.Size([2, 16]), torch.Size([2, 2, 16]))
     """

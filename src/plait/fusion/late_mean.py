@@ -26,7 +26,7 @@ class LateMeanFusion(nn.Module):
 
     >>> import torch
     >>> fusion = LateMeanFusion({"photo": 8, "title": 4}, out_dim=3)
-    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
+    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)}).pooled.shape
     torch.Size([2, 3])
     """
 

@@ -37,7 +37,7 @@ class PromptFusion(nn.Module):
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         check_names(self.in_dims, tokens)
         parts = {name: tokens[name] for name in self.in_dims}
-        seen = {name: parts[name] for name in self.seen} or {"": Tokens.absent(*_first(parts))}
+        seen = {name: parts[name] for name in self.seen} or {"": Tokens.missing(*_first(parts))}
         pooled = torch.cat([masked_mean(own) for own in seen.values()], dim=1)
         widest = max(own.x.shape[2] for own in seen.values())
         return Fused(pooled, lambda: joined({n: widened(own, widest) for n, own in seen.items()}), parts=parts)

@@ -18,7 +18,7 @@ class RawFusion(nn.Module):
     Args:
         in_dims: modality → D.
 
-    >>> tokens = {"photo": Tokens.single(torch.ones(1, 2)), "title": Tokens.absent(1, 1)}
+    >>> tokens = {"photo": Tokens.single(torch.ones(1, 2)), "title": Tokens.missing(1, 1)}
     >>> RawFusion({"photo": 2, "title": 1})(tokens).pooled.tolist()
     [[1.0, 1.0, nan]]
     """

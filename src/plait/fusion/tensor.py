@@ -30,7 +30,7 @@ class TensorFusion(nn.Module):
         ValueError: the outer product would have more than 16,384 elements.
 
     >>> fusion = TensorFusion({"photo": 8, "title": 4}, out_dim=16)
-    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.absent(2, 4)}).pooled.shape
+    >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)}).pooled.shape
     torch.Size([2, 16])
     """
 

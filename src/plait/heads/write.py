@@ -1,4 +1,4 @@
-"""A decoder at the end of a model: in training it is told what to write, otherwise it writes."""
+"""A decoder at the end of a model: in training by teacher forcing, otherwise it generates."""
 
 import copy
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class WriteHead(nn.Module):
         generation: how a text is searched for.
         dim: H of what the fusion gives, which a norm brings to one size: a product of vectors may be far larger than
             the tokens beside it. 0 for none, and for decoders that make a prompt of it.
-        scheduled_sampling: in training, share of the words that the decoder is told, replaced by those it would have
+        scheduled_sampling: in training, share of the decoder input that is replaced by those it would have
             said (1506.03099; in two passes, as 1906.07651 does for transformers).
 
     Shapes: Fused and the target `[B, 1 + L]`, a code and ids → in training logits `[B, L, V]`; otherwise `Generated`.
@@ -56,7 +56,7 @@ class WriteHead(nn.Module):
         ids = None if targets is None or self.name not in targets else targets[self.name][:, CODE:]
         if self.training:
             assert ids is not None, "a decoder learns from texts"
-            return {self.name: self.taught(fused, ids)}
+            return {self.name: self.teacher_forced(fused, ids)}
         context = self.context(fused)
         found = generate(self.decoder, context, self.generation, self.tree)
         scores = found.scores[:, 0]
@@ -78,20 +78,22 @@ class WriteHead(nn.Module):
         found = vector_and_tokens(fused)
         return Tokens(self.norm(found.x), found.mask)
 
-    def taught(self, fused: Fused, ids_BL: Tensor) -> Tensor:
+    def teacher_forced(self, fused: Fused, ids_BL: Tensor) -> Tensor:
         """`[B, L, V]` logits of each token of a text, given those before it; L is that of the longest."""
         ids = ids_BL[:, : int((ids_BL >= 0).sum(dim=1).max().clamp(min=1))]
-        told, context = self.shifted(ids), self.context(fused)
+        decoder_input, context = self.shifted(ids), self.context(fused)
         if self.training and self.scheduled_sampling:
             with torch.no_grad():
-                own = self.decoder(context, told).argmax(dim=2)
-            swap = torch.rand(told[:, 1:].shape, device=told.device) < self.scheduled_sampling
-            told = torch.cat([told[:, :1], torch.where(swap, own[:, :-1], told[:, 1:])], dim=1)
-        logits: Tensor = self.decoder(context, told)
+                own = self.decoder(context, decoder_input).argmax(dim=2)
+            swap = torch.rand(decoder_input[:, 1:].shape, device=decoder_input.device) < self.scheduled_sampling
+            decoder_input = torch.cat(
+                [decoder_input[:, :1], torch.where(swap, own[:, :-1], decoder_input[:, 1:])], dim=1
+            )
+        logits: Tensor = self.decoder(context, decoder_input)
         return logits
 
     def shifted(self, ids_BL: Tensor) -> Tensor:
-        """`[B, L]` what the decoder is told: the beginning, then each token but the last."""
+        """`[B, L]` the decoder input: the beginning, then each token but the last."""
         begin = torch.full((len(ids_BL), 1), self.decoder.begin_id, device=ids_BL.device, dtype=ids_BL.dtype)
         return torch.cat([begin, ids_BL[:, :-1].clamp(min=0)], dim=1)
 

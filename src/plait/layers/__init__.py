@@ -3,8 +3,8 @@
 import warnings
 from typing import Any
 
-from plait.layers.absent import AbsentToken
 from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible
+from plait.layers.missing_token import MissingToken
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
@@ -17,11 +17,11 @@ from plait.layers.transformer import CrossBlock, DecoderBlock, TransformerBlock
 
 __all__ = [
     "MLP",
-    "AbsentToken",
     "CausalSelfAttention",
     "CrossAttention",
     "CrossBlock",
     "DecoderBlock",
+    "MissingToken",
     "ModalityProjection",
     "NamedModules",
     "SelfAttention",
@@ -37,7 +37,7 @@ __all__ = [
     "use_fast_linear",
 ]
 
-RENAMED = {"few_rows": "small_batch_linear", "hasten": "use_fast_linear"}
+RENAMED = {"AbsentToken": "MissingToken", "few_rows": "small_batch_linear", "hasten": "use_fast_linear"}
 
 
 def __getattr__(name: str) -> Any:

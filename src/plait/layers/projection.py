@@ -64,7 +64,7 @@ def check_names(expected: Iterable[str], tokens: Mapping[str, Tokens]) -> None:
             hint = nearest(name, tokens)
             raise DataError(
                 f"the fusion expects modality {name!r}, got {came}{hint or '.'} "
-                "Pass Tokens.absent(...) for a modality that no row has"
+                "Pass Tokens.missing(...) for a modality that no row has"
             )
 
 

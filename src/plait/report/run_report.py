@@ -13,8 +13,8 @@ from plait.evaluation.modalities import ModalityReport
 from plait.modalities import show_cell
 from plait.report import plots
 from plait.report.found import found_section
+from plait.report.generated import generated_section
 from plait.report.page import SIDE, render, thumbnail
-from plait.report.written import written_section
 from plait.runs.facts import parameter_rows
 from plait.runs.folder import RunFolder
 from plait.runs.prepare import Part, Prepared
@@ -111,7 +111,7 @@ def _target_section(name: str, shown: str, scored: Scored, prepared: Prepared) -
     if not task.joint:
         return found_section(prepared, task, part, shown, predictions[name])
     if task.writes is not None:
-        return written_section(prepared, task, part, shown, predictions[name])
+        return generated_section(prepared, task, part, shown, predictions[name])
     usable = ~task.unusable(truth)
     drawn = [DRAW[figure.kind](*figure.data) for figure in task.figures(truth[usable], predictions[name][usable])]
     return {"name": f"Answers: {name}", "part": shown, "plots": drawn}

@@ -272,13 +272,13 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
                 raise DataError(f"{part.source.table.source}: no usable row is left in the {name} part")
 
 
-def together(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> np.ndarray | None:
+def batch_codes(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> np.ndarray | None:
     """Codes of the column whose equal cells stay in one batch; None where rows come one by one.
 
     Raises:
         DataError: the named column does not exist.
     """
-    choice = recipe.train.together
+    choice = recipe.train.batch_by
     if choice == "none":
         return None
     if choice != "auto":
@@ -298,7 +298,7 @@ def together(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> n
 def plan_for(prepared: Prepared, name: str, shuffle: bool, part: int = 0, parts: int = 1) -> BatchPlan:
     """The batches of a part."""
     data, settings = prepared.parts[name], prepared.recipe.train
-    codes = together(prepared.recipe, prepared.inputs, data.source.table)
+    codes = batch_codes(prepared.recipe, prepared.inputs, data.source.table)
     repeat = prepared.recipe.data.repeat if shuffle else None
     rows = data.rows if repeat is None else repeated(data.source.table, repeat, data.rows)
     groups = None if codes is None else codes[rows]

@@ -72,7 +72,7 @@ class Teacher:
             return self.model(own).predictions
         tokens: dict[str, Tokens] = {name: self.model.encode(name, own.inputs[name], len(own)) for name in own.inputs}
         fused: Fused = self.model.fusion(tokens)
-        return {head.name: head.taught(fused, batch.targets[head.name][:, CODE:])}
+        return {head.name: head.teacher_forced(fused, batch.targets[head.name][:, CODE:])}
 
     def loss(self, predictions: dict[str, Tensor], batch: Batch) -> Tensor:
         """How far a student's raw predictions are from the teacher's, the mean of the rows."""

@@ -17,7 +17,7 @@ from plait.runs.prepare import Prepared, plan_for
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 
-WRITTEN = 200  # rows that are written about at each evaluation in training, where nothing else is said
+GENERATED = 200  # rows that are written about at each evaluation in training, where nothing else is said
 NOTED = 5  # of them are kept in the log
 SHOWN = 128  # pixels a side of their pictures, for trackers
 
@@ -37,8 +37,8 @@ def make_validation(
     part, targets = prepared.parts[name], prepared.targets
     ranks = accelerator.num_processes
     plan = plan_for(prepared, name, shuffle=False)
-    most = prepared.recipe.train.judge_rows
-    most = (WRITTEN if targets.slow else 0) if most is None else most
+    most = prepared.recipe.train.validation_rows
+    most = (GENERATED if targets.slow else 0) if most is None else most
     if most and len(part.rows) > most:
         drawn = np.random.default_rng(0).choice(part.rows, most, replace=False)  # a stride would meet rows in turns
         plan = BatchPlan(np.sort(drawn), plan.batch_size, shuffle=False)

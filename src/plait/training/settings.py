@@ -43,9 +43,9 @@ class TrainSettings:
         metric: picks the best epoch; None for the task's own, `loss` for the validation loss.
         patience: stop after so many epochs without a better metric; 0 to go on to the end.
         evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
-        judge_rows: validation rows that are answered at each evaluation, always the same; 0 for all, None for all but
+        validation_rows: rows that are answered at each evaluation, always the same; 0 for all, None for all but
             where texts are written, which takes time: 200 then. The last scores are of all rows always.
-        together: column whose equal cells stay in one batch, so that a shared picture is encoded once; `auto` takes
+        batch_by: column whose equal cells stay in one batch, so that a shared picture is encoded once; `auto` takes
             the picture column that repeats most, `none` shuffles freely.
         seed: of weights, order and dropout.
         workers: threads that decode; None for one fewer than the cores.
@@ -101,8 +101,8 @@ class TrainSettings:
     metric: str | None = None
     patience: Annotated[int, Ge(0), Le(MOST)] = 0
     evaluate_every: Annotated[int, Ge(1), Le(MOST)] = 1
-    judge_rows: Annotated[int, Ge(0)] | None = None
-    together: str = "auto"
+    validation_rows: Annotated[int, Ge(0)] | None = None
+    batch_by: str = "auto"
     seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0
     workers: Annotated[int, Ge(0), Le(256)] | None = None
     cache_mb: Annotated[float, Ge(0), Le(10_000_000)] = 1024

@@ -20,7 +20,7 @@ from plait.tasks import Generation
 SHOWN, WORDS, SIDE = 10, 9, 112
 
 
-def written_section(prepared: Prepared, task: Any, part: Part, name: str, predictions: Any) -> dict[str, Any]:
+def generated_section(prepared: Prepared, task: Any, part: Part, name: str, predictions: Any) -> dict[str, Any]:
     """How good the texts are, row by row, and some of them with their pictures.
 
     Args:
@@ -101,8 +101,10 @@ def _weights(
     if side < 2 or side * side != lengths[picture] or fused.tokens.x.shape[1] != sum(lengths.values()):
         return None
     ids = torch.from_numpy(predictions.ids[positions]).to(model.device)
-    told = torch.cat([torch.full_like(ids[:, :1], model.head.decoder.begin_id), ids[:, :-1].clamp(min=0)], dim=1)
-    looked = model.head.decoder.looks(model.head.context(fused), told)
+    decoder_input = torch.cat(
+        [torch.full_like(ids[:, :1], model.head.decoder.begin_id), ids[:, :-1].clamp(min=0)], dim=1
+    )
+    looked = model.head.decoder.looks(model.head.context(fused), decoder_input)
     start = 1 + sum(lengths[name] for name in list(lengths)[: list(lengths).index(picture)])
     own = looked[:, :, start : start + lengths[picture]].float().cpu().numpy()
     grid: np.ndarray = own.reshape(*own.shape[:2], side, side)

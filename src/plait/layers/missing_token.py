@@ -6,13 +6,13 @@ from torch import Tensor, nn
 from plait.types import Tokens
 
 
-class AbsentToken(nn.Module):
+class MissingToken(nn.Module):
     """Put one learned vector where a row lacks the modality, in training and in prediction alike.
 
     Args:
         dim: D of the tokens.
 
-    >>> tokens = AbsentToken(4)(Tokens.absent(rows=2, dim=4))
+    >>> tokens = MissingToken(4)(Tokens.missing(rows=2, dim=4))
     >>> tokens.present.tolist()
     [True, True]
     """
