@@ -1,4 +1,4 @@
-"""Fixtures of search and serving: a tiny retrieval run over drawn squares, and its catalogue."""
+"""Fixtures of search and serving: a tiny retrieval run over drawn squares, and its index."""
 
 from collections.abc import Iterator
 from pathlib import Path

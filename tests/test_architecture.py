@@ -173,7 +173,9 @@ def test_former_names_still_work_and_say_where_things_went() -> None:
     assert "Predictor" in dir(plait)
     for module, old, new in (
         ("layers", "hasten", "layers.use_fast_linear"),
+        ("layers", "AbsentToken", "layers.MissingToken"),
         ("types", "Alone", "types.UnimodalOutput"),
+        ("search.index", "Catalogue", "search.index.Index"),
         ("build", "build_model", "build.model.build_model"),
         ("files", "write_json", "files.atomic.write_json"),
     ):

@@ -96,7 +96,7 @@ def test_a_launched_process_trains(table: Path, tmp_path: Path) -> None:
     assert len(Predictor.load(run, device=DEVICE).predict(table)) == 120
 
 
-def test_a_catalogue_is_made_and_asked(squares: Path, tmp_path: Path) -> None:
+def test_a_index_is_made_and_asked(squares: Path, tmp_path: Path) -> None:
     from plait.search import Query, Searcher, index_table
 
     index_table(squares / "pairs", squares / "squares.csv", tmp_path / "there.lance", verbose=False)

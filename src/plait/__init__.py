@@ -55,6 +55,7 @@ MOVED = {
     "plait.run_folder": "plait.runs.folder",
     "plait.running": "plait.runs.train",
     "plait.scoring": "plait.evaluation.result_files",
+    "plait.search.catalogue": "plait.search.index",
     "plait.search.narrow": "plait.search.int8_index",
     "plait.self_critic": "plait.training.self_critical",
     "plait.shots": "plait.inference.shots",

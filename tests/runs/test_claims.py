@@ -43,7 +43,7 @@ def test_a_folder_is_named_after_any_target(tmp_path: Path, monkeypatch: pytest.
         ("recipe.yaml", "comparison", "holds a run already"),
         ("state.json", "comparison", None),
         ("state.json", "", "holds a comparison already"),
-        ("catalogue.json", "", "holds a catalogue already"),
+        ("catalogue.json", "", "holds an index already"),
         ("notes.txt", "", None),
     ],
 )

@@ -1,4 +1,4 @@
-"""Catalogues: what is found, filters, appending, and what is refused."""
+"""Indexs: what is found, filters, appending, and what is refused."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from PIL import Image
 
 from plait.errors import DataError, RunError
 from plait.predictor import Predictor
-from plait.search import Catalogue, ExactIndex, Query, Searcher, exact, index_table, parse_where
+from plait.search import ExactIndex, Index, Query, Searcher, exact, index_table, parse_where
 from plait.search import searcher as searcher_module
 from plait.search.indexing import describe
 from plait.search.int8_index import Int8Index
@@ -24,7 +24,7 @@ from plait.search.showing import contact_sheet, in_protocol, weights_in
 
 
 @pytest.fixture(scope="session")
-def catalogue(squares: Path) -> Path:
+def index(squares: Path) -> Path:
     path = squares / "squares.lance"
     found = index_table(squares / "pairs", squares / "squares.csv", path, verbose=False)
     assert (found.rows, found.added, found.known) == (64, 64, 0)
@@ -32,8 +32,8 @@ def catalogue(squares: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def searcher(catalogue: Path) -> Searcher:
-    return Searcher(catalogue)
+def searcher(index: Path) -> Searcher:
+    return Searcher(index)
 
 
 def test_words_find_pictures(searcher: Searcher) -> None:
@@ -80,7 +80,7 @@ def test_filters_and_full_text_and_both(searcher: Searcher) -> None:
     assert not searcher.search(Query("red", where="price > 1000"), k=5)
 
 
-def test_only_new_rows_are_added(squares: Path, catalogue: Path, tmp_path: Path) -> None:
+def test_only_new_rows_are_added(squares: Path, index: Path, tmp_path: Path) -> None:
     path = tmp_path / "copy.lance"
     frame = pd.read_csv(squares / "squares.csv")
     for name in frame["photo"]:
@@ -98,7 +98,7 @@ def test_only_new_rows_are_added(squares: Path, catalogue: Path, tmp_path: Path)
     assert index_table(squares / "pairs", tmp_path / "second.csv", path, verbose=False).added == 1
 
 
-def test_a_catalogue_keeps_its_side(squares: Path, tmp_path: Path) -> None:
+def test_a_index_keeps_its_side(squares: Path, tmp_path: Path) -> None:
     path, table = tmp_path / "titles.lance", squares / "squares.csv"
     assert index_table(squares / "pairs", table, path, side="title", verbose=False).rows == 64
     again = index_table(squares / "pairs", table, path, verbose=False)  # the same side without a word
@@ -109,7 +109,7 @@ def test_a_catalogue_keeps_its_side(squares: Path, tmp_path: Path) -> None:
 
 def test_indices_that_were_not_built_are(squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, table = tmp_path / "late.lance", squares / "squares.csv"
-    monkeypatch.setattr(Catalogue, "build_indices", lambda self, verbose: None)  # stopped before
+    monkeypatch.setattr(Index, "build_indices", lambda self, verbose: None)  # stopped before
     index_table(squares / "pairs", table, path, verbose=False)
     monkeypatch.undo()
     assert index_table(squares / "pairs", table, path, verbose=False).added == 0
@@ -129,12 +129,12 @@ def test_rows_without_a_picture_are_left_out(squares: Path, tmp_path: Path) -> N
 def test_an_approximate_index_answers_as_the_exact_one(
     squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("plait.search.catalogue", "plait.search.searcher"):
+    for module in ("plait.search.index", "plait.search.searcher"):
         monkeypatch.setattr(f"{module}.ANN_FROM", 50)
     index_table(squares / "pairs", squares / "squares.csv", tmp_path / "ann.lance", verbose=False)
     approximate = Searcher(tmp_path / "ann.lance")
     assert approximate.exact is None
-    assert any("ivf" in str(index.index_type).lower() for index in approximate.catalogue.table.list_indices())
+    assert any("ivf" in str(index.index_type).lower() for index in approximate.index.table.list_indices())
     monkeypatch.setattr(searcher_module, "ANN_FROM", 100_000)
     exact = Searcher(tmp_path / "ann.lance")
     for words in ("a red square", "big blue"):
@@ -176,43 +176,43 @@ def test_a_bomb_is_no_query(searcher: Searcher, monkeypatch: pytest.MonkeyPatch)
         searcher.search(Query(image=buffer.getvalue()))
 
 
-def test_another_model_is_refused(squares: Path, catalogue: Path, tmp_path: Path) -> None:
+def test_another_model_is_refused(squares: Path, index: Path, tmp_path: Path) -> None:
     other = Predictor.load(squares / "pairs")
     with __import__("torch").no_grad():
         next(iter(other.model_.fusion.parameters())).add_(0.5)
     other.save(tmp_path / "other")
     with pytest.raises(RunError, match="is another model"):
-        Searcher(catalogue, tmp_path / "other")
+        Searcher(index, tmp_path / "other")
     with pytest.raises(RunError, match="is another model"):
-        index_table(tmp_path / "other", squares / "squares.csv", catalogue, verbose=False)
+        index_table(tmp_path / "other", squares / "squares.csv", index, verbose=False)
 
 
-def test_folders_that_are_no_catalogue(squares: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="expected a catalogue"):
+def test_folders_that_are_no_index(squares: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="expected an index"):
         Searcher(tmp_path)
     (tmp_path / "catalogue.json").write_text("{")
     with pytest.raises(RunError, match="not JSON"):
         Searcher(tmp_path)
     (tmp_path / "catalogue.json").unlink()
     (tmp_path / "note.txt").write_text("mine")
-    with pytest.raises(RunError, match="no catalogue"):
+    with pytest.raises(RunError, match="no index"):
         index_table(squares / "pairs", squares / "squares.csv", tmp_path, verbose=False)
 
 
 def test_a_full_disk_keeps_what_was_there(squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "full.lance"
     monkeypatch.setattr("plait.search.indexing.parts_of", lambda count: iter(np.array_split(np.arange(count), 4)))
-    whole = Catalogue.add
+    whole = Index.add
 
-    def full(self: Catalogue, rows: pa.Table) -> None:
+    def full(self: Index, rows: pa.Table) -> None:
         if self.table is not None and len(self) >= 32:
             self.table.add = lambda _: (_ for _ in ()).throw(OSError("No space left on device"))
         whole(self, rows)
 
-    monkeypatch.setattr(Catalogue, "add", full)
+    monkeypatch.setattr(Index, "add", full)
     with pytest.raises(RunError, match="No space left on device"):
         index_table(squares / "pairs", squares / "squares.csv", path, verbose=False)
-    monkeypatch.setattr(Catalogue, "add", whole)
+    monkeypatch.setattr(Index, "add", whole)
     found = index_table(squares / "pairs", squares / "squares.csv", path, verbose=False)
     assert (found.rows, found.added, found.known) == (64, 32, 32)
 
@@ -348,22 +348,22 @@ def test_two_that_index_at_once_bring_each_row_once(squares: Path, tmp_path: Pat
     both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=120)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    ids = Catalogue(tmp_path / "two.lance").read(["id"]).column("id").to_pylist()
+    ids = Index(tmp_path / "two.lance").read(["id"]).column("id").to_pylist()
     assert len(ids) == len(set(ids)) == 64
 
 
-def test_a_first_write_that_was_killed_blocks_nothing(squares: Path, tmp_path: Path, catalogue: Path) -> None:
+def test_a_first_write_that_was_killed_blocks_nothing(squares: Path, tmp_path: Path, index: Path) -> None:
     path = tmp_path / "killed.lance"
-    shutil.copytree(catalogue, path)
+    shutil.copytree(index, path)
     for manifest in (path / "rows.lance" / "_versions").iterdir():
         manifest.unlink()
-    with pytest.raises(RunError, match="the catalogue is empty; run plait index again"):
+    with pytest.raises(RunError, match="the index is empty; run plait index again"):
         Searcher(path)
     found = index_table(squares / "pairs", squares / "squares.csv", path, "title", verbose=False)  # another side, even
     assert (found.rows, found.added) == (64, 64) and Searcher(path).search(Query("a red square"), 1)
 
 
-def test_a_mistake_leaves_no_catalogue(squares: Path, tmp_path: Path) -> None:
+def test_a_mistake_leaves_no_index(squares: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(squares / "squares.csv").assign(photo=None)
     with pytest.raises(DataError, match="nothing to index"):
         index_table(squares / "pairs", frame, tmp_path / "none.lance", verbose=False)
@@ -395,9 +395,9 @@ def test_columns_that_a_later_table_adds_or_lacks_are_said(squares: Path, tmp_pa
 
 
 def test_what_is_no_lack_of_space_is_not_called_one(
-    catalogue: Path,
+    index: Path,
 ) -> None:
-    held = Catalogue(catalogue)
+    held = Index(index)
     with pytest.raises(RunError, match="can't be written") as caught:
         held.add(pa.table({"other": [1]}))
     assert "space" not in str(caught.value)

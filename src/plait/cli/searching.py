@@ -1,4 +1,4 @@
-"""Commands of search: index a table, ask the catalogue."""
+"""Commands of search: index a table, ask the index."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +11,13 @@ from plait.cli.options import AllowOutside, Json, Quiet, print_json
 def index(
     run: Annotated[Path, typer.Argument(help="A run of retrieval, hf:NAME or open_clip:MODEL/WEIGHTS.")],
     table: Annotated[Path, typer.Argument(help="The rows to find.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The catalogue; the same one takes new rows.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The index; the same one takes new rows.")],
     side: Annotated[str | None, typer.Option(help="The run's input to embed; by default its anchor.")] = None,
     allow_outside: AllowOutside = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a table searchable: plait index runs/pairs products.csv -o catalogue.lance"""
+    """Make a table searchable: plait index runs/pairs products.csv -o index.lance"""
     from dataclasses import asdict
 
     from plait.search.indexing import describe, index_table
@@ -30,7 +30,7 @@ def index(
 
 
 def search(
-    catalogue: Annotated[Path, typer.Argument(help="What plait index made.")],
+    index: Annotated[Path, typer.Argument(help="What plait index made.")],
     words: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
     image: Annotated[Path | None, typer.Option(help="A picture to look for; with words both count.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=10_000, help="How many.")] = 20,
@@ -45,16 +45,16 @@ def search(
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --web.")] = 8000,
     as_json: Json = False,
 ) -> None:
-    """Find rows by words, by a picture, or both: plait search catalogue.lance "a red bird" """
+    """Find rows by words, by a picture, or both: plait search index.lance "a red bird" """
     from plait.errors import DataError
     from plait.search import Query, Searcher
     from plait.search.showing import show_hits, weights_in, write_sheet
 
-    searcher = Searcher(catalogue, None if run is None else str(run))
+    searcher = Searcher(index, None if run is None else str(run))
     if web:
         from plait.serving.search_app import serve_search
 
-        serve_search(searcher, catalogue.name, host, port)
+        serve_search(searcher, index.name, host, port)
         return
     if mode not in ("meaning", "words", "both"):
         raise DataError(f"--mode {mode}: expected meaning, words or both")
@@ -69,4 +69,4 @@ def search(
     if as_json:
         print_json([hit.to_json() for hit in hits])
     else:
-        show_hits(hits, searcher.catalogue)
+        show_hits(hits, searcher.index)

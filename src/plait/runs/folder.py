@@ -29,7 +29,7 @@ from plait.training.checkpoint import LAST
 LOG, ANSWERS = "log.jsonl", "answers"
 HELD = {  # what tells the folders of plait apart; a comparison has a recipe too
     "state.json": ("comparison", ""),
-    "catalogue.json": ("catalogue", ""),
+    "catalogue.json": ("index", ""),
     "recipe.yaml": ("run", "continue it with --resume, or "),
 }
 PLUGGED = "a part of somebody's own comes with --plugin MODULE"

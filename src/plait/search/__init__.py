@@ -1,16 +1,16 @@
-"""A catalogue of embedded rows and the query side: `index_table` makes it, `Searcher` asks it."""
+"""An index of embedded rows and the query side: `index_table` makes it, `Searcher` asks it."""
 
-from plait.search.catalogue import Catalogue
 from plait.search.exact import ExactIndex
+from plait.search.index import Index
 from plait.search.indexing import index_table
 from plait.search.ranking import reciprocal_rank_fusion
 from plait.search.searcher import Hit, Query, Searcher
 from plait.search.where import parse_where
 
 __all__ = [
-    "Catalogue",
     "ExactIndex",
     "Hit",
+    "Index",
     "Query",
     "Searcher",
     "index_table",

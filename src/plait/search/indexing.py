@@ -1,4 +1,4 @@
-"""A table into a catalogue: embedded through the frozen-feature engine, resumable, new rows only."""
+"""A table into an index: embedded through the frozen-feature engine, resumable, new rows only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from plait.files.atomic import claimed, sweep
 from plait.inference.zero_shot import as_side, load_aligned
 from plait.modalities import Media
 from plait.predictor import Predictor, TableLike
-from plait.search.catalogue import META, Catalogue, as_rows, is_begun, parts_of, row_keys
+from plait.search.index import META, Index, as_rows, is_begun, parts_of, row_keys
 from plait.training.interrupt import StopRequest
 from plait.training.loop import Interrupted
 
@@ -28,12 +28,12 @@ class Indexed:
     """What indexing did.
 
     Args:
-        rows: in the catalogue now.
+        rows: in the index now.
         added: of them new.
         known: that were there already, or came twice.
         without: that lack what is searched.
-        left_out: columns of the table that the catalogue, which an earlier table began, does not have.
-        lacking: columns of the catalogue that the table does not have; empty in its rows.
+        left_out: columns of the table that the index, which an earlier table began, does not have.
+        lacking: columns of the index that the table does not have; empty in its rows.
     """
 
     rows: int
@@ -52,19 +52,19 @@ def index_table(
     verbose: bool = True,
     allow_outside: bool = False,
 ) -> Indexed:
-    """Embed a table's rows and add those to a catalogue that it does not hold.
+    """Embed a table's rows and add those to an index that it does not hold.
 
     Args:
         run: a retrieval run, or a pretrained model (`hf:NAME`, `open_clip:MODEL/WEIGHTS`).
         table: the rows.
-        output: the catalogue, made where it is absent; the same command again goes on where it stopped.
+        output: the index, made where it is absent; the same command again goes on where it stopped.
         side: the run's input that is embedded; None for its anchor.
         verbose: say what is done.
         allow_outside: picture paths may leave the table's folder.
 
     Raises:
         DataError: the table lacks what is embedded.
-        RunError: the run or the catalogue can't be used, or another model made its vectors.
+        RunError: the run or the index can't be used, or another model made its vectors.
     """
     predictor = load_aligned(run, verbose=False, allow_outside=allow_outside)
     opened, path = open_table(table), Path(output).expanduser()
@@ -76,8 +76,8 @@ def index_table(
 def _add(
     predictor: Predictor, run: str, opened: Table, path: Path, side: str | None, allow_outside: bool, verbose: bool
 ) -> Indexed:
-    """Add to a catalogue that no other process writes to."""
-    known_to = Catalogue(path) if (path / META).exists() else None
+    """Add to an index that no other process writes to."""
+    known_to = Index(path) if (path / META).exists() else None
     if known_to is not None and known_to.table is None:
         known_to = None  # its first write was killed: what it says of columns and side may be another table's
     if known_to is not None:
@@ -94,15 +94,15 @@ def _add(
     left_out: list[str] = []
     lacking: list[str] = []
     if known_to is not None:
-        catalogue = known_to
-        left_out = [name for name in opened.columns if name not in catalogue.columns]
-        lacking = [name for name in catalogue.columns if name not in opened]
+        index = known_to
+        left_out = [name for name in opened.columns if name not in index.columns]
+        lacking = [name for name in index.columns if name not in opened]
     else:
         named = run if run.startswith(("hf:", "open_clip:")) else str(Path(run).resolve())
-        catalogue = Catalogue.create(path, predictor, named, side, schema)
-    catalogue.set_root(opened.root)
+        index = Index.create(path, predictor, named, side, schema)
+    index.set_root(opened.root)
     media = Media(opened.root, allow_outside)
-    known, added, skipped, without = catalogue.keys(), 0, 0, 0
+    known, added, skipped, without = index.keys(), 0, 0, 0
     before = len(known)
     with StopRequest() as stop, _bar(verbose) as bar:
         task = bar.add_task(path.name, total=len(opened))
@@ -122,16 +122,16 @@ def _add(
                 without += int((~held).sum())
                 own = [keys[i] for i, h in zip(fresh, held, strict=True) if h]
                 if own:
-                    catalogue.add(as_rows(opened, chosen[held], own, found[side][held], catalogue, schema, media))
+                    index.add(as_rows(opened, chosen[held], own, found[side][held], index, schema, media))
                 added += len(own)
             bar.update(task, completed=int(rows[-1]) + 1)
             if stop.asked:
                 raise Interrupted(f"stopped after {before + added:,} rows; the same command goes on")
-    if catalogue.table is None:
+    if index.table is None:
         raise DataError(f"{opened.source}: no row has a {side}; there is nothing to index")
-    if added or not catalogue.indexed:
-        catalogue.build_indices(verbose)
-    return Indexed(len(catalogue), added, skipped, without, tuple(left_out), tuple(lacking))
+    if added or not index.indexed:
+        index.build_indices(verbose)
+    return Indexed(len(index), added, skipped, without, tuple(left_out), tuple(lacking))
 
 
 @contextmanager
@@ -161,19 +161,19 @@ def describe(found: Indexed, path: str | Path) -> str:
     without = f", {found.without:,} without what is searched are left out" if found.without else ""
     said = [f"{path}: {found.rows:,} rows, {found.added:,} added, {found.known:,} there already{without}"]
     if found.left_out:
-        said.append(f"not in the catalogue, whose columns its first table gave: {', '.join(found.left_out)}")
+        said.append(f"not in the index, whose columns its first table gave: {', '.join(found.left_out)}")
     if found.lacking:
         said.append(f"not in this table, so empty in its rows: {', '.join(found.lacking)}")
     return "; ".join(said)
 
 
-def model_of(catalogue: Catalogue, run: str | Path | None = None) -> Predictor:
-    """The model that made a catalogue's vectors: at the given place, else where it was then.
+def model_of(index: Index, run: str | Path | None = None) -> Predictor:
+    """The model that made an index's vectors: at the given place, else where it was then.
 
     Raises:
         RunError: there is none there, or it is another.
     """
-    named = str(run or catalogue.meta["run"])
+    named = str(run or index.meta["run"])
     predictor = load_aligned(named)
-    catalogue.require_model(predictor, named)
+    index.require_model(predictor, named)
     return predictor

@@ -14,8 +14,8 @@ from plait.data.table import Table
 from plait.errors import DataError, RunError, import_extra, unknown
 from plait.inference.zero_shot import embed_side, embed_texts, side_with_media
 from plait.predictor import Predictor
-from plait.search.catalogue import ANN_FROM, Catalogue
 from plait.search.exact import ExactIndex
+from plait.search.index import ANN_FROM, Index
 from plait.search.indexing import model_of
 from plait.search.ranking import reciprocal_rank_fusion
 from plait.search.where import parse_where
@@ -35,7 +35,7 @@ class Query:
     Args:
         text: words.
         image: a picture file, or its bytes.
-        like: the id of a row of the catalogue.
+        like: the id of a row of the index.
         weights: of text, of image (or like) where both are given.
         where: a filter such as `price < 20`.
         mode: `meaning` by vectors, `words` by full text, `both` by reciprocal-rank fusion.
@@ -72,29 +72,29 @@ class Hit:
 
 
 class Searcher:
-    """A catalogue that is open to questions. Vectors of up to 100,000 rows stand in memory and are searched exactly.
+    """An index that is open to questions. Vectors of up to 100,000 rows stand in memory and are searched exactly.
 
     Args:
-        path: of the catalogue.
+        path: of the index.
         run: where the model is now; None for where it was.
 
     Raises:
-        RunError: the catalogue can't be read, is empty, or another model made it.
+        RunError: the index can't be read, is empty, or another model made it.
     """
 
     def __init__(self, path: str | Path, run: str | Path | None = None) -> None:
-        self.catalogue = Catalogue(Path(path).expanduser())
-        if self.catalogue.table is None:
-            raise RunError(f"{path}: the catalogue is empty; run plait index again")
-        self.predictor = model_of(self.catalogue, run)
-        self.ids: list[str] = self.catalogue.read(["id"]).column("id").to_pylist()
+        self.index = Index(Path(path).expanduser())
+        if self.index.table is None:
+            raise RunError(f"{path}: the index is empty; run plait index again")
+        self.predictor = model_of(self.index, run)
+        self.ids: list[str] = self.index.read(["id"]).column("id").to_pylist()
         self._place = {identity: place for place, identity in enumerate(self.ids)}
         self.exact: ExactIndex | None = None
         if len(self.ids) < ANN_FROM:
-            vectors = self.catalogue.read(["vector"]).column("vector").combine_chunks()
+            vectors = self.index.read(["vector"]).column("vector").combine_chunks()
             held = _matrix(vectors)
             if not np.isfinite(held).all():
-                raise RunError(f"{path}: a vector is no number; make the catalogue again with plait index")
+                raise RunError(f"{path}: a vector is no number; make the index again with plait index")
             self._width = held.shape[1]
             self.exact = ExactIndex(held, multiplies_faster_in_bfloat16())
 
@@ -106,7 +106,7 @@ class Searcher:
         """
         self._check(query)
         where = (
-            parse_where(query.where, self.catalogue.columns, self.catalogue.stored)
+            parse_where(query.where, self.index.columns, self.index.stored)
             if query.where and query.where.strip()
             else None
         )
@@ -126,18 +126,18 @@ class Searcher:
         """The same rows in the order of a matching run, which looks at the query and each row together.
 
         Raises:
-            RunError: the run is none of matching, or reads what the query and the catalogue do not have.
+            RunError: the run is none of matching, or reads what the query and the index do not have.
         """
         kinds_of = {name: spec.kind for name, spec in matcher.inputs_.items()}
         texts = [name for name, kind in kinds_of.items() if kind is not None and kind.words]
         pictures = [name for name, kind in kinds_of.items() if kind is not None and kind.media]
         kinds = [task.kind for task in matcher.targets_.tasks.values()]
         matches = matcher.targets_.pairs is not None and matcher.targets_.joint
-        held = self.catalogue.meta["pictures"]
+        held = self.index.meta["pictures"]
         if not matches or len(texts) != 1 or len(pictures) != 1 or not held or not query.text:
             raise RunError(
                 "--rerank: expected a run of matching (train with --task matching) of one picture and one text, words "
-                f"to look for, and a catalogue with pictures; the run does {', '.join(kinds)}"
+                f"to look for, and an index with pictures; the run does {', '.join(kinds)}"
             )
         if not hits:
             return []
@@ -147,7 +147,7 @@ class Searcher:
             raise RunError(
                 "--rerank: some rows keep their pictures in the table itself; put them in files and index again"
             )
-        table = Table(pa.table({text: [query.text] * len(hits), picture: paths}), self.catalogue.root, "the rows found")
+        table = Table(pa.table({text: [query.text] * len(hits), picture: paths}), self.index.root, "the rows found")
         chances = np.asarray(matcher.predict_proba(table))[:, 1]
         order = np.argsort(-chances, kind="stable")
         return [Hit(hits[i].id, float(chances[i]), hits[i].row, hits[i].thumbnail) for i in order]
@@ -167,10 +167,10 @@ class Searcher:
             raise DataError(f"the query has {len(words):,} characters, more than {LONGEST_QUERY:,}; shorten it")
         if query.mode != "meaning" and not words:
             raise DataError(f"--mode {query.mode} looks for words, and the query has none")
-        if query.mode != "meaning" and not self.catalogue.texts:
-            raise DataError(f"--mode {query.mode}: the catalogue has no column of words to look in")
+        if query.mode != "meaning" and not self.index.texts:
+            raise DataError(f"--mode {query.mode}: the index has no column of words to look in")
         if query.like is not None and query.like not in self._place:
-            raise DataError(f"the catalogue has no row {query.like[:40]!r}")
+            raise DataError(f"the index has no row {query.like[:40]!r}")
         if not all(0 <= weight < math.inf for weight in query.weights) or not any(query.weights):
             raise DataError(f"--weights: expected two numbers, not negative and not both zero, got {query.weights}")
 
@@ -207,19 +207,19 @@ class Searcher:
     def _stored(self, place: int) -> np.ndarray:
         if self.exact is not None:
             return self.exact.vectors[place]
-        found = self.catalogue.read(["vector"], f"`id` = '{self.ids[place]}'")
+        found = self.index.read(["vector"], f"`id` = '{self.ids[place]}'")
         return _matrix(found.column("vector").combine_chunks())[0]
 
     def _by_vector(self, vector: np.ndarray, k: int, where: str | None) -> list[tuple[int, float]]:
         if self.exact is not None:
             if len(vector) != self._width:
                 raise RunError(
-                    f"{self.catalogue.path}: its vectors are {self._width} wide, not {len(vector)}; make it again"
+                    f"{self.index.path}: its vectors are {self._width} wide, not {len(vector)}; make it again"
                 )
             allowed = None if where is None else self._allowed(where)
             scores, places = self.exact.search(vector[None], k, allowed)
             return list(zip(places[0].tolist(), scores[0].tolist(), strict=True))
-        asked = self.catalogue.table.search(vector, vector_column_name="vector").distance_type("dot")
+        asked = self.index.table.search(vector, vector_column_name="vector").distance_type("dot")
         asked = asked.nprobes(PROBES).refine_factor(REFINED).select(["id", "_distance"]).limit(k)
         try:
             found = (asked.where(where, prefilter=True) if where else asked).to_arrow()
@@ -230,15 +230,15 @@ class Searcher:
 
     def _allowed(self, where: str) -> np.ndarray:
         allowed = np.zeros(len(self.ids), dtype=bool)
-        found = self.catalogue.read(["id"], where)
+        found = self.index.read(["id"], where)
         allowed[[self._place[identity] for identity in found.column("id").to_pylist()]] = True
         return allowed
 
     def _by_words(self, text: str, k: int, where: str | None) -> list[tuple[int, float]]:
         match: Any = import_extra("lancedb.query", "search").MatchQuery
         rankings = []
-        for name in self.catalogue.texts:
-            asked = self.catalogue.table.search(match(text, self.catalogue.stored[name]), query_type="fts")
+        for name in self.index.texts:
+            asked = self.index.table.search(match(text, self.index.stored[name]), query_type="fts")
             asked = asked.select(["id", "_score"]).limit(k)
             try:
                 found = (asked.where(where, prefilter=True) if where else asked).to_arrow()
@@ -253,10 +253,10 @@ class Searcher:
     def _hits(self, found: Sequence[tuple[int, float]]) -> list[Hit]:
         rows = {row["id"]: row for row in self._rows([self.ids[place] for place, _ in found])}
         hits = []
-        stored = self.catalogue.stored
+        stored = self.index.stored
         for place, score in found:
             row = rows[self.ids[place]]
-            shown = {name: row[stored[name]] for name in self.catalogue.columns}
+            shown = {name: row[stored[name]] for name in self.index.columns}
             hits.append(Hit(row["id"], float(score), shown, row["thumbnail"]))
         return hits
 
@@ -264,15 +264,15 @@ class Searcher:
         if not ids:
             return []
         listed = ", ".join(f"'{identity}'" for identity in ids)  # our own hex
-        columns = ["id", "thumbnail", *self.catalogue.stored.values()]
-        rows: list[dict[str, Any]] = self.catalogue.read(columns, f"`id` IN ({listed})").to_pylist()
+        columns = ["id", "thumbnail", *self.index.stored.values()]
+        rows: list[dict[str, Any]] = self.index.read(columns, f"`id` IN ({listed})").to_pylist()
         return rows
 
     def thumbnail(self, identity: str) -> bytes | None:
         """A row's small picture; None where it has none, or there is no such row."""
         if identity not in self._place:
             return None
-        held: list[bytes | None] = self.catalogue.read(["thumbnail"], f"`id` = '{identity}'").column(0).to_pylist()
+        held: list[bytes | None] = self.index.read(["thumbnail"], f"`id` = '{identity}'").column(0).to_pylist()
         return held[0] if held else None
 
 

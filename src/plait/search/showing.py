@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from plait import console
 from plait.errors import DataError
 from plait.files.atomic import replacing
-from plait.search.catalogue import SIDE, Catalogue
+from plait.search.index import SIDE, Index
 from plait.search.searcher import Hit
 
 ACROSS, LABEL = 5, 16  # thumbnails a line of a contact sheet; pixels of the number under each
@@ -33,13 +33,13 @@ def weights_in(text: str) -> tuple[float, float]:
     return first, second
 
 
-def show_hits(hits: Sequence[Hit], catalogue: Catalogue) -> None:
+def show_hits(hits: Sequence[Hit], index: Index) -> None:
     """Print a table; above it thumbnails, in kitty's or iTerm2's protocol where the terminal has one."""
     protocol = picture_protocol(os.environ) if sys.stdout.isatty() else None
     if protocol is not None and any(hit.thumbnail for hit in hits):
         sys.stdout.write(in_protocol(protocol, contact_sheet(hits)) + "\n")
-    pictures = set(catalogue.meta["pictures"])
-    names = [name for name in catalogue.columns if name not in pictures][:4] + sorted(pictures)[:1]
+    pictures = set(index.meta["pictures"])
+    names = [name for name in index.columns if name not in pictures][:4] + sorted(pictures)[:1]
     rows = [[rank, f"{hit.score:.3f}", *(_cell(hit.row[name]) for name in names)] for rank, hit in enumerate(hits, 1)]
     console.show(console.table("", ["", "score", *names], rows, ["", "score"]))
 

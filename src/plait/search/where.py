@@ -157,8 +157,8 @@ class _Parser:
         if name not in self.columns:
             raise DataError(f"--where: {unknown('column', name, self.columns)}")
         called = self.stored.get(name, name)
-        if "`" in called:  # in a catalogue of before
-            raise DataError(f"--where: the column {name!r} has a backtick in its name; make the catalogue anew")
+        if "`" in called:  # in an index of before
+            raise DataError(f"--where: the column {name!r} has a backtick in its name; make the index anew")
         self.place += 1
         return called, self.columns[name]
 

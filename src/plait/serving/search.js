@@ -1,5 +1,5 @@
 "use strict";
-// The page of one catalogue. Nothing that a row holds becomes markup: all of it is set as text.
+// The page of one index. Nothing that a row holds becomes markup: all of it is set as text.
 const by = (id) => document.getElementById(id);
 const state = { image: null, like: null, asked: 0 };
 let about = { columns: {}, texts: [], pictures: [] };

@@ -30,10 +30,10 @@ SECURITY = {
 def make_app(
     searcher: Searcher, title: str = "plait search", host: str = "127.0.0.1", patience: float = PATIENCE
 ) -> Any:
-    """A FastAPI application of one catalogue: `/` the page, `/api/about`, `/api/search`, `/thumbnails/ID`.
+    """A FastAPI application of one index: `/` the page, `/api/about`, `/api/search`, `/thumbnails/ID`.
 
     Args:
-        searcher: the open catalogue.
+        searcher: the open index.
         title: of the page.
         host: that is listened on; requests that name another are refused.
         patience: seconds in which a request must have come.
@@ -70,11 +70,11 @@ def make_app(
 
     @app.get("/api/about")
     def about() -> dict[str, Any]:
-        catalogue = searcher.catalogue
+        index = searcher.index
         kinds = [spec.kind for spec in searcher.predictor.inputs_.values() if spec.kind is not None]
         pictures, words = any(kind.media for kind in kinds), any(kind.words for kind in kinds)
-        held = {"title": title, "rows": len(searcher.ids), "columns": catalogue.columns, "texts": catalogue.texts}
-        return {**held, "pictures": catalogue.meta["pictures"], "asks_pictures": pictures, "asks_words": words}
+        held = {"title": title, "rows": len(searcher.ids), "columns": index.columns, "texts": index.texts}
+        return {**held, "pictures": index.meta["pictures"], "asks_pictures": pictures, "asks_words": words}
 
     def answer(asked: bytes) -> Any:
         try:
@@ -180,7 +180,7 @@ def serve_search(searcher: Searcher, title: str, host: str, port: int) -> None:
         raise DataError(f"--host {host}: there is no such host ({error.strerror or error})") from error
     app = make_app(searcher, title, host)
     if host not in ("127.0.0.1", "localhost", "::1"):
-        console.say(f"everybody who reaches {host} can search this catalogue: the page asks for no password")
+        console.say(f"everybody who reaches {host} can search this index: the page asks for no password")
     console.say(f"http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)")
     config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
     config.load()

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NotRequired
@@ -46,21 +47,21 @@ class Meta(TypedDict):
     root: str
 
 
-class Catalogue:
+class Index:
     """Rows that can be searched, and what embedded them.
 
     Args:
         path: the folder, `NAME.lance`.
 
     Raises:
-        RunError: it is no catalogue, damaged, or a newer plait wrote it.
+        RunError: it is no index, damaged, or a newer plait wrote it.
         MissingExtra: LanceDB is not installed.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not (path / META).is_file():
-            raise RunError(f"{path}: expected a catalogue; make one with: plait index RUN TABLE -o {path}")
+            raise RunError(f"{path}: expected an index; make one with: plait index RUN TABLE -o {path}")
         held = read_json(path / META, dict[str, Any])
         if held.get("format") != FORMAT:
             raise RunError(f"{path}: written by another version of plait; make it again with plait index")
@@ -68,15 +69,15 @@ class Catalogue:
         self._table: Any = None
 
     @classmethod
-    def create(cls, path: Path, predictor: Predictor, run: str, side: str, schema: Schema) -> "Catalogue":
-        """An empty catalogue.
+    def create(cls, path: Path, predictor: Predictor, run: str, side: str, schema: Schema) -> "Index":
+        """An empty index.
 
         Raises:
             RunError: the folder can't be written, or holds something else.
         """
         unfinished = (LOCK, META, f"{ROWS}.lance")  # of a first write that was killed
         if path.exists() and any(entry.name not in unfinished for entry in path.iterdir()):
-            raise RunError(f"{path}: holds something that is no catalogue; choose another with -o")
+            raise RunError(f"{path}: holds something that is no index; choose another with -o")
         modalities = {name: MODALITIES.get(column.modality) for name, column in schema.items()}
         numeric = {name for name, modality in modalities.items() if modality is not None and modality.numeric}
         kinds = {name: "number" if name in numeric else "text" for name in schema}
@@ -102,7 +103,7 @@ class Catalogue:
 
     @property
     def stored(self) -> dict[str, str]:
-        """Column → what the database calls it: a name of ours, or in catalogues of before the same."""
+        """Column → what the database calls it: a name of ours, or in indices of before the same."""
         return self.meta.get("stored") or {name: name for name in self.columns}
 
     @property
@@ -118,7 +119,7 @@ class Catalogue:
                 except (OSError, ValueError, RuntimeError) as error:
                     if not is_begun(self.path):
                         return None
-                    raise RunError(f"{self.path}: the catalogue is damaged ({_first(error)}); make it again") from error
+                    raise RunError(f"{self.path}: the index is damaged ({_first(error)}); make it again") from error
         return self._table
 
     def __len__(self) -> int:
@@ -134,7 +135,7 @@ class Catalogue:
         if self.meta["model"] != given:
             raise RunError(
                 f"{self.path}: its vectors were made by {self.meta['run']} (model {self.meta['model'][:12]}…), and "
-                f"{run} is another model ({given[:12]}…); use --run {self.meta['run']}, or make the catalogue again"
+                f"{run} is another model ({given[:12]}…); use --run {self.meta['run']}, or make the index again"
             )
 
     def keys(self) -> set[str]:
@@ -220,7 +221,7 @@ class Catalogue:
 
 
 def is_begun(path: Path) -> bool:
-    """Whether a catalogue's folder holds rows: a version of the table that was written to its end."""
+    """Whether an index's folder holds rows: a version of the table that was written to its end."""
     return any((_rows(path) / "_versions").glob("*.manifest"))
 
 
@@ -266,17 +267,17 @@ def as_rows(
     rows: np.ndarray,
     keys: Sequence[str],
     vectors: np.ndarray,
-    catalogue: Catalogue,
+    index: Index,
     schema: Schema,
     media: Media,
 ) -> pa.Table:
-    """Rows as a catalogue holds them."""
+    """Rows as an index holds them."""
     columns: dict[str, Any] = {"id": pa.array(keys, pa.string())}
-    for name, kind in catalogue.columns.items():
+    for name, kind in index.columns.items():
         cells = table.cells(name, rows) if name in table else [None] * len(rows)
-        form = catalogue.meta.get("forms", {}).get(name)
-        columns[catalogue.stored[name]] = _cells(name, cells, kind, form)
-    pictured = [(name, MODALITIES.get(schema[name].modality)) for name in catalogue.meta["pictures"] if name in table]
+        form = index.meta.get("forms", {}).get(name)
+        columns[index.stored[name]] = _cells(name, cells, kind, form)
+    pictured = [(name, MODALITIES.get(schema[name].modality)) for name in index.meta["pictures"] if name in table]
     small: list[bytes | None] = [None] * len(rows)
     for name, modality in pictured[:1]:
         small = [_thumbnail(modality, cell, media) for cell in table.cells(name, rows)]
@@ -317,3 +318,11 @@ def parts_of(count: int, size: int = PART) -> Iterator[np.ndarray]:
 
 def _first(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:200]
+
+
+def __getattr__(name: str) -> Any:
+    """Former names, until version 0.3."""
+    if name == "Catalogue":
+        warnings.warn("plait.search.index.Catalogue is now Index", DeprecationWarning, stacklevel=2)
+        return Index
+    raise AttributeError(f"module 'plait.search.index' has no attribute {name!r}")
