@@ -80,7 +80,8 @@ class RunFolder:
         except OSError as error:  # such as a name that is too long
             raise unwritable(self.path, error) from error
         if held is not None and held[0] != but:
-            raise RunError(f"{self.path}: holds a {held[0]} already; {held[1]}choose another with -o")
+            article = "an" if held[0][0] in "aeiou" else "a"
+            raise RunError(f"{self.path}: holds {article} {held[0]} already; {held[1]}choose another with -o")
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a file in one step.
