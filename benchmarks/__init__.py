@@ -1,1 +1,1 @@
-"""Speed and memory, measured side by side in one run: `make bench` (or `python -m benchmarks loop pictures`)."""
+"""Speed and memory, measured side by side in one run: `make bench` (or `python -m benchmarks loop images`)."""

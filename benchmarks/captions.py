@@ -1,4 +1,4 @@
-"""Caption scores: plait against pycocoevalcap on 5,000 pictures with five references each."""
+"""Caption scores: plait against pycocoevalcap on 5,000 images with five references each."""
 
 import random
 from functools import partial

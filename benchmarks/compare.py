@@ -1,6 +1,6 @@
-"""`plait compare` from nothing to its report: 1,000 rows of a picture, a text and ten numbers, five folds.
+"""`plait compare` from nothing to its report: 1,000 rows of an image, a text and ten numbers, five folds.
 
-Pictures and questions are easy-VQA's, features of the packaged encoders are computed on the way, and the store that
+Images and questions are easy-VQA's, features of the packaged encoders are computed on the way, and the store that
 keeps them is empty.
 """
 
@@ -37,7 +37,7 @@ def run() -> list[Row]:
 
 
 def make_table(folder: Path) -> Path:
-    """1,000 questions, one a picture; every third number is the answer's, blurred, and the others are noise."""
+    """1,000 questions, one an image; every third number is the answer's, blurred, and the others are noise."""
     train, _ = get_dataset("easy-vqa", folder / "data")
     frame = pd.read_csv(train)
     frame = frame.drop_duplicates("image").sort_values("image").head(ROWS).reset_index(drop=True)

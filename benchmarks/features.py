@@ -24,7 +24,7 @@ NAME = "resnet50"
 
 
 def run() -> list[Row]:
-    """Pictures a second, both ways, once each: the files are new to both."""
+    """Images a second, both ways, once each: the files are new to both."""
     torch.manual_seed(0)
     encoder = TimmImage(TimmImage.make_processor(NAME), NAME, pretrained=False).eval()
     with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""Memory of training on a Parquet of picture paths, as the table grows a hundredfold."""
+"""Memory of training on a Parquet of image paths, as the table grows a hundredfold."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
 
 
 def make_pictures(folder: Path) -> None:
-    """A few hundred small pictures."""
+    """A few hundred small images."""
     (folder / "pictures").mkdir()
     random = np.random.default_rng(0)
     for i in range(PICTURES):

@@ -1,4 +1,4 @@
-"""The picture pipeline, JPEG 640 x 480 → 224 x 224 normalised, one thread: against torchvision's transforms on PIL."""
+"""The image pipeline, JPEG 640 x 480 → 224 x 224 normalised, one thread: against torchvision's transforms on PIL."""
 
 import io
 from collections.abc import Callable
@@ -20,7 +20,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def make_jpegs(count: int = COUNT, width: int = 640, height: int = 480) -> list[bytes]:
-    """Smooth pictures with some grain, as photographs are: about 100 kB at 640 x 480."""
+    """Smooth images with some grain, as photographs are: about 100 kB at 640 x 480."""
     random = np.random.default_rng(0)
     files = []
     for _ in range(count):
@@ -35,7 +35,7 @@ def make_jpegs(count: int = COUNT, width: int = 640, height: int = 480) -> list[
 
 
 def run() -> list[Row]:
-    """Pictures a second, and how far the outputs are apart."""
+    """Images a second, and how far the outputs are apart."""
     torch.set_num_threads(1)
     files = make_jpegs()
     normalise = Pixels(MEAN, STD)
@@ -68,13 +68,13 @@ def run() -> list[Row]:
         rates = interleaved({name: partial(_rate, pipeline, some) for name, pipeline in pipelines.items()})
         base = rates["torchvision on PIL"]
         for name, value in rates.items():
-            rows.append(row(f"pictures: {label}, {name}", value, "pictures/s", "torchvision on PIL", value / base))
+            rows.append(row(f"images: {label}, {name}", value, "pictures/s", "torchvision on PIL", value / base))
     pipelines = squash
     reference = pipelines["torchvision on PIL"](files[:50])
     for name in ("plait", "plait, fast"):
         levels = (pipelines[name](files[:50]) - reference).abs() * torch.tensor(STD).view(3, 1, 1) * 255
         for what, value in (("mean", levels.mean()), ("largest", levels.max())):
-            rows.append(row(f"pictures: {name}, {what} difference", float(value), "of 255", "torchvision on PIL", None))
+            rows.append(row(f"images: {name}, {what} difference", float(value), "of 255", "torchvision on PIL", None))
     return rows
 
 

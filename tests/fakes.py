@@ -1,4 +1,4 @@
-"""Tiny stand-ins: 8-dim modules, ten-row tables, pictures of a few pixels. Seeded, offline, quick."""
+"""Tiny stand-ins: 8-dim modules, ten-row tables, images of a few pixels. Seeded, offline, quick."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 230)}
 
 
 def picture(path: Path, colour: str, size: tuple[int, int] = (32, 32), seed: int = 0) -> Path:
-    """A picture of one colour with some noise, so that no two are the same."""
+    """An image of one colour with some noise, so that no two are the same."""
     noise = np.random.default_rng(seed).integers(0, 25, (size[1], size[0], 3))
     pixels = np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)

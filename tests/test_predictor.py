@@ -30,7 +30,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_both_modalities_together_answer_what_neither_can(table: Path, tmp_path: Path) -> None:
-    """The point of the product, small: picture and title each say nothing of whether they agree."""
+    """The point of the product, small: image and title each say nothing of whether they agree."""
     inputs = {
         "photo": {"modality": "image", "widths": [8, 16], "dim": 16, "shift": 0},
         "title": {"modality": "text", "encoder": "scratch:bag", "dim": 16, "dropout": 0.0},
@@ -117,7 +117,7 @@ def test_pretrained_folders_frozen_and_in_part(table: Path, tmp_path: Path) -> N
     transformers = pytest.importorskip("transformers")
     from plait.processors import TextProcessor
 
-    processor = TextProcessor.train(["a picture of a red green blue thing"] * 3, vocab_size=290)
+    processor = TextProcessor.train(["an image of a red green blue thing"] * 3, vocab_size=290)
     config = transformers.BertConfig(
         vocab_size=290, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16
     )
@@ -277,7 +277,7 @@ def test_stored_features_train_as_encoding_each_time_does(tmp_path: Path, shared
     """The same run with the feature store and without: the same scores to 1e-3; a second run encodes nothing."""
     table = colour_table(tmp_path, rows=80)
     frame = pd.read_csv(table)
-    if shared:  # several questions a picture, and a row without one
+    if shared:  # several questions an image, and a row without one
         frame["photo"] = [frame["photo"][row // 2] for row in range(80)]
         frame.loc[5, "photo"] = None
         frame.to_csv(table, index=False)
@@ -303,7 +303,7 @@ def test_a_bad_picture_behind_a_frozen_encoder(tmp_path: Path) -> None:
     table = colour_table(tmp_path, rows=60)
     (tmp_path / "photos" / "7.png").write_bytes(b"no picture")
     options = {"inputs": {"photo": {"frozen": True}}, "train": {"epochs": 1, "device": "cpu"}, "verbose": False}
-    with pytest.raises(DataError, match="row 8, column 'photo': .*7.png: expected a picture"):
+    with pytest.raises(DataError, match="row 8, column 'photo': .*7.png: expected an image"):
         Predictor("answer", output=tmp_path / "a", **options).fit(table)
     skipping = Predictor("answer", output=tmp_path / "b", data={"on_error": "skip"}, **options).fit(table)
     assert (tmp_path / "b" / "problems.jsonl").read_text().count("7.png") == 1

@@ -40,11 +40,11 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 
 
 def test_shards_train_as_copies_do(tmp_path: Path) -> None:
-    """FSDP2 and DDP over two processes, with an average, clipping and rows without a picture: the same weights, which
+    """FSDP2 and DDP over two processes, with an average, clipping and rows without an image: the same weights, which
     load in one process; and a run stopped after an epoch ends as one that was not."""
     table = colour_table(tmp_path, rows=80)
     frame = pd.read_csv(table)
-    frame.loc[frame.index % 16 < 8, "photo"] = None  # some batches have no picture at all
+    frame.loc[frame.index % 16 < 8, "photo"] = None  # some batches have no image at all
     frame.to_csv(table, index=False)
     options = ["train.device=cpu", "train.precision=float32", "train.batch_size=4", "train.ema=0.5", "head.dropout=0"]
     options += [

@@ -118,7 +118,7 @@ def test_frames_as_people_make_them() -> None:
     for what in ("the target", "text"):
         with pytest.raises(DataError, match=f"'thing' can't be {what}: its cells are Opaque"):
             infer_schema(Table.from_frame(given), *({"thing": what},) if what == "text" else ({}, {"thing": what}))
-    with pytest.raises(DataError, match=r"row 1, column 'x': expected a picture as H×W.*channels first"):
+    with pytest.raises(DataError, match=r"row 1, column 'x': expected an image as H×W.*channels first"):
         Table.from_frame(pd.DataFrame({"x": [np.zeros((3, 8, 8), np.uint8)]}))
     with pytest.raises(DataError, match="uint8"):
         Table.from_frame(pd.DataFrame({"x": [np.zeros((8, 8, 3))]}))

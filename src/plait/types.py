@@ -24,7 +24,7 @@ class Tokens:
         mask: `[B, T]` bool, True where a token is real.
         where: `[B, T, 2]` start and end in seconds, `[B, T, 4]` a box x0, y0, x1, y1 in 0..1, or None.
         layers: the encoder's layers, `[B, T, D]` each, shallow first, the last one x; empty where it gives none.
-        items: values that a row's tokens are of, such as several pictures in a cell, T / items tokens each.
+        items: values that a row's tokens are of, such as several images in a cell, T / items tokens each.
 
     >>> tokens = Tokens(torch.ones(2, 3, 4), torch.tensor([[True, True, False], [False, False, False]]))
     >>> tokens.present.tolist()
@@ -120,7 +120,7 @@ class Fused:
 class Input:
     """One modality of a batch: its distinct values, and which row uses which.
 
-    Rows that share a picture hold it once; the encoder sees U values instead of B.
+    Rows that share an image hold it once; the encoder sees U values instead of B.
 
     Args:
         features: what the encoder reads; every tensor has U as its first dimension.

@@ -78,7 +78,7 @@ def test_a_column_that_the_table_lacks_is_absent_in_every_row(source: TableSourc
 
 def test_problems_name_row_and_column(source: TableSource) -> None:
     (source.table.root / "green.png").write_bytes(b"broken")
-    with pytest.raises(DataError, match=r"row 4, column 'photo': .*green.png: expected a picture"):
+    with pytest.raises(DataError, match=r"row 4, column 'photo': .*green.png: expected an image"):
         source.batch(np.array([0, 3]))
     assert [problem["row"] for problem in source.find_problems(np.arange(5))] == [4]
 

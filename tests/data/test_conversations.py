@@ -124,8 +124,8 @@ def test_chats_of_every_form(row: dict[str, Any], ending: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"messages": PLACED, "images": ["a.jpg", "b.jpg"]}, "row 1: 1 place holders .* and 2 pictures"),
-        ({"messages": PLACED}, "1 place holders .* and 0 pictures"),
+        ({"messages": PLACED, "images": ["a.jpg", "b.jpg"]}, "row 1: 1 place holders .* and 2 images"),
+        ({"messages": PLACED}, "1 place holders .* and 0 images"),
         ({"messages": [{"role": "user"}]}, "needs a role and content"),
         ({"messages": PLACED[:2], "images": ["a.jpg"]}, "no message of an assistant"),
     ],

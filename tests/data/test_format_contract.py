@@ -11,7 +11,7 @@ from plait.errors import DataError
 every_ending = pytest.mark.parametrize("ending", [*FORMATS, *READERS])
 BROKEN = {
     "empty": b"",
-    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+    "an image": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
     "half a JSON": b'[{"image": "a.png", "caption": "a',
     "zeros": b"\0" * 4096,
     "half a character": b"a,b\n\xff\xfe\xfd,1\n",

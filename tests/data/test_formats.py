@@ -1,4 +1,4 @@
-"""Formats of captioned pictures: each, in its true form, reads to the same table."""
+"""Formats of captioned images: each, in its true form, reads to the same table."""
 
 import io
 import json
@@ -182,8 +182,8 @@ def test_what_does_not_join_is_counted_and_named(tmp_path: Path, capsys: pytest.
     path.write_text(json.dumps(held))
     assert len(open_table(path)) == len(ROWS)
     said = " ".join(capsys.readouterr().err.split())
-    assert "1 captions name a picture that is not listed (such as 777)" in said
-    assert "1 pictures have no caption (such as 888)" in said
+    assert "1 captions name an image that is not listed (such as 777)" in said
+    assert "1 images have no caption (such as 888)" in said
 
 
 def test_results_are_a_table(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_results_are_a_table(tmp_path: Path) -> None:
             "among the images' ids, such as 2",
         ),
         ("a.json", '{"images": [{"split": "other", "filename": "a", "sentences": []}]}', "split 'other'"),
-        ("a.token", "a picture without a mark\n", "line 1: expected NAME.jpg#0"),
+        ("a.token", "an image without a mark\n", "line 1: expected NAME.jpg#0"),
         ("a-{0..1}.tar", None, "no such shard"),
     ],
 )

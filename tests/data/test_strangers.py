@@ -34,7 +34,7 @@ QUICK = settings(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A table's folder with a picture, links that lead out, and a private picture beside it."""
+    """A table's folder with an image, links that lead out, and a private image beside it."""
     Image.new("RGB", (8, 8), "red").save(tmp_path / "private.png")
     inside = tmp_path / "table"
     inside.mkdir()

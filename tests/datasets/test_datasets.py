@@ -188,7 +188,7 @@ def test_drawings_are_tested_on_stamps_that_nobody_learned_from(tmp_path: Path) 
 
 
 def test_dialogs_about_scenes_need_their_history(tmp_path: Path) -> None:
-    train, test = write_scenes(tmp_path, seed=1, pictures={"train": 60, "test": 20})
+    train, test = write_scenes(tmp_path, seed=1, images={"train": 60, "test": 20})
     frame = pd.concat([pd.read_csv(train), pd.read_csv(test)])
     assert len(frame) == 240 and set(frame.groupby("image")["turn"].apply(tuple)) == {(1, 2, 3)}
     assert frame.loc[frame["turn"] == 1, "history"].isna().all()
@@ -200,17 +200,17 @@ def test_dialogs_about_scenes_need_their_history(tmp_path: Path) -> None:
     assert later["question"].nunique() == 2 and later.groupby("question")["answer"].nunique().min() >= 4
     with Image.open(tmp_path / frame["image"].iloc[0]) as picture:
         assert picture.size == (48, 48) and len(picture.getcolors()) >= 3
-    again = write_scenes(tmp_path / "again", seed=1, pictures={"train": 60, "test": 20})
+    again = write_scenes(tmp_path / "again", seed=1, images={"train": 60, "test": 20})
     assert again[0].read_text() == train.read_text()
 
 
 def test_a_table_of_the_users_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("my,own\n")
     with pytest.raises(RunError, match=r"train\.csv: there is another table of that name"):
-        write_scenes(tmp_path, pictures={"train": 2})
+        write_scenes(tmp_path, images={"train": 2})
     assert (tmp_path / "train.csv").read_text() == "my,own\n"
-    write_scenes(tmp_path / "twice", pictures={"train": 2})
-    write_scenes(tmp_path / "twice", pictures={"train": 2})  # the same again is no other table
+    write_scenes(tmp_path / "twice", images={"train": 2})
+    write_scenes(tmp_path / "twice", images={"train": 2})  # the same again is no other table
 
 
 def test_a_data_set_that_can_not_be_had_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A language model's prompt: where words and pictures stand, what is cut, and models of transformers that see."""
+"""A language model's prompt: where words and images stand, what is cut, and models of transformers that see."""
 
 from itertools import chain
 from pathlib import Path
@@ -182,7 +182,7 @@ def test_a_model_that_sees_says_what_it_says_in_transformers(tmp_path: Path) -> 
 
 
 def chats(folder: Path, count: int = 24) -> pd.DataFrame:
-    """Two pictures a row; the question names one of them by its place."""
+    """Two images a row; the question names one of them by its place."""
     rows = []
     for n in range(count):
         colours = [["red", "blue"][n % 2], ["red", "blue"][(n // 2) % 2]]

@@ -1,4 +1,4 @@
-"""Models of pictures and texts, tiny and untrained: what plait gives is what their own libraries give."""
+"""Models of images and texts, tiny and untrained: what plait gives is what their own libraries give."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ WORDS = ["a", "red", "bird", "two", "blue", "boats", "on", "the", "sea", "x"]
 
 
 def pictures(folder: Path, size: int = 32) -> list[Path]:
-    """Three pictures of noise, of other sizes than the model's but for the first."""
+    """Three images of noise, of other sizes than the model's but for the first."""
     random = np.random.default_rng(0)
     paths = []
     for number, (width, height) in enumerate([(size, size), (size + 11, size + 5), (2 * size, size)]):
@@ -75,7 +75,7 @@ def tiny_model(folder: Path, kind: str) -> Any:
 
 
 def library_logits(folder: Path, kind: str, model: Any, paths: list[Path]) -> np.ndarray:
-    """`[pictures, texts]` as transformers alone gives them."""
+    """`[images, texts]` as transformers alone gives them."""
     processor = transformers.AutoImageProcessor.from_pretrained(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     pixels = processor([Image.open(path).convert("RGB") for path in paths], return_tensors="pt")["pixel_values"]
@@ -182,7 +182,7 @@ def test_a_dual_encoder_is_fine_tuned_on_own_pairs(tmp_path: Path) -> None:
         verbose=False,
     ).fit(tmp_path / "pairs.csv")
     found = predictor.evaluate(tmp_path / "pairs.csv")
-    assert found["txt_r1"] == found["img_r1"] == 1.0  # three pictures, three texts
+    assert found["txt_r1"] == found["img_r1"] == 1.0  # three images, three texts
 
 
 @pytest.mark.parametrize(

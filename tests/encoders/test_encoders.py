@@ -235,7 +235,7 @@ def test_cnn_tokens_know_where_they_are() -> None:
     tokens = encoder(features_of(encoder))
     assert tokens.x.shape == (3, 16, 8)
     assert tokens.where[0, 0].tolist() == [0, 0, 0.25, 0.25] and tokens.where[0, 5].tolist() == [0.25, 0.25, 0.5, 0.5]
-    with pytest.raises(ValueError, match="need pictures of 64 px"):
+    with pytest.raises(ValueError, match="need images of 64 px"):
         ResidualCNN(ImageProcessor(32), widths=[4] * 6)
 
 

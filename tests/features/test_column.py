@@ -117,7 +117,7 @@ def test_a_bad_file_is_named_when_its_row_is_asked_for(table: Table, tmp_path: P
     column = ColumnEncoder("photo", "image", encoder, encoder.processor, root=tmp_path / "store")
     encoded = column.encode(broken, np.arange(4))
     assert encoded.take(np.array([0])).features["stored_mask"].all()
-    with pytest.raises(DataError, match="row 2, column 'photo': .*broken.png: expected a picture"):
+    with pytest.raises(DataError, match="row 2, column 'photo': .*broken.png: expected an image"):
         encoded.take(np.array([0, 1]))
     named: list[str] = []
     mask = encoded.take(np.arange(4), lambda row, problem: named.append(problem)).features["stored_mask"]

@@ -43,9 +43,9 @@ def invoke(*arguments: Any, stdin: str | None = None) -> Any:
 
 def test_one_answer_streams(run: Path) -> None:
     photo = run.parent / "photos" / "0.png"
-    done = invoke("generate", run, "--image", photo, "--question", "a picture of a red thing")
+    done = invoke("generate", run, "--image", photo, "--question", "an image of a red thing")
     assert done.exit_code == 0, done.output
-    asked = {"photo": str(photo), "title": "a picture of a red thing"}
+    asked = {"photo": str(photo), "title": "an image of a red thing"}
     pieces: list[str] = []
     writer = Writer(Predictor.load(run))
     text = writer.write(asked, pieces.append)[0][0]

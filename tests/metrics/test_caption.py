@@ -155,9 +155,9 @@ def test_words_hold_no_spaces_and_are_lower_case(text: str) -> None:
 
 
 def test_pictures_must_match() -> None:
-    with pytest.raises(ValueError, match="picture 1 has no reference"):
+    with pytest.raises(ValueError, match="image 1 has no reference"):
         CaptionScorer([["a"], []])
-    with pytest.raises(ValueError, match="expected 1 texts, one a picture, got 2"):
+    with pytest.raises(ValueError, match="expected 1 texts, one an image, got 2"):
         CaptionScorer([["a"]]).score(["a", "b"])
-    with pytest.raises(ValueError, match="picture '2' has a caption or references, not both"):
+    with pytest.raises(ValueError, match="image '2' has a caption or references, not both"):
         score_captions({"1": ["a"], "2": ["b"]}, {"1": "a"})

@@ -88,8 +88,8 @@ def test_several_captions_a_picture_in_both_directions() -> None:
     pictures = np.eye(3, dtype=np.float32)
     texts = np.stack([pictures[0], pictures[1], pictures[1], pictures[2] * 0.6 + pictures[0] * 0.8])
     found = retrieval_metrics(texts, pictures, np.array([0, 1, 1, 2]))
-    assert found["img_r1"] == pytest.approx(3 / 4)  # the last text finds the first picture first
-    assert found["txt_r1"] == 1.0  # each picture finds one of its texts, the third its own above the others
+    assert found["img_r1"] == pytest.approx(3 / 4)  # the last text finds the first image first
+    assert found["txt_r1"] == 1.0  # each image finds one of its texts, the third its own above the others
     assert set(found) == {
         "txt_r1",
         "txt_r5",

@@ -87,7 +87,7 @@ def bomb(side: int) -> bytes:
     ("data", "message"),
     [
         (b"", "an empty file"),
-        (b"not a picture at all", "expected a picture"),
+        (b"not a picture at all", "expected an image"),
         (encoded(Image.fromarray(RGB), "PNG")[:100], "damaged or truncated"),
         (encoded(Image.fromarray(RGB), "JPEG")[:400], "damaged or truncated"),
         (encoded(NOISE, "JPEG")[:-2000], "damaged or truncated"),
@@ -218,7 +218,7 @@ def test_memory_stays_within_three_times_the_pixels(
 def test_formats_that_need_more_memory_hold_fewer_pixels() -> None:
     data = encoded(Image.new("RGB", (100, 60)), "WEBP")
     assert decode_picture(data, max_pixels=12_000).shape == (3, 60, 100)
-    with pytest.raises(DataError, match="the WEBP picture is 100 x 60 pixels, more than the allowed 5,999"):
+    with pytest.raises(DataError, match="the WEBP image is 100 x 60 pixels, more than the allowed 5,999"):
         decode_picture(data, max_pixels=11_999)
 
 

@@ -27,7 +27,7 @@ VALUES: list[Any] = [None, "evil", -1, [], {}, 10**30]
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Texts, pictures and numbers, in a folder of their own."""
+    """Texts, images and numbers, in a folder of their own."""
     folder = tmp_path_factory.mktemp("table")
     rows = []
     for n in range(24):

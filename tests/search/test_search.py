@@ -46,7 +46,7 @@ def test_words_find_pictures(searcher: Searcher) -> None:
 def test_a_picture_finds_itself_and_its_like(squares: Path, searcher: Searcher) -> None:
     hits = searcher.search(Query(image=squares / "5.png"), k=16)
     own = next(hit for hit in hits if hit.row["photo"] == "5.png")
-    assert own.score == pytest.approx(1.0, abs=1e-4)  # the stored vector is the picture's own
+    assert own.score == pytest.approx(1.0, abs=1e-4)  # the stored vector is the image's own
     assert {hit.row["title"] for hit in hits} == {"a green square"}
     again = searcher.search(Query(image=(squares / "5.png").read_bytes()), k=16)
     assert [hit.id for hit in again] == [hit.id for hit in hits]
@@ -94,7 +94,7 @@ def test_only_new_rows_are_added(squares: Path, index: Path, tmp_path: Path) -> 
     assert (first.added, second.added, second.known, second.rows) == (40, 25, 42, 65)
     again = index_table(squares / "pairs", tmp_path / "second.csv", path, verbose=False)
     assert (again.added, again.rows) == (0, 65)
-    Image.new("RGB", (24, 24), (9, 9, 9)).save(tmp_path / "5.png")  # the same path, another picture
+    Image.new("RGB", (24, 24), (9, 9, 9)).save(tmp_path / "5.png")  # the same path, another image
     assert index_table(squares / "pairs", tmp_path / "second.csv", path, verbose=False).added == 1
 
 
@@ -151,8 +151,8 @@ def test_an_approximate_index_answers_as_the_exact_one(
         (Query(), "the query is empty"),
         (Query("   "), "the query is empty"),
         (Query("x" * 20_000), "20,000 characters"),
-        (Query(image=b"no picture at all"), "picture can't be used"),
-        (Query(image=Path("/nowhere.png")), "there is no such picture"),
+        (Query(image=b"no picture at all"), "image can't be used"),
+        (Query(image=Path("/nowhere.png")), "there is no such image"),
         (Query("red", where="price < 20; drop table rows"), "no part of a filter"),
         (Query("red", where="prise < 20"), "did you mean 'price'"),
         (Query("red", where="price < 'cheap'"), "expected a number"),

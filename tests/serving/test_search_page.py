@@ -62,7 +62,7 @@ def test_answers_are_the_searchers(client: Any, searcher: Searcher, squares: Pat
         ({"text": "x", "k": 100_000}, "k: expected 1 to 200"),
         ({"text": "x", "where": "price < 20; drop table rows"}, "no part of a filter"),
         ({"image": "%%%"}, "base64"),
-        ({"image": base64.b64encode(b"no picture").decode()}, "picture can't be used"),
+        ({"image": base64.b64encode(b"no picture").decode()}, "image can't be used"),
         ({"text": "x", "weights": "heavy"}, "weights: expected two numbers"),
         ({"text": "x", "mode": "magic"}, "unknown mode"),
         ({"text": "x", "weights": [math.nan, 1]}, "weights: expected two numbers"),
@@ -192,7 +192,7 @@ def test_a_bomb_is_refused(client: Any) -> None:
     buffer = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
     answer = client.post("/api/search", json={"image": base64.b64encode(buffer.getvalue()).decode()})
-    assert answer.status_code == 422 and "picture can't be used" in answer.json()["error"]
+    assert answer.status_code == 422 and "image can't be used" in answer.json()["error"]
 
 
 def test_paths_stay_inside_and_headers_are_set(client: Any) -> None:

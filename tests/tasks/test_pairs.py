@@ -50,7 +50,7 @@ def of_pairs(name: str, x: torch.Tensor, y: torch.Tensor, same: torch.Tensor) ->
     [("sum", 0, False), ("concat", 0, False), ("sum", 32, True), ("product", 0, True), ("mlb", 0, True)],
 )
 def test_what_adds_a_part_of_each_side_cannot_match(method: str, hidden: int, sees: bool) -> None:
-    """Eight kinds, each with a vector a side. A linear logit is f(picture) + g(text), whatever is learned."""
+    """Eight kinds, each with a vector a side. A linear logit is f(image) + g(text), whatever is learned."""
     torch.manual_seed(0)
     sides = {"photo": torch.randn(8, 16), "title": torch.randn(8, 12)}
     fusion, head = FUSIONS[method]({"photo": 16, "title": 12}, 16), PredictHead(16, {"match": 1}, hidden)
@@ -86,7 +86,7 @@ class TestLosses:
 
     def test_twins_are_no_negatives(self, name: Any) -> None:
         task, given_ = Retrieval(*TWO, loss=name), vectors(5, 2)
-        codes = torch.tensor([[0, 0], [0, 1], [1, 2], [2, 2], [3, 4]])  # a picture of two texts, a text of two pictures
+        codes = torch.tensor([[0, 0], [0, 1], [1, 2], [2, 2], [3, 4]])  # an image of two texts, a text of two images
         same = torch.eye(5, dtype=torch.bool)
         same[0, 1] = same[1, 0] = same[2, 3] = same[3, 2] = True
         bias = given_[:, 0, -1].mean()
@@ -134,7 +134,7 @@ def test_metrics_have_the_fields_names_and_count_twins_once() -> None:
     x, y = np.eye(3, 5, dtype=np.float32), np.eye(3, 5, dtype=np.float32)
     rows = np.stack([np.stack([x[p], y[t]]) for p, t in [(0, 0), (0, 0), (1, 2), (2, 1)]])
     found = task.score(codes, rows)
-    # texts 0 and 1 find their picture; 2 and 3 are exchanged. Of three pictures one finds a text of its own.
+    # texts 0 and 1 find their image; 2 and 3 are exchanged. Of three images one finds a text of its own.
     assert found["img_r1"] == 0.5 and found["txt_r1"] == pytest.approx(1 / 3)
     assert set(found) == set(task.measures)
     three = Retrieval({n: [n] for n in "abc"}, dict.fromkeys("abc", "text"))
@@ -282,7 +282,7 @@ def test_numbers_and_texts_and_pictures_around_an_anchor(colours: Path, tmp_path
 
 def test_captions_of_one_picture_stay_on_one_side(colours: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(colours)
-    twice = pd.concat([frame, frame.assign(title="the same picture again, in other words")])
+    twice = pd.concat([frame, frame.assign(title="the same image again, in other words")])
     twice.to_csv(colours.parent / "twice.csv", index=False)
     predictor = Predictor(task={"type": "retrieval"}, output=tmp_path / "r", train=QUICK, verbose=False)
     predictor.fit(colours.parent / "twice.csv")

@@ -20,7 +20,7 @@ def info_nce(
         a_BD, b_BD: row i of one belongs to row i of the other; normalised.
         temperature: what similarities are divided by, 0.07 to begin with; may be learned.
         same_BB: bool, True where row i of a and row j of b belong together too, such as another caption of the same
-            picture or a text that comes twice: they are no negatives of each other.
+            image or a text that comes twice: they are no negatives of each other.
         hardness: how much more a negative counts the closer it is (beta of 2010.04592, in units of the logits; the
             weights are constants to the gradient, and of mean one); 0 for all alike.
 

@@ -156,7 +156,7 @@ def known_encoders(modality: str | None = None) -> list[str]:
 
 
 def _kind(family: str, variant: str, config: Mapping[str, Any] | None = None) -> str:
-    """`hf`, `timm` or `open_clip`; of transformers' models of pictures and texts `dual`, or `seeing` if they write."""
+    """`hf`, `timm` or `open_clip`; of transformers' models of images and texts `dual`, or `seeing` if they write."""
     if family != "hf" or variant == "packaged:minilm":
         return family
     if is_vlm(load_hf("AutoConfig", _local(family, variant))) if config is None else "seeing" in config:

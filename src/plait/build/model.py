@@ -212,7 +212,7 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
     if boosted and configs is None and encoder_name(recipe.inputs[name])[0] == "scratch":
         raise RecipeError(
             f"fusion.method=boosted: trees read what pretrained encoders say, and inputs.{name} has none; name one "
-            f"with inputs.{name}.encoder=packaged:minilm (text), packaged:efficientnet-lite0 (pictures), hf:NAME or "
+            f"with inputs.{name}.encoder=packaged:minilm (text), packaged:efficientnet-lite0 (images), hf:NAME or "
             "timm:NAME"
         )
     if spec.is_group:

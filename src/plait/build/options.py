@@ -11,7 +11,7 @@ from plait.errors import RecipeError, nearest
 
 MOST = 1_000_000  # of anything that is counted: a width, a vocabulary, pixels of a side
 LAYERS = 256
-PIXELS = 1_000_000_000  # of a whole picture
+PIXELS = 1_000_000_000  # of a whole image
 SOME = (  # what there must be one of at least; of all else, such as layers, there may be none
     *("heads", "width", "widths", "bottlenecks", "latents", "rank", "factors", "chunks", "sketch", "depths", "dim"),
     *("kernels", "channels", "vocab_size", "max_length", "expansion", "by", "text_length", "prefix_length", "size"),

@@ -74,7 +74,7 @@ def check(
         targets: columns to predict.
         group: column whose cells must not straddle parts.
         allow_outside: media paths may leave the table's folder.
-        workers: threads that decode pictures.
+        workers: threads that decode images.
     """
     health = Health({name: len(rows) for name, (_, rows) in parts.items()}, [asdict(c) for c in schema.values()])
     inputs = {name: MODALITIES[column.modality] for name, column in schema.items() if column.modality != IGNORE}

@@ -19,7 +19,7 @@ from plait.errors import PlaitError
 
 app = typer.Typer(
     name="plait",
-    help="Train, evaluate and use one model of many modalities: text, pictures, numbers and categories.",
+    help="Train, evaluate and use one model of many modalities: text, images, numbers and categories.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

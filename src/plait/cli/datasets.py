@@ -27,7 +27,7 @@ def datasets_list(as_json: Json = False) -> None:
 @datasets.command("get")
 def datasets_get(
     name: Annotated[str, typer.Argument(help="As the list names it.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and pictures.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and images.")],
     as_json: Json = False,
 ) -> None:
     """Build its tables: plait datasets get tuxpaint -o data/tuxpaint"""

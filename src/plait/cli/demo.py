@@ -1,4 +1,4 @@
-"""The main job on real data: questions about pictures, which neither the question nor the picture answers alone."""
+"""The main job on real data: questions about images, which neither the question nor the image answers alone."""
 
 import shutil
 import time
@@ -26,7 +26,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "image": {"image": IMAGE},
     "both": {"image": IMAGE, "question": QUESTION},
 }
-TRAIN = {"learning_rate": 3e-3, "schedule": "onecycle", "batch_size": 77}  # about 8 pictures and all their questions
+TRAIN = {"learning_rate": 3e-3, "schedule": "onecycle", "batch_size": 77}  # about 8 images and all their questions
 
 
 def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True) -> dict[str, float]:
@@ -92,8 +92,8 @@ def _show(rows: list[dict[str, Any]], seconds: float, folder: Path) -> None:
     console.say(f"\n{VERDICT}\n{seconds:.0f} s in all; {folder / 'report.html'}")
 
 
-LABELS = {"question": "the question", "image": "the picture", "both": "both, multiplied"}
-VERDICT = "Neither the question nor the picture can answer alone; together they can."
+LABELS = {"question": "the question", "image": "the image", "both": "both, multiplied"}
+VERDICT = "Neither the question nor the image can answer alone; together they can."
 
 
 def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
@@ -116,7 +116,7 @@ def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
     bars = plots.bars({LABELS[row["name"]]: row["accuracy"] for row in rows}, "accuracy on 9,673 test questions")
     return render(
         "demo.html",
-        title="plait demo: questions about pictures",
+        title="plait demo: questions about images",
         rows=rows,
         labels=LABELS,
         verdict=VERDICT,

@@ -21,7 +21,7 @@ from plait.cli.options import (
 
 def generate(
     run: Annotated[Path, typer.Argument(help="A run of generation.")],
-    image: Annotated[Path | None, typer.Option(help="The picture.")] = None,
+    image: Annotated[Path | None, typer.Option(help="The image.")] = None,
     question: Annotated[str | None, typer.Option(help="The question: that column, or the first text.")] = None,
     given: Annotated[list[str] | None, typer.Option("--set", help="COLUMN=VALUE of another input; repeatable.")] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Ask one question after another.")] = False,
@@ -43,7 +43,7 @@ def generate(
     allow_outside: AllowOutside = False,
     as_json: Json = False,
 ) -> None:
-    """Write about a picture, a question, a row: plait generate RUN --image photo.jpg --question "what is it?" """
+    """Write about an image, a question, a row: plait generate RUN --image photo.jpg --question "what is it?" """
     from plait.console import printable
     from plait.errors import DataError
     from plait.inference.generate import Writer

@@ -230,7 +230,7 @@ def predict(
     ] = None,
     keep: Annotated[list[str] | None, typer.Option(help="Column to copy beside the answers; may be repeated.")] = None,
     labels: Annotated[
-        str | None, typer.Option(help="Of a retrieval run: sort pictures into these classes: cat,dog")
+        str | None, typer.Option(help="Of a retrieval run: sort images into these classes: cat,dog")
     ] = None,
     template: Annotated[
         list[str] | None, typer.Option(help='With --labels: "a drawing of a {}"; several are averaged.')

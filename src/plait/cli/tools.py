@@ -28,7 +28,7 @@ def demo(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answer questions about pictures: from the question, from the picture, from both."""
+    """Answer questions about images: from the question, from the image, from both."""
     from plait.cli.demo import run_demo
 
     accuracy = run_demo(output, epochs, seed, verbose=not quiet)

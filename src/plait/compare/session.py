@@ -108,7 +108,7 @@ def compare(
 def prepare_recipe(recipe: Recipe) -> tuple[Recipe, list[str]]:
     """A budget for many models: what nobody set is set so that each trains in seconds.
 
-    Text and picture columns have frozen packaged encoders, where they are installed: twenty models on five folds train
+    Text and image columns have frozen packaged encoders, where they are installed: twenty models on five folds train
     twenty heads on features that are computed once; twenty networks from scratch would take hours and learn less from
     a small table. Vectors are narrower than train's, and number and category columns meet in the fusion only.
 

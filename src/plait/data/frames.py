@@ -1,6 +1,6 @@
 """A pandas frame, dicts and lists of dicts → Arrow columns; every value keeps its meaning.
 
-Pictures become PNG bytes, paths and UUIDs their texts, an Enum its value, a Period its first moment. What no modality
+Images become PNG bytes, paths and UUIDs their texts, an Enum its value, a Period its first moment. What no modality
 covers is never turned into the text of its `repr`: its column stays empty, and the table says why.
 """
 
@@ -29,7 +29,7 @@ def columns_of(frame: pd.DataFrame) -> tuple[dict[str, pa.Array], dict[str, str]
     """The columns of a frame as Arrow arrays; of those that no modality covers, why; and which are categorical.
 
     Raises:
-        DataError: two columns have one name, or a picture's array can't be one.
+        DataError: two columns have one name, or an image's array can't be one.
     """
     names = [str(name) for name in frame.columns]
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None

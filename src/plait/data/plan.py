@@ -16,7 +16,7 @@ class BatchPlan:
         rows: `[N]` row numbers.
         batch_size: rows a batch. With groups, a batch takes whole groups until it has at least so many; a group
             larger than that is cut.
-        groups: `[N]` codes, such as which picture a row shows; -1 where a row has none.
+        groups: `[N]` codes, such as which image a row shows; -1 where a row has none.
         shuffle: else rows come in their order (with groups: a group's rows together).
         seed: of the shuffling.
         part, parts: this process's share of the batches, for data-parallel training.

@@ -1,4 +1,4 @@
-"""Files → `Table`: CSV, TSV, Parquet, JSONL, folders of pictures, and the formats of `plait.data.formats`."""
+"""Files → `Table`: CSV, TSV, Parquet, JSONL, folders of images, and the formats of `plait.data.formats`."""
 
 import csv
 import json
@@ -41,10 +41,10 @@ Openable: TypeAlias = str | Path | pd.DataFrame | Table | pa.Table | Mapping[str
 
 
 def open_table(source: Openable, delimiter: str | None = None) -> Table:
-    """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of pictures; or what holds one already.
+    """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of images; or what holds one already.
 
     That is a pandas frame, an Arrow table, a `datasets.Dataset`, a list of dicts (rows), a dict of columns, or a dict
-    of one row. And captioned pictures: COCO's and Karpathy's `.json`, Flickr30k's `.token` and CSV, WebDataset's
+    of one row. And captioned images: COCO's and Karpathy's `.json`, Flickr30k's `.token` and CSV, WebDataset's
     `.tar` shards (`train-{000..012}.tar`), a folder that Hugging Face's `save_to_disk` wrote, `hf:OWNER/NAME` of the
     hub.
 
@@ -107,7 +107,7 @@ def _reader(path: Path) -> Callable[[Path], Table]:
     known = {**READERS, **FORMATS}
     if ending not in known:
         raise DataError(
-            f"{path}: expected a table ({', '.join(known)}) or a folder of pictures, "
+            f"{path}: expected a table ({', '.join(known)}) or a folder of images, "
             f"got a {path.suffix or 'file without an ending'}"
         )
     return known[ending]
@@ -209,12 +209,12 @@ def _json_value(value: Any, kind: pa.DataType) -> Any:
 
 
 def read_image_folder(path: Path) -> Table:
-    """Hugging Face `imagefolder`: `[split/]label/picture.png`, or pictures beside `metadata.csv` or `.jsonl`.
+    """Hugging Face `imagefolder`: `[split/]label/image.png`, or images beside `metadata.csv` or `.jsonl`.
 
     Gives the columns `image`, `label` where no metadata says otherwise, and `split` where there are split folders.
 
     Raises:
-        DataError: there is no picture below the folder, or metadata without `file_name`.
+        DataError: there is no image below the folder, or metadata without `file_name`.
     """
     splits = {p: SPLIT_FOLDERS[p.name.lower()] for p in sorted(path.iterdir()) if p.name.lower() in SPLIT_FOLDERS}
     parts = []

@@ -62,7 +62,7 @@ def infer_schema(
         table: the rows.
         overrides: column → modality, as the user says.
         roles: column → what else it is for (`the target`, `the group`); such columns are no inputs, but for a group
-            of pictures.
+            of images.
         decimal: the mark before the fraction of numbers that are texts, where the user says so.
 
     Raises:

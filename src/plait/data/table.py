@@ -54,7 +54,7 @@ class Table:
         """A pandas frame; a column of mixed texts and numbers becomes text.
 
         Raises:
-            DataError: two columns have one name, or an array can't be a picture.
+            DataError: two columns have one name, or an array can't be an image.
         """
         columns, uncovered, categorical = columns_of(frame)
         folder = None if root is None else Path(root)

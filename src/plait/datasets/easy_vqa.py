@@ -1,4 +1,4 @@
-"""Questions about pictures, which neither the question nor the picture answers alone."""
+"""Questions about images, which neither the question nor the image answers alone."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from plait.errors import MissingExtra
 
 
 def write_easy_vqa(folder: Path) -> list[Path]:
-    """Easy-VQA (MIT, 4,000 + 1,000 pictures, 48,248 questions) as `train.csv` and `test.csv` with their pictures.
+    """Easy-VQA (MIT, 4,000 + 1,000 images, 48,248 questions) as `train.csv` and `test.csv` with their images.
 
     Raises:
         MissingExtra: the package `easy-vqa` is not installed.

@@ -1,4 +1,4 @@
-"""Emoji: pictures with names and tags."""
+"""Emoji: images with names and tags."""
 
 import json
 from pathlib import Path
@@ -8,22 +8,22 @@ from plait.datasets.packages import copy_pictures, npm_package, write_table
 PICTURES, NAMES = ("emoji-datasource-google", "16.0.0"), ("emojibase-data", "17.0.0")
 
 
-def write_emoji(folder: Path, pictures: Path | None = None, names: Path | None = None) -> list[Path]:
-    """`emoji.csv`: picture (64 pixels), name, tags (English, `;` between them), group and subgroup, with the pictures.
+def write_emoji(folder: Path, images: Path | None = None, names: Path | None = None) -> list[Path]:
+    """`emoji.csv`: image (64 pixels), name, tags (English, `;` between them), group and subgroup, with the images.
 
     Args:
         folder: where to.
-        pictures, names: folders of the npm packages `emoji-datasource-google` (Apache-2.0) and `emojibase-data` (MIT);
+        images, names: folders of the npm packages `emoji-datasource-google` (Apache-2.0) and `emojibase-data` (MIT);
             None to download them.
     """
-    pictures = pictures or npm_package(*PICTURES)
+    images = images or npm_package(*PICTURES)
     names = names or npm_package(*NAMES)
-    listed = json.loads((pictures / "emoji.json").read_text(encoding="utf-8"))
+    listed = json.loads((images / "emoji.json").read_text(encoding="utf-8"))
     data = json.loads((names / "en" / "data.json").read_text(encoding="utf-8"))
     known = {_code(entry["hexcode"]): entry for entry in data}
     rows, files = [], []
     for entry in listed:
-        source = pictures / "img" / "google" / "64" / entry["image"]
+        source = images / "img" / "google" / "64" / entry["image"]
         named = known.get(_code(entry["unified"]))
         if named is not None and source.exists():
             name = f"pictures/{entry['image']}"
@@ -35,5 +35,5 @@ def write_emoji(folder: Path, pictures: Path | None = None, names: Path | None =
 
 
 def _code(unified: str) -> str:
-    """Code points without the selector that asks for a coloured picture, which lists write or leave out."""
+    """Code points without the selector that asks for a coloured image, which lists write or leave out."""
     return "-".join(part for part in unified.upper().split("-") if part != "FE0F")

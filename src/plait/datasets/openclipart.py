@@ -14,21 +14,21 @@ LARGEST = 16_000_000  # pixels; a few have hundreds of millions
 HEAD = 200_000  # bytes of a drawing in which its description is looked for
 
 
-def write_openclipart(folder: Path, pictures: Path | None = None, drawings: Path | None = None) -> list[Path]:
-    """`openclipart.csv`: picture, title, keywords (`;` between them), kind (the outermost folder), group (the folder),
-    with the pictures. Generated stars and icon themes are left out, pictures without a title, and
+def write_openclipart(folder: Path, images: Path | None = None, drawings: Path | None = None) -> list[Path]:
+    """`openclipart.csv`: image, title, keywords (`;` between them), kind (the outermost folder), group (the folder),
+    with the images. Generated stars and icon themes are left out, images without a title, and
     the few of more than 16 million pixels.
 
     Args:
         folder: where to.
-        pictures, drawings: folders of PNG pictures and of the SVG drawings that describe them; None for the Debian
+        images, drawings: folders of PNG images and of the SVG drawings that describe them; None for the Debian
             packages' (public domain nearly all).
     """
-    pictures = pictures or debian_package("openclipart-png", f"/{ART}/png") / ART / "png"
+    images = images or debian_package("openclipart-png", f"/{ART}/png") / ART / "png"
     drawings = drawings or debian_package("openclipart-svg", f"/{ART}/svg") / ART / "svg"
     rows, files = [], []
-    for path in sorted(pictures.rglob("*.png")):
-        place = path.relative_to(pictures)
+    for path in sorted(images.rglob("*.png")):
+        place = path.relative_to(images)
         drawing = drawings / place.with_suffix(".svg")
         group = place.parent.as_posix()
         if group.startswith(GENERATED) or len(place.parts) < 2 or not drawing.is_file():

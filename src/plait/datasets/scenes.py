@@ -20,27 +20,27 @@ BESIDE = {
     "bottom right": "bottom left",
 }
 NUMBERS = ("one", "two", "three", "four")
-SPLITS = {"train": 4000, "test": 400}  # pictures
+SPLITS = {"train": 4000, "test": 400}  # images
 
 Scene = dict[str, tuple[str, str]]  # place → colour and shape
 
 
-def write_scenes(folder: Path, seed: int = 0, pictures: dict[str, int] | None = None) -> list[Path]:
-    """`train.csv` and `test.csv`: image, history, question, answer, turn, three turns a picture, drawn by plait.
+def write_scenes(folder: Path, seed: int = 0, images: dict[str, int] | None = None) -> list[Path]:
+    """`train.csv` and `test.csv`: image, history, question, answer, turn, three turns an image, drawn by plait.
 
-    A picture holds four things, each in its corner. The first question asks what colour is in a corner, the second
+    An image holds four things, each in its corner. The first question asks what colour is in a corner, the second
     "and the one beside it?", the third "how many have that colour?": which thing is meant, and which colour, nothing
     but the history says, and the third needs the answer before.
 
     Args:
         folder: where to.
         seed: of the drawing; a scene of the training part never comes in the test part.
-        pictures: how many of each part; None for 4,000 and 400.
+        images: how many of each part; None for 4,000 and 400.
     """
     source = random.Random(seed)
     drawn: set[tuple[tuple[str, tuple[str, str]], ...]] = set()
     tables = []
-    for split, count in (pictures or SPLITS).items():
+    for split, count in (images or SPLITS).items():
         rows = []
         for number in range(count):
             scene = _scene(source)
@@ -77,8 +77,8 @@ def _dialog(scene: Scene, source: random.Random) -> Iterator[tuple[str | None, s
 
 
 def _draw(scene: Scene, source: random.Random) -> Image.Image:
-    picture = Image.new("RGB", (SIDE, SIDE), "white")
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (SIDE, SIDE), "white")
+    pen = ImageDraw.Draw(image)
     half = SIDE // 2
     for place, (colour, shape) in scene.items():
         size = source.randint(12, 18)
@@ -96,4 +96,4 @@ def _draw(scene: Scene, source: random.Random) -> Image.Image:
         else:
             corners = [(left + size // 2, top), (left, top + size), (left + size, top + size)]
             pen.polygon(corners, fill=COLOURS[colour])
-    return picture
+    return image

@@ -1,4 +1,4 @@
-"""Tux Paint stamps: small pictures with captions, sorted into folders by what they show."""
+"""Tux Paint stamps: small images with captions, sorted into folders by what they show."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ STAMPS = "usr/share/tuxpaint/stamps"
 
 
 def write_tuxpaint(folder: Path, stamps: Path | None = None) -> list[Path]:
-    """`tuxpaint.csv`: picture, caption (English), kind (the outermost folder: animals, food, …) and group (its
-    subfolder), with the pictures. Stamps that are SVG alone, or have no caption, are left out.
+    """`tuxpaint.csv`: image, caption (English), kind (the outermost folder: animals, food, …) and group (its
+    subfolder), with the images. Stamps that are SVG alone, or have no caption, are left out.
 
     Args:
         folder: where to.
-        stamps: the stamps' folder; None for the Debian package's (GPL-2: the pictures stay under it).
+        stamps: the stamps' folder; None for the Debian package's (GPL-2: the images stay under it).
     """
     if stamps is None:
         stamps = debian_package("tuxpaint-stamps-default", f"/{STAMPS}") / STAMPS

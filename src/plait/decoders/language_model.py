@@ -57,7 +57,7 @@ class LanguageModel(nn.Module):
         dropout: of `lora`.
         prefix_length: places of `prefix`.
         max_context: places for prompt and text; by default as many as the model has. Of longer prompts the row's first
-            words go, and never a token of a picture or another value.
+            words go, and never a token of an image or another value.
         packing: in training, lay several rows into one line of the batch, where rows are of different length.
 
     Shapes: `context` makes of Fused Tokens `[B, P, D]`, the prompt; with it ids `[B, L]` (the first is a place holder)

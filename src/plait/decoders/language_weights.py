@@ -31,7 +31,7 @@ def is_language_model(method: str) -> bool:
 def load_model(name: str, config: dict[str, Any] | None = None) -> Any:
     """A causal language model by name; with `config` one of that shape, whose weights follow.
 
-    Of a model of pictures and texts (`AutoModelForImageTextToText`) it is the part that writes; its picture encoder is
+    Of a model of images and texts (`AutoModelForImageTextToText`) it is the part that writes; its image encoder is
     an encoder like any other, `hf:NAME`.
 
     Raises:

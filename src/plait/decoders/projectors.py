@@ -37,7 +37,7 @@ class TokenProjector(nn.Module):
 
 
 class ShuffleProjector(nn.Module):
-    """Neighbours in a picture's grid become one token (pixel shuffle, 2404.16821), by a linear map.
+    """Neighbours in an image's grid become one token (pixel shuffle, 2404.16821), by a linear map.
 
     Args:
         in_dim, dim, scale: as in `TokenProjector`.
@@ -105,7 +105,7 @@ class Resampler(nn.Module):
 
 
 class AsItIs(nn.Module):
-    """For tokens that lie in the model's word space already: its own picture encoder has projected them."""
+    """For tokens that lie in the model's word space already: its own image encoder has projected them."""
 
     def forward(self, tokens: Tokens) -> Tokens:
         return tokens

@@ -1,4 +1,4 @@
-"""A row's prompt, place by place: the template's words, the row's own, and its pictures between them."""
+"""A row's prompt, place by place: the template's words, the row's own, and its images between them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -65,7 +65,7 @@ def arrange(
             raise RecipeError(
                 f"the language model has room for {room} tokens before its text; prompt and inputs are "
                 f"{len(made) - len(first)}. Give it fewer: decoder.projector=resampler reads each value into a few, "
-                "encoders with tokens=pooled give one a picture"
+                "encoders with tokens=pooled give one an image"
             )
         gone = set(first)
         places.append([position for place, (position, _) in enumerate(made) if place not in gone])

@@ -1,4 +1,4 @@
-"""Random changes to pictures in training: on the batch's tensors, so that decoded pixels can be kept."""
+"""Random changes to images in training: on the batch's tensors, so that decoded pixels can be kept."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Augment(nn.Module):
-    """Shift, zoom, mirror and re-light each picture of a batch on its own; nothing in evaluation.
+    """Shift, zoom, mirror and re-light each image of a batch on its own; nothing in evaluation.
 
     Args:
         shift: largest shift, in pixels, whole pixels each way; the border is repeated.

@@ -1,4 +1,4 @@
-"""What the encoders of a model that was trained on pictures with texts (CLIP, SigLIP) have in common."""
+"""What the encoders of a model that was trained on images with texts (CLIP, SigLIP) have in common."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from plait.types import Tokens
 
 @dataclass(frozen=True)
 class Similarity:
-    """How such a model turns the cosine of a picture and a text into a logit.
+    """How such a model turns the cosine of an image and a text into a logit.
 
     Args:
         scale: what it is multiplied by.

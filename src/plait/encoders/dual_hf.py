@@ -14,7 +14,7 @@ from plait.types import Tokens
 
 
 def is_dual(name: str) -> bool:
-    """Whether a hub name or folder holds a model of pictures and texts.
+    """Whether a hub name or folder holds a model of images and texts.
 
     Raises:
         RecipeError, PlaitError: as when it is loaded.
@@ -24,17 +24,17 @@ def is_dual(name: str) -> bool:
 
 
 class HfDualImage(nn.Module):
-    """The picture side: its pooled vector after its projection, in the space that it shares with the texts.
+    """The image side: its pooled vector after its projection, in the space that it shares with the texts.
 
     Args:
-        processor: prepares pictures as the model was trained; see `make_processor`.
+        processor: prepares images as the model was trained; see `make_processor`.
         name: a hub name or a folder that `save_pretrained` wrote.
         config: build untrained from this configuration instead of loading `name` (a run's weights follow).
 
     Shapes: `{"pixels": [U, 3, S, S] uint8}` → Tokens `[U, 1, D]`.
 
     Raises:
-        RecipeError: the folder holds no model, or none of pictures and texts.
+        RecipeError: the folder holds no model, or none of images and texts.
         PlaitError: the weights are not here and can't be fetched.
     """
 
@@ -65,7 +65,7 @@ class HfDualImage(nn.Module):
             final = int(crop["height"] if theirs.do_center_crop and crop else size["shortest_edge"])
             return ImageProcessor(final, "crop", final / size["shortest_edge"], interpolation, fast)
         if size.get("height") != size.get("width"):
-            raise RecipeError(f"hf:{name}: expected square pictures, the model takes {size}")
+            raise RecipeError(f"hf:{name}: expected square images, the model takes {size}")
         return ImageProcessor(int(size["height"]), "squash", 1.0, interpolation, fast)
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
@@ -73,7 +73,7 @@ class HfDualImage(nn.Module):
 
 
 class HfDualText(nn.Module):
-    """The text side: its pooled vector after its projection, in the space that it shares with the pictures.
+    """The text side: its pooled vector after its projection, in the space that it shares with the images.
 
     Args:
         processor: the model's own tokenizer; see `make_processor`.
@@ -118,7 +118,7 @@ def _model(name: str, config: dict[str, Any] | None) -> Any:
     else:
         model = model_of("AutoModel", config["model"])
     if not hasattr(model, "get_image_features") or not hasattr(model, "get_text_features"):
-        raise RecipeError(f"hf:{name}: expected a model of pictures and texts such as CLIP, got {type(model).__name__}")
+        raise RecipeError(f"hf:{name}: expected a model of images and texts such as CLIP, got {type(model).__name__}")
     return model.float().eval()
 
 

@@ -23,10 +23,10 @@ TEXT_PARTS = ("text", "transformer", "token_embedding", "positional_embedding", 
 
 
 class OpenClipImage(nn.Module):
-    """The picture side of an open_clip model.
+    """The image side of an open_clip model.
 
     Args:
-        processor: prepares pictures as the model was trained; see `make_processor`.
+        processor: prepares images as the model was trained; see `make_processor`.
         name: `ViT-B-32/laion2b_s34b_b79k`, or a folder with `open_clip_config.json` and weights.
         config: build untrained from this configuration instead of loading `name` (a run's weights follow).
 

@@ -1,4 +1,4 @@
-"""Where the cells of a feature map lie in the picture."""
+"""Where the cells of a feature map lie in the image."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""A small residual CNN for small pictures, trained from scratch."""
+"""A small residual CNN for small images, trained from scratch."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -34,11 +34,11 @@ class ResidualStage(nn.Module):
 
 
 class ResidualCNN(nn.Module):
-    """Right for drawings, icons, scans and crops of 32 to 128 pixels; each stage halves the picture.
+    """Right for drawings, icons, scans and crops of 32 to 128 pixels; each stage halves the image.
 
     Args:
-        processor: prepares the pictures.
-        widths: channels of the stages; the picture's side must be at least `2 ** len(widths)`.
+        processor: prepares the images.
+        widths: channels of the stages; the image's side must be at least `2 ** len(widths)`.
         dim: D of the tokens.
         shift, zoom, flip, light: augmentation, see `Augment`.
         dropout: on the tokens.
@@ -48,7 +48,7 @@ class ResidualCNN(nn.Module):
     Shapes: `{"pixels": [U, 3, S, S] uint8}` → Tokens `[U, (S / 2**stages)**2, dim]` with boxes, or `[U, 1, dim]`.
 
     Raises:
-        ValueError: the pictures are smaller than the stages can halve.
+        ValueError: the images are smaller than the stages can halve.
 
     >>> encoder = ResidualCNN(ImageProcessor(size=32), widths=[8, 16], dim=24)
     >>> encoder({"pixels": torch.zeros(2, 3, 32, 32, dtype=torch.uint8)}).x.shape
@@ -74,7 +74,7 @@ class ResidualCNN(nn.Module):
         if tokens not in ("all", "flat"):
             raise ValueError(f"tokens: expected all or flat, got {tokens!r}")
         if processor.size < 2 ** len(widths):
-            raise ValueError(f"{len(widths)} stages need pictures of {2 ** len(widths)} px, got {processor.size}")
+            raise ValueError(f"{len(widths)} stages need images of {2 ** len(widths)} px, got {processor.size}")
         self.processor = processor
         self.out_dim = dim
         self.pixels = Pixels(augment=Augment(shift, zoom, flip, light))

@@ -1,4 +1,4 @@
-"""Any picture encoder of timm, pretrained or not."""
+"""Any image encoder of timm, pretrained or not."""
 
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ class TimmImage(nn.Module):
     """A timm model without its classifier.
 
     Args:
-        processor: prepares pictures as the model was trained; see `TimmImage.make_processor`.
+        processor: prepares images as the model was trained; see `TimmImage.make_processor`.
         name: timm's name, such as `resnet50` or `vit_small_patch16_224.augreg_in21k`.
         pretrained: load timm's weights (from the hub's cache, or downloaded and said so).
         tokens: `pooled` gives the model's own pooled vector as one token, `all` the feature map or patch tokens.
@@ -77,7 +77,7 @@ class TimmImage(nn.Module):
     ) -> ImageProcessor:
         """The preparation that timm's weights were trained with; `size` in pixels overrides theirs.
 
-        `resize` keeps what a crop would cut off: drawings and products fill their pictures, photographs rarely do.
+        `resize` keeps what a crop would cut off: drawings and products fill their images, photographs rarely do.
         """
         config = data_config(name)
         interpolation = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
@@ -129,7 +129,7 @@ def _sides(patches_UTD: Tensor) -> tuple[int, int]:
 
 
 def data_config(name: str) -> dict[str, Any]:
-    """How timm prepares pictures for a model: input_size, mean, std, interpolation, crop_pct.
+    """How timm prepares images for a model: input_size, mean, std, interpolation, crop_pct.
 
     Raises:
         RecipeError: timm has no such model.

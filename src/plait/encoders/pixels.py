@@ -38,7 +38,7 @@ class Pixels(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         count, channels, height, width = pixels.shape
-        # A picture's line is one run of W * C numbers, so that the multiply-add runs at the speed of memory.
+        # An image's line is one run of W * C numbers, so that the multiply-add runs at the speed of memory.
         lines = pixels.permute(0, 2, 3, 1).reshape(count * height, width * channels).float()
         out = None if torch.jit.is_tracing() else lines  # OpenVINO can't convert a write in place
         lines = torch.addcmul(self.offset.repeat(width), lines, self.scale.repeat(width), out=out)

@@ -1,4 +1,4 @@
-"""The picture side of a transformers model that writes about pictures: LLaVA and its like."""
+"""The image side of a transformers model that writes about images: LLaVA and its like."""
 
 import inspect
 from typing import Any
@@ -18,12 +18,12 @@ SEEING = "AutoModelForImageTextToText"
 
 
 class VlmVision(nn.Module):
-    """A picture as tokens in the word space of the language model that it belongs to.
+    """An image as tokens in the word space of the language model that it belongs to.
 
-    Models that cut a picture into tiles of their own number, or need more than its pixels, are refused.
+    Models that cut an image into tiles of their own number, or need more than its pixels, are refused.
 
     Args:
-        processor: prepares pictures as the model was trained; see `make_processor`.
+        processor: prepares images as the model was trained; see `make_processor`.
         name: a hub name or a folder that `save_pretrained` wrote.
         config: build untrained from this configuration instead of loading `name` (a run's weights follow).
 
@@ -51,8 +51,8 @@ class VlmVision(nn.Module):
         required = [name for name, one in needs.items() if one.default is one.empty and one.kind != one.VAR_KEYWORD]
         if required != ["pixel_values"] or "image_grid_thw" in needs:
             raise RecipeError(
-                f"hf:{name}: it cuts pictures into pieces of its own number, which is not supported; take another "
-                "encoder for the pictures, whose tokens a projector brings to the model"
+                f"hf:{name}: it cuts images into pieces of its own number, which is not supported; take another "
+                "encoder for the images, whose tokens a projector brings to the model"
             )
         self._tiles = "pixel_attention_mask" in needs  # a dimension of tiles, of which there is one
         self.pixels = Pixels(channels["mean"], channels["std"])
@@ -75,7 +75,7 @@ class VlmVision(nn.Module):
 
 
 def is_vlm(config: Any) -> bool:
-    """Whether a transformers configuration, or its values, is of a model that writes about pictures."""
+    """Whether a transformers configuration, or its values, is of a model that writes about images."""
     transformers = import_extra("transformers", "pretrained")
     known = transformers.models.auto.modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
     if isinstance(config, dict):
@@ -84,12 +84,12 @@ def is_vlm(config: Any) -> bool:
 
 
 def without_sight(model: Any) -> Any:
-    """A model without its picture side, where it has one: what is left writes."""
+    """A model without its image side, where it has one: what is left writes."""
     return _only(model, writes=True)
 
 
 def without_words(model: Any) -> Any:
-    """The picture side of a model that writes about pictures."""
+    """The image side of a model that writes about images."""
     return _only(model, writes=False).model
 
 

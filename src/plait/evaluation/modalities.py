@@ -90,7 +90,7 @@ class Scorer:
         targets, truth: the tasks, and the encoded targets of the rows.
         metric: its name, and whether higher is better.
         plan: the rows, in batches.
-        groups: `[N]` codes of rows that are not independent of each other, such as those of one picture; None for none.
+        groups: `[N]` codes of rows that are not independent of each other, such as those of one image; None for none.
     """
 
     runner: Runner

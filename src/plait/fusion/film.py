@@ -12,7 +12,7 @@ from plait.types import Fused, Tokens
 class FilmFusion(nn.Module):
     """FiLM (1709.07871): `(1 + g) * v + b`, where g and b are linear in the other modalities.
 
-    The paper modulates the feature maps of a picture by a question; here it is the modality's pooled vector, so that
+    The paper modulates the feature maps of an image by a question; here it is the modality's pooled vector, so that
     any encoder fits. Several conditions are read together, concatenated; an absent one conditions nothing.
 
     Stage: mid.

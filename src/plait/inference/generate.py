@@ -95,7 +95,7 @@ class Writer:
         """Texts about one row, best first, with their scores.
 
         Args:
-            values: column → value; pictures as paths from the working directory.
+            values: column → value; images as paths from the working directory.
             told: given each further piece of the text as it is written; of a search over beams, the whole at its end.
 
         Raises:

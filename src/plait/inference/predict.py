@@ -103,7 +103,7 @@ def predict_labels(
     as_json: bool = False,
     allow_outside: bool = False,
 ) -> int:
-    """Sort a table's (or a folder's) pictures into classes by their names. Gives the number of rows.
+    """Sort a table's (or a folder's) images into classes by their names. Gives the number of rows.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
@@ -142,7 +142,7 @@ def _writer_for(output: Path | None, as_json: bool) -> Any:
 
 
 def predict_row(run: Path, pairs: Sequence[str], allow_outside: bool = False) -> dict[str, Any]:
-    """Answer one row, given as `COLUMN=VALUE`; picture paths start from the working directory.
+    """Answer one row, given as `COLUMN=VALUE`; image paths start from the working directory.
 
     Raises:
         DataError: a pair has no `=`, names a column that the model does not read, or none is given.

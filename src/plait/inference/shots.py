@@ -1,4 +1,4 @@
-"""`plait evaluate --shots`: how accurate a retrieval run sorts pictures by class names and by a few examples."""
+"""`plait evaluate --shots`: how accurate a retrieval run sorts images by class names and by a few examples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,12 +30,12 @@ def evaluate_shots(
 
     Args:
         run: a retrieval run or a pretrained model.
-        table: pictures and their classes.
+        table: images and their classes.
         label: column of the classes.
         shots: examples a class.
         templates: of the class names.
         draws: of the examples.
-        allow_outside: picture paths may leave the table's folder.
+        allow_outside: image paths may leave the table's folder.
 
     Raises:
         DataError: the table has no such column, or too few rows a class.

@@ -1,4 +1,4 @@
-"""Pictures sorted into classes that a model was never trained on: by names and templates alone, or by some examples."""
+"""Images sorted into classes that a model was never trained on: by names and templates alone, or by some examples."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ TEMPLATE = "{}"
 
 
 def load_aligned(run: str | Path, verbose: bool = False, allow_outside: bool = False) -> Predictor:
-    """A retrieval run, or a pretrained model of pictures and texts: `hf:NAME`, `open_clip:MODEL/WEIGHTS`, a folder.
+    """A retrieval run, or a pretrained model of images and texts: `hf:NAME`, `open_clip:MODEL/WEIGHTS`, a folder.
 
     Args:
         run: which.
@@ -48,7 +48,7 @@ def load_aligned(run: str | Path, verbose: bool = False, allow_outside: bool = F
 
 @own_randomness()
 def pretrained(name: str, verbose: bool = False, allow_outside: bool = False) -> Predictor:
-    """A model of pictures and texts as a retrieval run, as it is: inputs `image` and `text`, no projections.
+    """A model of images and texts as a retrieval run, as it is: inputs `image` and `text`, no projections.
 
     Args:
         name: `hf:openai/clip-vit-base-patch32`, `open_clip:ViT-B-32/laion2b_s34b_b79k`, or a folder.
@@ -185,11 +185,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def classify(
     predictor: Predictor, table: TableLike, labels: Sequence[str], templates: Sequence[str] = (TEMPLATE,)
 ) -> pd.DataFrame:
-    """Sort pictures into classes by their names.
+    """Sort images into classes by their names.
 
     Returns:
-        A row a picture: `row` (from 1), `label`, `label_probability` and the probability of every label; a row
-        without a picture has none.
+        A row an image: `row` (from 1), `label`, `label_probability` and the probability of every label; a row
+        without an image has none.
     """
     opened = open_table(table)
     classes = class_vectors(predictor, labels, templates)

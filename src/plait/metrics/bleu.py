@@ -14,23 +14,23 @@ class Bleu:
 
     Args:
         grams: of all references.
-        picture: `[R]` the picture that each reference belongs to, ascending.
+        image: `[R]` the image that each reference belongs to, ascending.
 
     >>> grams = NGrams([["a", "red", "bird"]])
     >>> Bleu(grams, np.array([0])).score(*grams.of([["a", "red", "cat"]]))[0].round(3).tolist()
     [0.667, 0.577, 0.0, 0.0]
     """
 
-    def __init__(self, grams: NGrams, picture: np.ndarray) -> None:
-        self.starts = np.flatnonzero(np.diff(picture, prepend=-1))
+    def __init__(self, grams: NGrams, image: np.ndarray) -> None:
+        self.starts = np.flatnonzero(np.diff(image, prepend=-1))
         self.lengths = grams.lengths
         self.most = [
-            _most_a_picture(counts, picture, size) for counts, size in zip(grams.counts, grams.sizes, strict=True)
+            _most_a_picture(counts, image, size) for counts, size in zip(grams.counts, grams.sizes, strict=True)
         ]
-        self.picture = picture
+        self.image = image
 
     def score(self, counts: Sequence[Counts], lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`[4]` of all texts together, and `[4, N]` of each; text i is about picture i."""
+        """`[4]` of all texts together, and `[4, N]` of each; text i is about image i."""
         correct = np.stack([self._correct(n, counts[n], len(lengths)) for n in range(ORDER)])
         guessed = np.stack([np.maximum(lengths - n, 0) for n in range(ORDER)])
         closest = self._closest(lengths)
@@ -48,14 +48,14 @@ class Bleu:
 
     def _closest(self, lengths: np.ndarray) -> np.ndarray:
         """The reference length next to each text's; of two equally near the shorter."""
-        away = np.abs(self.lengths - lengths[self.picture])
+        away = np.abs(self.lengths - lengths[self.image])
         rank = away * (self.lengths.max(initial=0) + 1) + self.lengths
         return np.minimum.reduceat(rank, self.starts) % (self.lengths.max(initial=0) + 1)
 
 
-def _most_a_picture(counts: Counts, picture: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Keys of (picture, n-gram) in order, and how often the reference that has it most often has it."""
-    keys = picture[counts.text] * (size + 1) + counts.gram
+def _most_a_picture(counts: Counts, image: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Keys of (image, n-gram) in order, and how often the reference that has it most often has it."""
+    keys = image[counts.text] * (size + 1) + counts.gram
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     starts = np.flatnonzero(np.diff(keys, prepend=-1))

@@ -19,11 +19,11 @@ class CaptionScorer:
     """BLEU, METEOR, ROUGE-L and CIDEr-D of captions; the references are prepared once.
 
     Args:
-        references: of each picture, one text or several.
+        references: of each image, one text or several.
         synonyms: word → names of its meanings, for METEOR's third stage.
 
     Raises:
-        ValueError: a picture has no reference.
+        ValueError: an image has no reference.
 
     >>> scorer = CaptionScorer([["A red bird.", "One bird in red."], ["Two fish."]])
     >>> {name: round(value, 3) for name, value in scorer.score(["a red bird", "a fish"], ["Bleu_1", "CIDEr"]).items()}
@@ -33,7 +33,7 @@ class CaptionScorer:
     def __init__(self, references: Sequence[Sequence[str]], synonyms: Synonyms | None = None) -> None:
         empty = [place for place, texts in enumerate(references) if not len(texts)]
         if empty:
-            raise ValueError(f"picture {empty[0]} has no reference (and {len(empty) - 1} others)")
+            raise ValueError(f"image {empty[0]} has no reference (and {len(empty) - 1} others)")
         words = [[caption_words(text) for text in texts] for texts in references]
         picture = np.repeat(np.arange(len(words)), [len(texts) for texts in words])
         self.grams = NGrams([text for texts in words for text in texts])
@@ -41,12 +41,12 @@ class CaptionScorer:
         self.rouge_l, self.meteor = RougeL(words), Meteor(words, synonyms)
 
     def score(self, texts: Sequence[str], names: Sequence[str] | None = None) -> dict[str, float]:
-        """The corpus' scores, all or the named ones; text i is about picture i.
+        """The corpus' scores, all or the named ones; text i is about image i.
 
-        CIDEr is left out where it is not defined: of one picture, or of references that are all alike.
+        CIDEr is left out where it is not defined: of one image, or of references that are all alike.
 
         Raises:
-            ValueError: there are more or fewer texts than pictures.
+            ValueError: there are more or fewer texts than images.
         """
         return self._scores(texts, names)[0]
 
@@ -58,7 +58,7 @@ class CaptionScorer:
         self, texts: Sequence[str], names: Sequence[str] | None
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         if len(texts) != len(self.rouge_l.prepared):
-            raise ValueError(f"expected {len(self.rouge_l.prepared)} texts, one a picture, got {len(texts)}")
+            raise ValueError(f"expected {len(self.rouge_l.prepared)} texts, one an image, got {len(texts)}")
         wanted = set(CAPTION_METRICS if names is None else names)
         words = [caption_words(text) for text in texts]
         counts, lengths = self.grams.of(words)
@@ -83,7 +83,7 @@ class CaptionScorer:
         return {name: whole[name] for name in kept}, {name: each[name] for name in kept}
 
     def consensus(self, texts: Sequence[str], about: np.ndarray) -> np.ndarray:
-        """`[N]` CIDEr-D of texts about pictures of any number and order: the reward of self-critical training."""
+        """`[N]` CIDEr-D of texts about images of any number and order: the reward of self-critical training."""
         counts, lengths = self.grams.of([caption_words(text) for text in texts])
         return self.cider.score(counts, lengths, about)
 
@@ -91,15 +91,13 @@ class CaptionScorer:
 def score_captions(
     references: Mapping[str, Sequence[str]], captions: Mapping[str, str], names: Sequence[str] | None = None
 ) -> dict[str, float]:
-    """Scores of captions by picture against references by picture.
+    """Scores of captions by image against references by image.
 
     Raises:
-        ValueError: a picture of one is not in the other.
+        ValueError: an image of one is not in the other.
     """
     lacking = [key for key in references if key not in captions] + [key for key in captions if key not in references]
     if lacking:
-        raise ValueError(
-            f"picture {lacking[0]!r} has a caption or references, not both (and {len(lacking) - 1} others)"
-        )
+        raise ValueError(f"image {lacking[0]!r} has a caption or references, not both (and {len(lacking) - 1} others)")
     keys = list(references)
     return CaptionScorer([references[key] for key in keys]).score([captions[key] for key in keys], names)

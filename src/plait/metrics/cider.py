@@ -1,4 +1,4 @@
-"""CIDEr-D: how much a caption says what people say of that picture and of no other."""
+"""CIDEr-D: how much a caption says what people say of that image and of no other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ SIGMA = 6.0
 class Cider:
     """CIDEr-D (1411.5726) as pycocoevalcap computes it: idf from the references at hand, lengths in bigrams.
 
-    An n-gram of a caption that no reference has counts in its length with the idf of one seen in one picture.
-    Where all references hold the same n-grams (those of one picture do), every idf is 0 and nothing can be told from
+    An n-gram of a caption that no reference has counts in its length with the idf of one seen in one image.
+    Where all references hold the same n-grams (those of one image do), every idf is 0 and nothing can be told from
     anything: `is_defined` is False then, and scores are 0, which says nothing of the captions.
 
     Args:
         grams: of all references.
-        picture: `[R]` the picture that each reference belongs to, ascending.
+        image: `[R]` the image that each reference belongs to, ascending.
 
     >>> grams = NGrams([["a", "red", "bird"], ["a", "blue", "fish"]])
     >>> Cider(grams, np.array([0, 1])).score(*grams.of([["a", "red", "bird"], ["a", "red", "bird"]])).round(2).tolist()
     [7.5, 0.0]
     """
 
-    def __init__(self, grams: NGrams, picture: np.ndarray) -> None:
-        self.pictures = int(picture.max(initial=-1)) + 1
-        self.picture, self.sizes = picture, grams.sizes
-        self.references = np.bincount(picture, minlength=self.pictures)
+    def __init__(self, grams: NGrams, image: np.ndarray) -> None:
+        self.images = int(image.max(initial=-1)) + 1
+        self.image, self.sizes = image, grams.sizes
+        self.references = np.bincount(image, minlength=self.images)
         self.first = np.cumsum(self.references) - self.references
         self.bigrams = np.maximum(grams.lengths - 1, 0)
         self.idf = [self._idf(counts, size) for counts, size in zip(grams.counts, grams.sizes, strict=True)]
@@ -37,22 +37,22 @@ class Cider:
         self.entries, self.norms = [], []
         for n, counts in enumerate(grams.counts):
             value = counts.count * self.idf[n][counts.gram]
-            self.norms.append(_norms(counts.text, value, len(picture)))
-            keys = picture[counts.text] * (self.sizes[n] + 1) + counts.gram
+            self.norms.append(_norms(counts.text, value, len(image)))
+            keys = image[counts.text] * (self.sizes[n] + 1) + counts.gram
             order = np.argsort(keys, kind="stable")
             self.entries.append((keys[order], counts.text[order], value[order]))
 
     def _idf(self, counts: Counts, size: int) -> np.ndarray:
-        pairs = np.unique(self.picture[counts.text] * (size + 1) + counts.gram)
+        pairs = np.unique(self.image[counts.text] * (size + 1) + counts.gram)
         seen_in = np.bincount(pairs % (size + 1), minlength=size + 1)  # the last one: in no reference
-        return np.log(max(1, self.pictures)) - np.log(np.maximum(1, seen_in))
+        return np.log(max(1, self.images)) - np.log(np.maximum(1, seen_in))
 
     def score(self, counts: Sequence[Counts], lengths: np.ndarray, about: np.ndarray | None = None) -> np.ndarray:
         """`[N]` CIDEr-D of each text; the corpus' is their mean.
 
         Args:
             counts, lengths: of the texts, by the references' n-grams.
-            about: `[N]` the picture that each text is about; None where text i is about picture i.
+            about: `[N]` the image that each text is about; None where text i is about image i.
         """
         about = np.arange(len(lengths)) if about is None else about
         many = self.references[about]
@@ -63,7 +63,7 @@ class Cider:
         return 10 * np.bincount(pairs.text, likeness, minlength=len(about)) / np.maximum(1, many)
 
     def _likeness(self, n: int, counts: Counts, about: np.ndarray, pairs: "_Pairs") -> np.ndarray:
-        """Clipped cosine of each text with each reference of its picture."""
+        """Clipped cosine of each text with each reference of its image."""
         size = self.sizes[n]
         value = counts.count * self.idf[n][np.minimum(counts.gram, size)]
         norms = _norms(counts.text, value, len(about))
@@ -83,7 +83,7 @@ class Cider:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Each text beside each reference of its picture, and where a text's pairs begin."""
+    """Each text beside each reference of its image, and where a text's pairs begin."""
 
     text: np.ndarray
     reference: np.ndarray

@@ -59,7 +59,7 @@ class Meteor:
     function words of our own; so scores lie somewhat below, and compare with each other only.
 
     Args:
-        references: of each picture, as words.
+        references: of each image, as words.
         synonyms: word → names of its meanings; two words match where they share one.
 
     >>> Meteor([[["two", "birds", "sit"]]]).score([["two", "birds", "sit"]])[1].tolist()
@@ -70,7 +70,7 @@ class Meteor:
         self.references, self.synonyms = references, synonyms
 
     def score(self, texts: Sequence[Sequence[str]]) -> tuple[float, np.ndarray]:
-        """METEOR of all texts together, and `[N]` of each with its best reference; text i is about picture i."""
+        """METEOR of all texts together, and `[N]` of each with its best reference; text i is about image i."""
         stats = []
         for words, references in zip(texts, self.references, strict=True):
             found = [align(words, reference, self.synonyms) for reference in references]

@@ -100,19 +100,19 @@ def ndcg(ranks: Ranks, k: int | None = None) -> float:
     return float((np.add.reduceat(gained, starts) / np.add.reduceat(ideal, starts)).mean())
 
 
-def retrieval_metrics(texts: np.ndarray, pictures: np.ndarray, picture_of: np.ndarray) -> dict[str, float]:
-    """The field's numbers for pictures with one caption or several each, in both directions.
+def retrieval_metrics(texts: np.ndarray, images: np.ndarray, image_of: np.ndarray) -> dict[str, float]:
+    """The field's numbers for images with one caption or several each, in both directions.
 
-    `txt_r1` asks whether a picture finds one of its texts, `img_r1` whether a text finds its picture; `r_mean` is the
+    `txt_r1` asks whether an image finds one of its texts, `img_r1` whether a text finds its image; `r_mean` is the
     mean of the six recalls. The others are the means of both directions.
 
     Args:
         texts: `[T, D]`, normalised.
-        pictures: `[P, D]`, normalised; each may have several texts, or none.
-        picture_of: `[T]` the picture of each text.
+        images: `[P, D]`, normalised; each may have several texts, or none.
+        image_of: `[T]` the image of each text.
     """
-    pairs = np.stack([np.arange(len(texts)), np.asarray(picture_of)], axis=1)
-    both = {"txt": directed_metrics(pictures, texts, pairs[:, ::-1]), "img": directed_metrics(texts, pictures, pairs)}
+    pairs = np.stack([np.arange(len(texts)), np.asarray(image_of)], axis=1)
+    both = {"txt": directed_metrics(images, texts, pairs[:, ::-1]), "img": directed_metrics(texts, images, pairs)}
     found = {f"{name}_r{k}": direction.pop(f"r{k}") for name, direction in both.items() for k in (1, 5, 10)}
     found["r_mean"] = float(np.mean(list(found.values())))
     return found | {key: float(np.mean([direction[key] for direction in both.values()])) for key in both["txt"]}

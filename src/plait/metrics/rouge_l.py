@@ -8,13 +8,13 @@ BETA = 1.2
 
 
 class RougeL:
-    """ROUGE-L (Lin 2004) as pycocoevalcap computes it: best precision and best recall over a picture's references.
+    """ROUGE-L (Lin 2004) as pycocoevalcap computes it: best precision and best recall over an image's references.
 
-    The longest common subsequences with all references of a picture are found at once, a bit a word, in whole numbers
+    The longest common subsequences with all references of an image are found at once, a bit a word, in whole numbers
     of any length (Hyyrö 2004): each reference has a lane, and between lanes one bit stops the carry.
 
     Args:
-        references: of each picture, as words.
+        references: of each image, as words.
 
     >>> RougeL([[["a", "red", "bird"], ["one", "bird"]]]).score([["a", "bird"]]).round(3).tolist()
     [0.772]
@@ -24,7 +24,7 @@ class RougeL:
         self.prepared = [_lanes(texts) for texts in references]
 
     def score(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
-        """`[N]` ROUGE-L of each text; text i is about picture i."""
+        """`[N]` ROUGE-L of each text; text i is about image i."""
         return np.array([_score(words, *lanes) for words, lanes in zip(texts, self.prepared, strict=True)])
 
 

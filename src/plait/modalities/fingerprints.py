@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # imported where a fingerprint is taken
 def picture_fingerprint(pixels: "Tensor") -> int:
     """Difference hash: which of 8 x 8 cells are brighter than their right neighbour.
 
-    Survives rescaling and recompression, not cropping. A picture without gradients has no fingerprint of its own:
-    all flat pictures share 0.
+    Survives rescaling and recompression, not cropping. An image without gradients has no fingerprint of its own:
+    all flat images share 0.
 
     Args:
         pixels: `[3, H, W]` uint8.

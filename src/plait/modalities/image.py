@@ -27,7 +27,7 @@ def recognise(sample: Sample) -> str | None:
     """Nine of ten cells name image files, or are images."""
     if sum(map(_is_image, sample.values)) < ENOUGH * len(sample.values):
         return None
-    return "its cells name picture files" if isinstance(sample.values[0], str) else "its cells are pictures"
+    return "its cells name image files" if isinstance(sample.values[0], str) else "its cells are images"
 
 
 def _is_image(value: Any) -> bool:
@@ -80,11 +80,11 @@ def store(column: str, row: int, value: Any) -> Any:
         shape = "×".join(map(str, value.shape))
         if value.ndim == 3 and value.shape[2] not in (3, 4):
             order = " (channels first; turn it with array.transpose(1, 2, 0))" if value.shape[0] in (1, 3, 4) else ""
-            raise DataError(f"{where}: expected a picture as H×W or H×W×3, got an array of {shape}{order}")
+            raise DataError(f"{where}: expected an image as H×W or H×W×3, got an array of {shape}{order}")
         if value.dtype not in (np.uint8, np.bool_) and not (value.dtype == np.uint16 and value.ndim == 2):
-            raise DataError(f"{where}: expected a picture of uint8 (0 to 255), got {value.dtype} ({shape}); convert it")
+            raise DataError(f"{where}: expected an image of uint8 (0 to 255), got {value.dtype} ({shape}); convert it")
         if 0 in value.shape:
-            raise DataError(f"{where}: the picture is empty ({shape})")
+            raise DataError(f"{where}: the image is empty ({shape})")
         value = Image.fromarray(value)
     elif getattr(value, "mode", "") in ("CMYK", "YCbCr", "HSV", "LAB"):
         value = value.convert("RGB")
@@ -92,7 +92,7 @@ def store(column: str, row: int, value: Any) -> Any:
     try:
         value.save(file, "PNG", compress_level=1)
     except (OSError, ValueError) as error:
-        raise DataError(f"{where}: the picture can't be read ({error})") from error
+        raise DataError(f"{where}: the image can't be read ({error})") from error
     return file.getvalue()
 
 

@@ -13,22 +13,22 @@ if TYPE_CHECKING:  # heavy libraries are imported where a value is made worse
     from PIL import Image
 
 
-def blurred(picture: Path | str | bytes, share: float) -> bytes:
-    """A picture behind a Gaussian blur.
+def blurred(image: Path | str | bytes, share: float) -> bytes:
+    """An image behind a Gaussian blur.
 
     Args:
-        picture: a file or its bytes.
+        image: a file or its bytes.
         share: standard deviation of the blur, as a share of the shorter side.
     """
     from PIL import ImageFilter
 
-    opened = _opened(picture)
+    opened = _opened(image)
     return _file(opened.filter(ImageFilter.GaussianBlur(share * min(opened.size))), "BMP")
 
 
-def jpeg(picture: Path | str | bytes, quality: float) -> bytes:
-    """A picture as a JPEG file of a quality from 1 to 95."""
-    return _file(_opened(picture), "JPEG", quality=round(quality))
+def jpeg(image: Path | str | bytes, quality: float) -> bytes:
+    """An image as a JPEG file of a quality from 1 to 95."""
+    return _file(_opened(image), "JPEG", quality=round(quality))
 
 
 def with_typos(text: str, share: float, random: "np.random.Generator") -> str:
@@ -109,15 +109,15 @@ class Noise:
     change: Callable[[Any, float, Any, Any], Any]
 
 
-def _opened(picture: Path | str | bytes) -> "Image.Image":
+def _opened(image: Path | str | bytes) -> "Image.Image":
     from PIL import Image
 
     from plait.processors.image import decode_picture
 
-    return Image.fromarray(decode_picture(picture).permute(1, 2, 0).numpy())
+    return Image.fromarray(decode_picture(image).permute(1, 2, 0).numpy())
 
 
-def _file(picture: "Image.Image", kind: str, **options: Any) -> bytes:
+def _file(image: "Image.Image", kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()

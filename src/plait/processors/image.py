@@ -1,4 +1,4 @@
-"""Pictures: bounded decoding, resizing, uint8 pixels."""
+"""Images: bounded decoding, resizing, uint8 pixels."""
 
 import io
 import warnings
@@ -15,16 +15,16 @@ from torch import Tensor
 from plait.errors import DataError, RecipeError
 from plait.files.reading import MOST_MEDIA, open_plain, read_bytes
 
-MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 picture; decoded it holds 192 MB, while it is decoded three times that
+MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 image; decoded it holds 192 MB, while it is decoded three times that
 HUNGRY = ("WEBP", "JPEG2000")  # formats whose decoders hold twice what others do: of them half as many pixels
-THIN = 16  # times its shorter side: a longer picture's ends are cut off before it is cropped
-LARGE = 16_000_000  # pixels from which a picture is resized a channel at a time
+THIN = 16  # times its shorter side: a longer image's ends are cut off before it is cropped
+LARGE = 16_000_000  # pixels from which an image is resized a channel at a time
 BLOCK = 64  # pixels of a JPEG that take a bit at least
 UNKNOWN_SIZE = 64  # pixels a side where no image tells
 BAND = 64  # rows of pixels that are converted at once
 DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # PIL's modes of more than 8 bits
 ORIENTATION = 0x0112  # what EXIF calls it
-TURNS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {  # what brings a picture upright
+TURNS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {  # what brings an image upright
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],
     4: lambda x: x[::-1],
@@ -39,7 +39,7 @@ Resize = Literal["squash", "crop", "pad"]
 
 
 class ImageProcessor:
-    """A picture file → `[size, size, 3]` uint8.
+    """An image file → `[size, size, 3]` uint8.
 
     What a file holds becomes what a person sees: EXIF rotation is applied, palettes and CMYK become RGB, transparency
     becomes white, 16 bits become 8, an animation gives its first frame.
@@ -48,11 +48,11 @@ class ImageProcessor:
         size: pixels a side.
         resize: `squash` ignores the aspect ratio, `crop` resizes the shorter side to `size / crop_share` and cuts the
             centre out, `pad` fits the longer side and fills the rest.
-        crop_share: share of the resized picture that `crop` keeps (what timm calls crop_pct).
+        crop_share: share of the resized image that `crop` keeps (what timm calls crop_pct).
         interpolation: `bilinear` or `bicubic`, antialiased.
-        fast: let the JPEG decoder halve pictures as long as their shorter side stays at `size` or above: many times
+        fast: let the JPEG decoder halve images as long as their shorter side stays at `size` or above: many times
             faster on photographs of many megapixels, at a mean difference of about 1/255.
-        max_pixels: refuse larger pictures before decoding them; of WebP and JPEG 2000 half as many.
+        max_pixels: refuse larger images before decoding them; of WebP and JPEG 2000 half as many.
         fill: brightness of what `pad` adds, 0 (black) to 255 (white).
 
     >>> buffer = io.BytesIO()
@@ -114,20 +114,20 @@ class ImageProcessor:
         return dict(vars(self))
 
     def __call__(self, value: Path | str | bytes) -> dict[str, np.ndarray]:
-        """Decode and resize one picture.
+        """Decode and resize one image.
 
         Raises:
-            DataError: the file is absent, empty, truncated, no picture, or larger than `max_pixels`.
+            DataError: the file is absent, empty, truncated, no image, or larger than `max_pixels`.
         """
         pixels = decode_picture(value, self.max_pixels, self.size if self.fast else None)
         return {"pixels": self._resized(pixels).permute(1, 2, 0).contiguous().numpy()}
 
     def blank(self) -> dict[str, np.ndarray]:
-        """A black picture."""
+        """A black image."""
         return {"pixels": np.zeros((self.size, self.size, 3), dtype=np.uint8)}
 
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
-        """U pictures → `{"pixels": [U, 3, size, size]}` uint8, channels last in memory."""
+        """U images → `{"pixels": [U, 3, size, size]}` uint8, channels last in memory."""
         return {"pixels": torch.from_numpy(np.stack([value["pixels"] for value in values])).permute(0, 3, 1, 2)}
 
     def _resized(self, pixels: Tensor) -> Tensor:
@@ -165,15 +165,15 @@ class ImageProcessor:
 
 
 def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shortest: int | None = None) -> Tensor:
-    """A picture file or its bytes → `[3, height, width]` uint8 RGB.
+    """An image file or its bytes → `[3, height, width]` uint8 RGB.
 
     Args:
         value: a path, or the file's bytes.
-        max_pixels: refuse a picture that would decode to more.
+        max_pixels: refuse an image that would decode to more.
         shortest: the decoder may halve a JPEG as long as its shorter side stays at least this long, in pixels.
 
     Raises:
-        DataError: the file is absent, empty, truncated, no picture, or too large.
+        DataError: the file is absent, empty, truncated, no image, or too large.
     """
     data, name = _read(value)
     try:
@@ -184,7 +184,7 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
                 most = max_pixels // 2 if picture.format in HUNGRY else max_pixels
                 if width * height > most:
                     raise DataError(
-                        f"{name}: the {picture.format} picture is {width} x {height} pixels, more than the allowed "
+                        f"{name}: the {picture.format} image is {width} x {height} pixels, more than the allowed "
                         f"{most:,}; shrink it, or raise max_pixels of the input"
                     )
                 if picture.format == "JPEG" and width * height > BLOCK * 8 * len(data):
@@ -204,15 +204,15 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
     except DataError:
         raise
     except Image.DecompressionBombError as error:
-        raise DataError(f"{name}: the picture has more than the allowed {max_pixels:,} pixels ({error})") from error
+        raise DataError(f"{name}: the image has more than the allowed {max_pixels:,} pixels ({error})") from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{name}: expected a picture, got a file of another kind") from error
+        raise DataError(f"{name}: expected an image, got a file of another kind") from error
     except Exception as error:  # decoders raise anything from OSError to struct.error on damaged files
-        raise DataError(f"{name}: the picture is damaged or truncated ({_first_line(error)})") from error
+        raise DataError(f"{name}: the image is damaged or truncated ({_first_line(error)})") from error
 
 
 def small_picture(value: Path | str | bytes, side: int) -> Image.Image:
-    """A picture to be shown, at most `side` pixels wide and high.
+    """An image to be shown, at most `side` pixels wide and high.
 
     Raises:
         DataError: it can't be read, or would take gigabytes to be shown small.
@@ -224,7 +224,7 @@ def small_picture(value: Path | str | bytes, side: int) -> Image.Image:
 
 
 def refuse_heavy(value: Path | str | bytes) -> None:
-    """Refuse a picture that takes a gigabyte to decode, where nobody trains on it.
+    """Refuse an image that takes a gigabyte to decode, where nobody trains on it.
 
     Not so a JPEG, of which the decoder leaves out what is not needed.
 
@@ -240,7 +240,7 @@ def picture_size(value: Path | str | bytes) -> tuple[int, int]:
     """Width and height as stored, from the header alone.
 
     Raises:
-        DataError: the file is absent, empty or no picture.
+        DataError: the file is absent, empty or no image.
     """
     file = io.BytesIO(value) if isinstance(value, bytes) else open_plain(value)
     try:
@@ -249,9 +249,9 @@ def picture_size(value: Path | str | bytes) -> tuple[int, int]:
             with Image.open(file) as picture:
                 return picture.size
     except UnidentifiedImageError as error:
-        raise DataError(f"{_name(value)}: expected a picture, got a file of another kind") from error
+        raise DataError(f"{_name(value)}: expected an image, got a file of another kind") from error
     except Exception as error:
-        raise DataError(f"{_name(value)}: the picture can't be read ({_first_line(error)})") from error
+        raise DataError(f"{_name(value)}: the image can't be read ({_first_line(error)})") from error
 
 
 def _read(value: Path | str | bytes) -> tuple[bytes, str]:
@@ -261,13 +261,13 @@ def _read(value: Path | str | bytes) -> tuple[bytes, str]:
     else:
         data = read_bytes(value, most=MOST_MEDIA)
     if not data:
-        raise DataError(f"{name}: expected a picture, got an empty file (0 bytes)")
+        raise DataError(f"{name}: expected an image, got an empty file (0 bytes)")
     return data, name
 
 
 def _name(value: Path | str | bytes) -> str:
     if isinstance(value, bytes):
-        return getattr(value, "path", "") or f"picture of {len(value):,} bytes"
+        return getattr(value, "path", "") or f"image of {len(value):,} bytes"
     return str(value)
 
 
@@ -281,7 +281,7 @@ def _draft_size(width: int, height: int, shortest: int) -> tuple[int, int]:
 
 
 def _as_rgb(picture: Image.Image) -> np.ndarray:
-    """`[height, width, 3]` uint8 of the first frame, a band at a time: no second copy of a large picture is made."""
+    """`[height, width, 3]` uint8 of the first frame, a band at a time: no second copy of a large image is made."""
     picture.seek(0)
     picture.load()
     width, height = picture.size

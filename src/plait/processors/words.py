@@ -1,4 +1,4 @@
-"""Texts for a language model that reads them itself: its own token ids, and where its pictures stand."""
+"""Texts for a language model that reads them itself: its own token ids, and where its images stand."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from plait.processors.text import as_tokenizer, padded_ids
 
-IMAGE = "<image>"  # the usual place holder of a picture
+IMAGE = "<image>"  # the usual place holder of an image
 
 
 class WordsProcessor:
@@ -23,7 +23,7 @@ class WordsProcessor:
     Args:
         tokenizer: a `tokenizers` tokenizer, or its JSON as a string or dict.
         places: inputs whose values may stand in a text, as `<name>`; the n-th of them becomes -1 - n.
-        image: which of the places `<image>` is; None where the model reads no pictures.
+        image: which of the places `<image>` is; None where the model reads no images.
         max_length: words (tokens) of a text; of a longer one the first go, and never a place.
 
     >>> from plait.processors.text import train_tokenizer

@@ -87,7 +87,7 @@ def _questions(
 
 
 def shown_cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapping[str, Any]:
-    """What a row holds of an input, to show: a picture's address, or words."""
+    """What a row holds of an input, to show: an image's address, or words."""
     table, spec = part.source.table, prepared.inputs[name]
     row = int(part.rows[position])
     values = {column: table.cells(column, [row])[0] for column in spec.columns if column in table}

@@ -1,4 +1,4 @@
-"""The part of a run's page about texts that were written: scores, pictures with texts, where the decoder looked."""
+"""The part of a run's page about texts that were written: scores, images with texts, where the decoder looked."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ SHOWN, WORDS, SIDE = 10, 9, 112
 
 
 def generated_section(prepared: Prepared, task: Any, part: Part, name: str, predictions: Any) -> dict[str, Any]:
-    """How good the texts are, row by row, and some of them with their pictures.
+    """How good the texts are, row by row, and some of them with their images.
 
     Args:
         prepared: data and model.
@@ -65,7 +65,7 @@ def _by_answer(hits: np.ndarray, right: Sequence[Sequence[str]], most: int = 20)
 def _looks(
     prepared: Prepared, task: Generation, part: Part, positions: np.ndarray, predictions: Any
 ) -> list[list[dict[str, Any]]]:
-    """Of each row, each word with a picture of where the decoder looked as it wrote it; empty where unknown."""
+    """Of each row, each word with an image of where the decoder looked as it wrote it; empty where unknown."""
     decoder: Any = prepared.model.head.decoder
     pictures = [name for name, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.pictured]
     if not pictures or not hasattr(decoder, "looks"):
@@ -91,7 +91,7 @@ def _looks(
 def _weights(
     prepared: Prepared, part: Part, picture: str, positions: np.ndarray, predictions: Any
 ) -> np.ndarray | None:
-    """`[N, L, side, side]` how much each token took from each cell of the picture; None where there is no grid."""
+    """`[N, L, side, side]` how much each token took from each cell of the image; None where there is no grid."""
     model: Any = prepared.model.eval()
     batch = part.source.batch(part.rows[positions]).to(model.device)
     tokens = {name: model.encode(name, batch.inputs[name], len(batch)) for name in model.encoders}
@@ -124,7 +124,7 @@ def _words(task: Generation, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
 
 
 def _heated(picture: str | None, grid: np.ndarray) -> str | None:
-    """A picture, bright where the grid is high and dark elsewhere, as a `data:` address."""
+    """An image, bright where the grid is high and dark elsewhere, as a `data:` address."""
     if picture is None:
         return None
     image = Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))).convert("RGB").resize((SIDE, SIDE))

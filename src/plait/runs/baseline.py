@@ -22,14 +22,14 @@ LEAST_SECONDS = 1.0
 TRIED = 400  # rows that tell how long more would take
 WORD = r"(?u)\b\w+\b"  # of one letter too
 STEPS = (TRIED * 4, TRIED * 16, MOST)  # rows of what is learned next, as far as the budget allows
-SIDE = 8  # pixels of a picture that no frozen encoder has looked at
+SIDE = 8  # pixels of an image that no frozen encoder has looked at
 
 
 def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]:
     """Scores of guesses, by what they are called, in the metric that picked the best epoch.
 
     The majority class or the mean; where there is text, TF-IDF with logistic or ridge regression. Of texts that are
-    generated: the most frequent one; where there is a picture, the text of the training picture nearest to it; where
+    generated: the most frequent one; where there is an image, the text of the training image nearest to it; where
     there is a question, the most frequent answer to the same one. Nothing for retrieval.
 
     Args:
@@ -183,7 +183,7 @@ def _of_texts(prepared: Prepared, task: Any, train: Part, part: Part, metric: st
         x, y = (_looks(one.source, picture, rows) for one, rows in ((train, train.rows[kept]), (part, part.rows)))
         if x is not None and y is not None:
             nearest = torch.cat([(chunk @ x.T).argmax(dim=1) for chunk in y.split(1024)])
-            found["text of the nearest training picture"] = [said[kept[int(place)]] for place in nearest]
+            found["text of the nearest training image"] = [said[kept[int(place)]] for place in nearest]
     truth = part.source.targets[task.target].numpy()[part.rows]
     usable = ~task.unusable(truth)
     scored: dict[str, float] = {}
@@ -198,7 +198,7 @@ def _asked(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> lis
 
 
 def _looks(source: TableSource, name: str, rows: np.ndarray) -> torch.Tensor | None:
-    """`[N, D]` a vector of length one of each row's picture: what a frozen encoder said, else a few pixels of it."""
+    """`[N, D]` a vector of length one of each row's image: what a frozen encoder said, else a few pixels of it."""
     found = []
     for chosen in np.array_split(rows, max(1, len(rows) // 256)):
         given = source.batch(chosen).inputs[name]

@@ -31,7 +31,7 @@ from plait.training.loop import Metric
 from plait.training.objective import check_remedies
 from plait.values import as_number, is_missing
 
-REPEATS = 1.5  # rows a picture from which rows that share one are kept together
+REPEATS = 1.5  # rows an image from which rows that share one are kept together
 LENIENT = "replace it, leave such rows out with --on-error skip, or take such cells as missing with --on-error missing"
 EVALUATION_BATCH = 4  # times the training batch: no gradients are held
 
@@ -137,8 +137,8 @@ def _padding_note(plan: BatchPlan) -> list[str]:
 def with_inputs(recipe: Recipe, schema: Schema) -> Recipe:
     """The recipe with all of its inputs.
 
-    Of a task about pairs, where nobody said what the sides are, these are the pictures and the texts: ids, prices and
-    folders beside them say nothing that a picture should be found by. Name others under `inputs`.
+    Of a task about pairs, where nobody said what the sides are, these are the images and the texts: ids, prices and
+    folders beside them say nothing that an image should be found by. Name others under `inputs`.
     """
     inputs = complete_inputs(recipe.inputs, schema)
     if task_with(recipe, "pairs") is not None:
@@ -240,7 +240,7 @@ def _count_unseen(name: str, target: str, are_unseen: np.ndarray, part: Part, no
 def check_media(prepared: Prepared, limit: int = 50_000) -> None:
     """Prepare every row once before training, so that a bad file costs seconds and not an hour.
 
-    Above `limit` rows a part, pictures are checked on evenly spaced rows; `plait check` looks at all.
+    Above `limit` rows a part, images are checked on evenly spaced rows; `plait check` looks at all.
 
     Cells that count as missing (`on_error=missing`) are named in the run's problems.
 

@@ -19,7 +19,7 @@ from plait.training.evaluate import outputs_of
 
 GENERATED = 200  # rows that are written about at each evaluation in training, where nothing else is said
 NOTED = 5  # of them are kept in the log
-SHOWN = 128  # pixels a side of their pictures, for trackers
+SHOWN = 128  # pixels a side of their images, for trackers
 
 
 def make_validation(
@@ -32,7 +32,7 @@ def make_validation(
 ) -> Any:
     """Model → metrics (and the loss) of a part; each process takes its share of the rows.
 
-    Where texts are written, `note` is told some of them, and what they are about: pictures, `[H, W, 3]` uint8 or None.
+    Where texts are written, `note` is told some of them, and what they are about: images, `[H, W, 3]` uint8 or None.
     """
     part, targets = prepared.parts[name], prepared.targets
     ranks = accelerator.num_processes

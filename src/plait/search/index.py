@@ -210,11 +210,11 @@ class Index:
 
     @property
     def root(self) -> Path:
-        """The folder that picture paths start from."""
+        """The folder that image paths start from."""
         return Path(self.meta["root"])
 
     def set_root(self, root: Path | None) -> None:
-        """Keep the folder of the table's pictures."""
+        """Keep the folder of the table's images."""
         if root is not None and not self.meta["root"]:
             self.meta["root"] = str(root.resolve())
             write_json(self.path / META, self.meta)

@@ -60,7 +60,7 @@ def index_table(
         output: the index, made where it is absent; the same command again goes on where it stopped.
         side: the run's input that is embedded; None for its anchor.
         verbose: say what is done.
-        allow_outside: picture paths may leave the table's folder.
+        allow_outside: image paths may leave the table's folder.
 
     Raises:
         DataError: the table lacks what is embedded.

@@ -1,4 +1,4 @@
-"""The query side: words, pictures, rows like a row, filters, full text, and both together."""
+"""The query side: words, images, rows like a row, filters, full text, and both together."""
 
 import math
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Query:
 
     Args:
         text: words.
-        image: a picture file, or its bytes.
+        image: an image file, or its bytes.
         like: the id of a row of the index.
         weights: of text, of image (or like) where both are given.
         where: a filter such as `price < 20`.
@@ -58,7 +58,7 @@ class Hit:
         score: cosine; where rankings were fused their sum of `1 / (60 + rank)`; where it was reranked the probability
             of a match.
         row: its columns.
-        thumbnail: JPEG; None where the row has no picture.
+        thumbnail: JPEG; None where the row has no image.
     """
 
     id: str
@@ -102,7 +102,7 @@ class Searcher:
         """The k best rows, the best first.
 
         Raises:
-            DataError: the query is empty or too long, the picture is none, the filter is none, the row is not there.
+            DataError: the query is empty or too long, the image is none, the filter is none, the row is not there.
         """
         self._check(query)
         where = (
@@ -136,8 +136,8 @@ class Searcher:
         held = self.index.meta["pictures"]
         if not matches or len(texts) != 1 or len(pictures) != 1 or not held or not query.text:
             raise RunError(
-                "--rerank: expected a run of matching (train with --task matching) of one picture and one text, words "
-                f"to look for, and an index with pictures; the run does {', '.join(kinds)}"
+                "--rerank: expected a run of matching (train with --task matching) of one image and one text, words "
+                f"to look for, and an index with images; the run does {', '.join(kinds)}"
             )
         if not hits:
             return []
@@ -145,7 +145,7 @@ class Searcher:
         paths = [hit.row[held[0]] for hit in hits]
         if any(path is None for path in paths):
             raise RunError(
-                "--rerank: some rows keep their pictures in the table itself; put them in files and index again"
+                "--rerank: some rows keep their images in the table itself; put them in files and index again"
             )
         table = Table(pa.table({text: [query.text] * len(hits), picture: paths}), self.index.root, "the rows found")
         chances = np.asarray(matcher.predict_proba(table))[:, 1]
@@ -197,12 +197,12 @@ class Searcher:
         column = self.predictor.inputs_[side].columns[0]
         if isinstance(image, Path):
             if not image.is_file():
-                raise DataError(f"{image}: there is no such picture")
+                raise DataError(f"{image}: there is no such image")
             image = image.read_bytes()
         try:
             return embed_side(self.predictor, side, pd.DataFrame({column: [image]}))[0]
         except DataError as error:
-            raise DataError(f"the query's picture can't be used: {str(error).split(': ', 2)[-1]}") from error
+            raise DataError(f"the query's image can't be used: {str(error).split(': ', 2)[-1]}") from error
 
     def _stored(self, place: int) -> np.ndarray:
         if self.exact is not None:
@@ -269,7 +269,7 @@ class Searcher:
         return rows
 
     def thumbnail(self, identity: str) -> bytes | None:
-        """A row's small picture; None where it has none, or there is no such row."""
+        """A row's small image; None where it has none, or there is no such row."""
         if identity not in self._place:
             return None
         held: list[bytes | None] = self.index.read(["thumbnail"], f"`id` = '{identity}'").column(0).to_pylist()

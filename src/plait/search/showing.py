@@ -29,7 +29,7 @@ def weights_in(text: str) -> tuple[float, float]:
     try:
         first, second = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise DataError(f"--weights {text}: expected two numbers, of words and picture: 0.7,0.3") from error
+        raise DataError(f"--weights {text}: expected two numbers, of words and image: 0.7,0.3") from error
     return first, second
 
 

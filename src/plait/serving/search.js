@@ -19,7 +19,7 @@ function base64(buffer) {
 async function search() {
   const text = by("text").value.trim();
   if (!text && !state.image && !state.like) {
-    say("Write what you look for, or drop a picture.");
+    say("Write what you look for, or drop an image.");
     return;
   }
   const number = ++state.asked;
@@ -115,7 +115,7 @@ function detail(hit) {
 function setImage(file) {
   URL.revokeObjectURL(by("asked").src);
   by("asked").hidden = by("clear").hidden = by("weight-label").hidden = !file;
-  by("drop-text").textContent = file ? file.name.slice(0, 24) : "Drop or choose a picture";
+  by("drop-text").textContent = file ? file.name.slice(0, 24) : "Drop or choose an image";
   state.image = null;
   if (file) by("asked").src = URL.createObjectURL(file);
 }
@@ -123,7 +123,7 @@ function setImage(file) {
 async function take(file) {
   if (!file) return;
   if (file.size > 14000000) {
-    say(`${file.name} is larger than 14 MB; choose a smaller picture.`, true);
+    say(`${file.name} is larger than 14 MB; choose a smaller image.`, true);
     return;
   }
   setImage(file);

@@ -1,4 +1,4 @@
-"""The search page: words, a dropped picture, filters, more like this."""
+"""The search page: words, a dropped image, filters, more like this."""
 
 import base64
 import binascii
@@ -95,7 +95,7 @@ def make_app(
     def thumbnail(identity: str) -> Any:
         held = searcher.thumbnail(identity)
         if held is None:
-            return responses.JSONResponse({"error": "there is no such picture"}, status_code=404)
+            return responses.JSONResponse({"error": "there is no such image"}, status_code=404)
         return responses.Response(held, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400, immutable"})
 
     return app
@@ -137,11 +137,11 @@ def _query(body: dict[str, Any]) -> Query:
         try:
             image = base64.b64decode(body["image"], validate=True)
         except (binascii.Error, ValueError) as error:
-            raise DataError("image: expected a picture file in base64") from error
+            raise DataError("image: expected an image file in base64") from error
         try:
             refuse_heavy(image)
         except DataError as error:
-            raise DataError(f"the query's picture can't be used: {error}") from error
+            raise DataError(f"the query's image can't be used: {error}") from error
     mode = body.get("mode") or "meaning"
     weights = body.get("weights", [1.0, 1.0])
     if not isinstance(weights, list) or len(weights) != 2 or not all(_is_number(w) for w in weights):

@@ -22,15 +22,15 @@ LOSSES = ("info_nce", "sigmoid", "triplet")
 
 
 class Retrieval(Task):
-    """Two sides or more in one space: a text finds its picture, a picture its texts.
+    """Two sides or more in one space: a text finds its image, an image its texts.
 
     Every side is aligned with the anchor; a row that lacks one of the two takes no part there. Rows that share a
-    value on either side (another caption of a picture, a text that comes twice) are no negatives of each other.
+    value on either side (another caption of an image, a text that comes twice) are no negatives of each other.
 
     Args:
         sides: input → the columns that it reads, in the order of the model's vectors.
         modalities: of the sides.
-        anchor: the side that all others are aligned with; None for the first picture, else the first side.
+        anchor: the side that all others are aligned with; None for the first image, else the first side.
         loss: `info_nce`, `sigmoid` or `triplet` (with the hardest negative of the batch).
         hardness: of `info_nce`: how much more a negative counts the closer it is; 0 for all alike.
         margin: of `triplet`, in cosine.
@@ -130,7 +130,7 @@ class Retrieval(Task):
         return self._directions(*self.links[0])
 
     def _directions(self, a: int, b: int) -> list[str]:
-        """What is found by whom: of a picture and a text `txt` and `img`; where that would not say it, the inputs."""
+        """What is found by whom: of an image and a text `txt` and `img`; where that would not say it, the inputs."""
         names = [self.names[b], self.names[a]]
         kinds = [MODALITIES.get(self.modalities[name]) for name in names]
         short = [(kind.short if kind is not None else "") or n for kind, n in zip(kinds, names, strict=True)]

@@ -23,7 +23,7 @@ class TrainSettings:
 
     Args:
         epochs: passes over the training rows.
-        batch_size: rows a step. Where rows that share a picture stay together, a step takes whole groups until it
+        batch_size: rows a step. Where rows that share an image stay together, a step takes whole groups until it
             has so many.
         optimizer: `adamw` (decay apart from the gradient), `adam`, or `sgd` with momentum 0.9, which takes a learning
             rate some ten to a hundred times as high.
@@ -45,8 +45,8 @@ class TrainSettings:
         evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
         validation_rows: rows that are answered at each evaluation, always the same; 0 for all, None for all but
             where texts are written, which takes time: 200 then. The last scores are of all rows always.
-        batch_by: column whose equal cells stay in one batch, so that a shared picture is encoded once; `auto` takes
-            the picture column that repeats most, `none` shuffles freely.
+        batch_by: column whose equal cells stay in one batch, so that a shared image is encoded once; `auto` takes
+            the image column that repeats most, `none` shuffles freely.
         seed: of weights, order and dropout.
         workers: threads that decode; None for one fewer than the cores.
         cache_mb: decoded values kept in memory, in MB.
@@ -56,7 +56,7 @@ class TrainSettings:
         features: of frozen encoders: `auto` computes them once, by the fastest path that agrees with float32 (cosine
             0.9999), and keeps them for later runs; `float32` takes exact paths only; `off` encodes every time.
         baseline: `auto` also scores guesses that need no model (the majority class or mean, TF-IDF with a linear model,
-            the nearest training picture's text) on at most 20,000 rows, in a twentieth of the training's time (a second
+            the nearest training image's text) on at most 20,000 rows, in a twentieth of the training's time (a second
             at least); `off` does not.
         modality_dropout: probability with which a row loses a modality in training (never all of them): the model
             learns to do without, and leans less on the easiest one.

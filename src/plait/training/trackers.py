@@ -62,7 +62,7 @@ class LogListener:
 
 
 class TrackerListener:
-    """Passes numbers on to a tracker of Accelerate; texts that were written too, with their pictures."""
+    """Passes numbers on to a tracker of Accelerate; texts that were written too, with their images."""
 
     def __init__(self, tracker: Any) -> None:
         self.tracker, self.steps_done = tracker, 0

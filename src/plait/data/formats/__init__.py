@@ -1,4 +1,4 @@
-"""Formats of captioned pictures that people bring, each read to the same table: `image`, `caption`, and what else
+"""Formats of captioned images that people bring, each read to the same table: `image`, `caption`, and what else
 they say. `FORMATS` names those of one file by what tells them apart; `plait.data.readers` opens them.
 """
 

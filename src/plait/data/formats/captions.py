@@ -27,7 +27,7 @@ MOST = 1 << 30  # bytes of a file
 
 
 class Picture(TypedDict):
-    """A picture in COCO's captions."""
+    """An image in COCO's captions."""
 
     id: Identity
     file_name: str
@@ -62,7 +62,7 @@ class Sentence(TypedDict):
 
 
 class Split(TypedDict):
-    """A picture in Karpathy's splits."""
+    """An image in Karpathy's splits."""
 
     split: str
     filename: str
@@ -75,10 +75,10 @@ class Split(TypedDict):
 def read_captions_json(path: Path) -> Table:
     """A JSON file → a table: of captions `image`, `caption` and ids, a row a caption; see `KNOWN` for the others.
 
-    Captions whose picture is not listed, and pictures without a caption, are counted, named and left out.
+    Captions whose image is not listed, and images without a caption, are counted, named and left out.
 
     Raises:
-        DataError: it is no JSON, none of the known formats, or the pictures are nowhere near.
+        DataError: it is no JSON, none of the known formats, or the images are nowhere near.
     """
     held = _json(path)
     if isinstance(held, list) and held:
@@ -131,7 +131,7 @@ def _coco(path: Path, values: Mapping[str, Any]) -> Table:
 
 
 def _results(path: Path, values: Sequence[Any]) -> Table:
-    """What a captioning model said, without pictures: to be judged by their captions."""
+    """What a captioning model said, without images: to be judged by their captions."""
     held: list[Result] = checked(values, list[Result], path)
     rows = [(entry["image_id"], entry["caption"]) for entry in held]
     return _table(path, path.parent, pd.DataFrame(rows, columns=["image_id", "caption"]))
@@ -151,7 +151,7 @@ def _karpathy(path: Path, values: Any) -> Table:
         rows += [(name, text, split, identity) for text in texts]
     if wrong or not rows:
         came = f"split {wrong[0]!r}" if wrong else "no sentence"
-        raise DataError(f"{path}: expected pictures with sentences and a split of {', '.join(SPLITS)}, got {came}")
+        raise DataError(f"{path}: expected images with sentences and a split of {', '.join(SPLITS)}, got {came}")
     _say(path, [], silent)
     root, folder = locate(path, [rows[0][0]])
     frame = pd.DataFrame(rows, columns=["image", "caption", "split", "image_id"])
@@ -160,16 +160,16 @@ def _karpathy(path: Path, values: Any) -> Table:
 
 
 def _folders(path: Path) -> list[str]:
-    """`captions_train2017.json` is about pictures in `train2017`."""
+    """`captions_train2017.json` is about images in `train2017`."""
     _, _, year = path.stem.partition("_")
     return [year] if year else []
 
 
 def _say(path: Path, lost: Sequence[Any], silent: Sequence[Any]) -> None:
     if lost:
-        console.say(counted(path, "captions name a picture that is not listed", lost))
+        console.say(counted(path, "captions name an image that is not listed", lost))
     if silent:
-        console.say(counted(path, "pictures have no caption", silent))
+        console.say(counted(path, "images have no caption", silent))
 
 
 def _table(path: Path, root: Path, frame: pd.DataFrame) -> Table:

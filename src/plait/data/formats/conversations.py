@@ -1,4 +1,4 @@
-"""Questions about pictures in JSON: VQAv2, visual dialogs, and chats with pictures."""
+"""Questions about images in JSON: VQAv2, visual dialogs, and chats with images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,7 +68,7 @@ class Turn(TypedDict):
 
 
 class Dialog(TypedDict):
-    """A dialog about a picture."""
+    """A dialog about an image."""
 
     image_id: Number
     caption: str
@@ -101,7 +101,7 @@ def read_vqa(path: Path, held: Mapping[str, Any], beside: Path, other: Mapping[s
         other: its contents; None where there are none, as of a test set.
 
     Raises:
-        DataError: the pictures are nowhere near, or no annotation is about a question.
+        DataError: the images are nowhere near, or no annotation is about a question.
     """
     asked: Questions = checked(held, Questions, path)
     known: Answers = {"annotations": []} if other is None else checked(other, Answers, beside)
@@ -146,7 +146,7 @@ def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: An
     them, and `relevance` where dense annotations lie beside it.
 
     Raises:
-        DataError: the pictures are nowhere near.
+        DataError: the images are nowhere near.
     """
     data: Dialogs = checked(held["data"], Dialogs, f"{path}: data")
     dense: list[Dense] = checked(worth_of or [], list[Dense], beside)
@@ -172,7 +172,7 @@ def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: An
     frame = pd.DataFrame(rows, columns=names)
     frame = frame.drop(columns=[n for n in ("options", "gt_index", "relevance", "answer") if frame[n].isna().all()])
     usual = [("VisualDialog", split), ("COCO", "train2014"), ("COCO", "val2014"), ("COCO", split)]
-    for kind, part in usual:  # the training dialogs are about COCO's pictures of both parts
+    for kind, part in usual:  # the training dialogs are about COCO's images of both parts
         images = [f"{kind}_{part}_{identity:012d}.jpg" for identity in frame["image_id"]]
         try:
             root, folder = locate(path, images, [f"VisualDialog_{split}", split, part])
@@ -184,9 +184,7 @@ def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: An
             [_first_of(root, folder, name, identity) for name, identity in zip(images, frame["image_id"], strict=True)],
         )
         return _table(path, root, frame)
-    raise DataError(
-        f"{path}: pictures such as VisualDialog_{split}_….jpg are not near; put their folder beside the file"
-    )
+    raise DataError(f"{path}: images such as VisualDialog_{split}_….jpg are not near; put their folder beside the file")
 
 
 def _listed(path: Path, texts: Sequence[str], place: int) -> str:
@@ -196,7 +194,7 @@ def _listed(path: Path, texts: Sequence[str], place: int) -> str:
 
 
 def _first_of(root: Path, folder: Path, name: str, identity: Any) -> str:
-    """A picture's path; of COCO's two parts the one that holds it."""
+    """An image's path; of COCO's two parts the one that holds it."""
     for part, other in (("train2014", "val2014"), ("val2014", "train2014")):
         if part in name and not (root / folder / name).is_file():
             elsewhere = Path(str(folder).replace(part, other)) / name.replace(part, other)
@@ -209,11 +207,11 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
     """A chat → a row for each thing that the assistant said: `image`, `history`, `question`, `answer`.
 
     Both common forms: place holders in a text (`<image>`, as LLaVA's `conversations` have too), and content that is a
-    list of parts. Other columns stay. Of several pictures the texts keep the place holders, for a language model puts
-    each where it is spoken of; a row has the pictures that were shown until then.
+    list of parts. Other columns stay. Of several images the texts keep the place holders, for a language model puts
+    each where it is spoken of; a row has the images that were shown until then.
 
     Raises:
-        DataError: the place holders are more or fewer than the pictures, or a message has no role or content.
+        DataError: the place holders are more or fewer than the images, or a message has no role or content.
 
     >>> messages = [{"role": "user", "content": "<image>\\nWhat is it?"}, {"role": "assistant", "content": "a cat"}]
     >>> chat_rows({"messages": messages, "images": ["cat.jpg"]}, 1, "chats.jsonl")
@@ -253,8 +251,7 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
     marks = sum(text.count(MARK) for _, text in turns)
     if marks != len(pictures):
         raise DataError(
-            f"{source}: row {number}: {marks} place holders ({MARK}) and {len(pictures)} pictures; each picture "
-            "needs one"
+            f"{source}: row {number}: {marks} place holders ({MARK}) and {len(pictures)} images; each image needs one"
         )
     if len(pictures) == 1:
         turns = [(role, " ".join(text.replace(MARK, " ").split())) for role, text in turns]
@@ -296,7 +293,7 @@ def is_chat(row: Any) -> bool:
 def _path(value: Any) -> str:
     found = value.get("path") or value.get("url") or value.get("image") if isinstance(value, dict) else value
     if not isinstance(found, str):
-        raise DataError(f"expected a picture's path, got {str(value)[:60]}")
+        raise DataError(f"expected an image's path, got {str(value)[:60]}")
     return found.removeprefix("file://")
 
 

@@ -16,7 +16,7 @@ def read_flickr_token(path: Path) -> Table:
     """Lines such as `1000092795.jpg#0<tab>A caption .` → `image`, `caption`, `caption_id`.
 
     Raises:
-        DataError: a line is none of these, or the pictures are nowhere near.
+        DataError: a line is none of these, or the images are nowhere near.
     """
     rows = []
     with path.open(encoding="utf-8-sig") as file:
@@ -41,7 +41,7 @@ def read_flickr_csv(path: Path, delimiter: str) -> Table:
     """Either CSV → `image`, `caption`, `caption_id`, and `split` where the file says it.
 
     Raises:
-        DataError: a list of captions is none, or the pictures are nowhere near.
+        DataError: a list of captions is none, or the images are nowhere near.
     """
     try:
         with warnings.catch_warnings():  # a row with more cells than names would lose them

@@ -23,7 +23,7 @@ def is_saved_dataset(path: Path) -> bool:
 
 
 def read_saved_dataset(path: Path) -> Table:
-    """A saved Dataset or DatasetDict → its columns: pictures as bytes, classes by name, and `split`.
+    """A saved Dataset or DatasetDict → its columns: images as bytes, classes by name, and `split`.
 
     Raises:
         MissingExtra: `datasets` is not installed.

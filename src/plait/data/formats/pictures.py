@@ -1,4 +1,4 @@
-"""Where the pictures are that a list of captions names."""
+"""Where the images are that a list of captions names."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,18 +10,18 @@ USUAL = ("", "images", "Images", "pictures", "flickr30k-images", "flickr30k_imag
 
 
 def locate(listing: Path, names: Sequence[str], folders: Sequence[str] = ()) -> tuple[Path, Path]:
-    """The folder that a table's paths start from, and the one that holds the pictures, relative to it.
+    """The folder that a table's paths start from, and the one that holds the images, relative to it.
 
     Looked for beside the list and beside its folder (COCO keeps `annotations/` and `train2017/` side by side), in the
     folders that the list names and in those that are usual.
 
     Args:
         listing: the file of captions.
-        names: some picture names.
-        folders: that the list says pictures are in.
+        names: some image names.
+        folders: that the list says images are in.
 
     Raises:
-        DataError: no such folder holds the first picture.
+        DataError: no such folder holds the first image.
     """
     for start in (listing.parent, listing.parent.parent):
         for name in [*folders, *(f"images/{folder}" for folder in folders), *USUAL]:
@@ -29,8 +29,8 @@ def locate(listing: Path, names: Sequence[str], folders: Sequence[str] = ()) -> 
                 return start, Path(name)
     looked = ", ".join(f"{name or '.'}/" for name in [*folders, *USUAL][:6])
     raise DataError(
-        f"{listing}: the picture {names[0] if names else ''} is not near (looked into {looked} beside the file and one "
-        "folder up); put the folder of the pictures beside the file, under the name images"
+        f"{listing}: the image {names[0] if names else ''} is not near (looked into {looked} beside the file and one "
+        "folder up); put the folder of the images beside the file, under the name images"
     )
 
 
@@ -46,7 +46,7 @@ def counted(listing: Path, what: str, examples: Sequence[object]) -> str:
     """A line about what did not join: how many, and which are the first.
 
     >>> counted(Path("a.json"), "captions name no picture", [7, 8])
-    'a.json: 2 captions name no picture (such as 7, 8); they are left out'
+    'a.json: 2 captions name no image (such as 7, 8); they are left out'
     """
     some = ", ".join(str(example) for example in list(examples)[:5])
     return f"{listing}: {len(examples):,} {what} (such as {some}); they are left out"

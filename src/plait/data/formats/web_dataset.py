@@ -16,7 +16,7 @@ from plait.errors import DataError
 from plait.files.reading import MOST_MEDIA, parse_json
 from plait.modalities import MODALITIES, media_with
 
-ROWS = 256  # samples that stand in memory: pictures are large
+ROWS = 256  # samples that stand in memory: images are large
 MOST_SHARDS = 100_000  # that a pattern names
 TEXTS = {"txt": "caption", "text": "caption", "caption": "caption", "cls": "label"}
 
@@ -62,7 +62,7 @@ def read_shards(path: Path) -> Table:
             raise DataError(f"{shard}: there is no such shard" + (f" (of {path})" if len(shards) > 1 else ""))
     names = _columns(shards)
     if not names:
-        raise DataError(f"{path}: holds no sample with a picture, .txt, .cls or .json file")
+        raise DataError(f"{path}: holds no sample with an image, .txt, .cls or .json file")
     media = _media()
     schema = pa.schema([(name, pa.binary() if name in media else pa.string()) for name in names])
 
