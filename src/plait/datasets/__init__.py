@@ -39,21 +39,21 @@ DATASETS: dict[str, DataSet] = {
         "questions about images of one shape, and their answers", "48,248", "MIT", "PyPI easy-vqa", write_easy_vqa
     ),
     "emoji": DataSet(
-        "emoji: image, name, tags, group",
+        "emoji: picture, name, tags, group",
         "1,911",
         "images Apache-2.0, names MIT",
         "npm emoji-datasource-google, emojibase-data",
         write_emoji,
     ),
     "openclipart": DataSet(
-        "Open Clip Art: image, title, keywords, kind",
+        "Open Clip Art: picture, title, keywords, kind",
         "4,830",
         "public domain nearly all",
         "Debian openclipart-png, openclipart-svg",
         write_openclipart,
     ),
     "drawings": DataSet(
-        "emoji, clip art and stamps together: image, caption; 200 stamps to test on",
+        "emoji, clip art and stamps together: picture, caption; 200 stamps to test on",
         "7,500",
         "as its parts",
         "all of them",
@@ -67,7 +67,7 @@ DATASETS: dict[str, DataSet] = {
         write_scenes,
     ),
     "tuxpaint": DataSet(
-        "Tux Paint stamps: image, caption, kind", "785", "GPL-2", "Debian tuxpaint-stamps-default", write_tuxpaint
+        "Tux Paint stamps: picture, caption, kind", "785", "GPL-2", "Debian tuxpaint-stamps-default", write_tuxpaint
     ),
 }
 

@@ -16,7 +16,7 @@ STAMPS_COUNT = 4  # times that a stamp is seen an epoch: they are few, and what 
 
 
 def write_drawings(folder: Path, sources: tuple[Path, Path, Path] | None = None) -> list[Path]:
-    """`train.csv` and `test.csv`: image, caption, source, and how often a row is worth
+    """`train.csv` and `test.csv`: picture, caption, source, and how often a row is worth
     seeing (`data.repeat`). Tested on 200 Tux Paint stamps whose captions come once;
     learned from all emoji, clip art and the other stamps (but those that say the same as a test stamp).
 

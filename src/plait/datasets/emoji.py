@@ -9,7 +9,7 @@ PICTURES, NAMES = ("emoji-datasource-google", "16.0.0"), ("emojibase-data", "17.
 
 
 def write_emoji(folder: Path, images: Path | None = None, names: Path | None = None) -> list[Path]:
-    """`emoji.csv`: image (64 pixels), name, tags (English, `;` between them), group and subgroup, with the images.
+    """`emoji.csv`: picture (64 pixels), name, tags (English, `;` between them), group and subgroup, with the images.
 
     Args:
         folder: where to.

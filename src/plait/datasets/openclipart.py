@@ -15,7 +15,7 @@ HEAD = 200_000  # bytes of a drawing in which its description is looked for
 
 
 def write_openclipart(folder: Path, images: Path | None = None, drawings: Path | None = None) -> list[Path]:
-    """`openclipart.csv`: image, title, keywords (`;` between them), kind (the outermost folder), group (the folder),
+    """`openclipart.csv`: picture, title, keywords (`;` between them), kind (the outermost folder), group (the folder),
     with the images. Generated stars and icon themes are left out, images without a title, and
     the few of more than 16 million pixels.
 

@@ -8,7 +8,7 @@ STAMPS = "usr/share/tuxpaint/stamps"
 
 
 def write_tuxpaint(folder: Path, stamps: Path | None = None) -> list[Path]:
-    """`tuxpaint.csv`: image, caption (English), kind (the outermost folder: animals, food, …) and group (its
+    """`tuxpaint.csv`: picture, caption (English), kind (the outermost folder: animals, food, …) and group (its
     subfolder), with the images. Stamps that are SVG alone, or have no caption, are left out.
 
     Args:

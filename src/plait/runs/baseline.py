@@ -183,7 +183,7 @@ def _of_texts(prepared: Prepared, task: Any, train: Part, part: Part, metric: st
         x, y = (_looks(one.source, picture, rows) for one, rows in ((train, train.rows[kept]), (part, part.rows)))
         if x is not None and y is not None:
             nearest = torch.cat([(chunk @ x.T).argmax(dim=1) for chunk in y.split(1024)])
-            found["text of the nearest training image"] = [said[kept[int(place)]] for place in nearest]
+            found["text of the nearest training picture"] = [said[kept[int(place)]] for place in nearest]
     truth = part.source.targets[task.target].numpy()[part.rows]
     usable = ~task.unusable(truth)
     scored: dict[str, float] = {}

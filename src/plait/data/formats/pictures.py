@@ -46,7 +46,7 @@ def counted(listing: Path, what: str, examples: Sequence[object]) -> str:
     """A line about what did not join: how many, and which are the first.
 
     >>> counted(Path("a.json"), "captions name no picture", [7, 8])
-    'a.json: 2 captions name no image (such as 7, 8); they are left out'
+    'a.json: 2 captions name no picture (such as 7, 8); they are left out'
     """
     some = ", ".join(str(example) for example in list(examples)[:5])
     return f"{listing}: {len(examples):,} {what} (such as {some}); they are left out"
