@@ -27,7 +27,7 @@ from plait.errors import PlaitError, RunError
 from plait.evaluation.noise import chosen_noises
 from plait.recipe import Recipe
 
-PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
 TRAIN = {"epochs": 25, "batch_size": 16, "learning_rate": 0.01, "precision": "float32", "device": "cpu"}
 CUBES = {"epochs": 1, "precision": "float32", "device": "cpu"}
 
