@@ -118,6 +118,12 @@ print(*Predictor.load({str(folder)!r}, plugins=[{parts.__name__!r}]).predict({st
     plugins._LOADED.pop(parts.__name__)
     with pytest.raises(RunError, match=f"needs parts of somebody's own, {parts.__name__}"):
         Predictor.from_recipe(folder / "recipe.yaml")
+    stranger = tmp_path / "stranger"  # a run folder without what says so in its recipe
+    stranger.mkdir()
+    (stranger / "recipe.yaml").write_text(f"plugins: [{parts.__name__}]\n")
+    (stranger / "model.safetensors").touch()
+    with pytest.raises(RunError, match="needs parts of somebody's own"):
+        Predictor.from_recipe(stranger / "recipe.yaml")
     (tmp_path / "own.yaml").write_text(f"plugins: [{parts.__name__}]\ndata: {{train: {path}}}\n")
     assert Predictor.from_recipe(tmp_path / "own.yaml").recipe.plugins == [parts.__name__]  # a person wrote it
 

@@ -37,6 +37,8 @@ PARTS: dict[str, dict[str, Any]] = {
     "DECODERS": DECODERS,
     "TASKS": TASKS,
 }
+# Beside a recipe they tell that it lies in a folder of plait's making.
+OF_RUNS = ("processors", "schema.json", "model.safetensors", "checkpoints", "state.json", "metrics.json")
 MARKS = {
     "TASKS": "from_table",
     "PROCESSORS": "collate",
@@ -159,8 +161,8 @@ def load_for(recipe: Recipe, source: Path | None = None) -> None:
         RunError: a run's recipe names one that nobody has loaded.
     """
     load_installed()
-    of_run = bool(recipe.resolved) or (source is not None and (source.parent / "processors").exists())
-    if of_run:
+    beside = () if source is None else tuple(source.parent / name for name in OF_RUNS)
+    if recipe.plugins and (recipe.resolved or any(path.exists() for path in beside)):
         require(recipe.plugins, source or "the recipe")
         return
     for name in recipe.plugins:

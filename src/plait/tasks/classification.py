@@ -9,10 +9,8 @@ import torch.nn.functional as F
 from annotated_types import Ge, Lt
 from torch import Tensor
 
-from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Categorical
-from plait.metrics import fitting, score
 from plait.modalities import Sample as Values
 from plait.tasks.asked import Asked
 from plait.tasks.figures import confusion_of, differing_classes
@@ -131,10 +129,6 @@ class Classification(Task):
         code = self._known.find(value)
         return self.UNSEEN if code == Vocabulary.UNKNOWN else code
 
-    def read(self, table: Table, name: str, lenient: bool = False) -> np.ndarray | None:
-        """`[N]` codes; see `encode`."""
-        return self.encode(table.iterate(name)) if name in table else None
-
     def unseen(self, truth: np.ndarray) -> np.ndarray:
         """`[N]` bool: a class that training never saw, or not among the most frequent."""
         return truth == self.UNSEEN
@@ -142,15 +136,6 @@ class Classification(Task):
     def strata(self, truth: np.ndarray) -> np.ndarray:
         """The codes."""
         return truth
-
-    @property
-    def measures(self) -> dict[str, bool]:
-        """Metric → higher is better."""
-        return fitting(self.kind)
-
-    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
-        """The metrics; see `plait.metrics.predict`."""
-        return score(self.kind, truth, predictions, names)
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: no loss or metric can be computed."""

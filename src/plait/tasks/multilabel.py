@@ -8,10 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Binary
-from plait.metrics import fitting, score
 from plait.modalities import Sample as Values
 from plait.tasks.asked import Asked
 from plait.tasks.figures import differing_classes, label_f1
@@ -98,19 +96,6 @@ class Multilabel(Task):
             row[[self._codes[label] for label in labels or () if label in self._codes]] = 1
             rows.append(row)
         return np.stack(rows) if rows else np.zeros((0, len(self.classes)), dtype=np.float32)
-
-    def read(self, table: Table, name: str, lenient: bool = False) -> np.ndarray | None:
-        """`[N, L]` labels; see `encode`."""
-        return self.encode(table.iterate(name)) if name in table else None
-
-    @property
-    def measures(self) -> dict[str, bool]:
-        """Metric → higher is better."""
-        return fitting(self.kind)
-
-    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
-        """The metrics; see `plait.metrics.predict`."""
-        return score(self.kind, truth, predictions, names)
 
     def agrees(self, other: Task) -> str | None:
         """Labels in the same order."""

@@ -2,7 +2,7 @@
 
 import datetime
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,10 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plait.console import number
-from plait.data.table import Table
 from plait.errors import DataError
 from plait.layers.spaces import Real
-from plait.metrics import fitting, score
 from plait.modalities import Sample as Values
 from plait.tasks.asked import Asked
 from plait.tasks.task import Card, Figure, Task
@@ -88,19 +86,6 @@ class Regression(Task):
     def to_json(self) -> dict[str, Any]:
         state: dict[str, Any] = {"mean": self.mean, "std": self.std, "name": self.name}
         return state | ({"form": self.form} if self.form else {})
-
-    def read(self, table: Table, name: str, lenient: bool = False) -> np.ndarray | None:
-        """`[N]` numbers; see `encode`."""
-        return self.encode(table.iterate(name), lenient) if name in table else None
-
-    @property
-    def measures(self) -> dict[str, bool]:
-        """Metric → higher is better."""
-        return fitting(self.kind)
-
-    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
-        """The metrics; see `plait.metrics.predict`."""
-        return score(self.kind, truth, predictions, names)
 
     def agrees(self, other: Task) -> str | None:
         """Numbers on the same scale."""

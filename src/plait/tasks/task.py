@@ -1,6 +1,6 @@
 """What a task is: all that depends on what is asked of a row, in one object."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.layers.spaces import Space
+from plait.metrics import fitting, score
 from plait.modalities import Sample as Values
 from plait.tasks.asked import Asked
 from plait.types import Batch
@@ -111,8 +112,8 @@ class Task(Protocol):
 
     @property
     def measures(self) -> Mapping[str, bool]:
-        """Metric → whether higher is better."""
-        ...
+        """Metric → whether higher is better; by default those of `plait.metrics.METRICS` that are of this kind."""
+        return fitting(self.kind)
 
     def read(self, table: Table, name: str, lenient: bool = False) -> Any:
         """The encoded truth of all rows of a table; None where the table lacks it.
@@ -122,7 +123,11 @@ class Task(Protocol):
             name: of the target.
             lenient: a cell that is no such target counts as empty; else it is an error.
         """
-        ...
+        return self.encode(table.iterate(name), lenient) if name in table else None
+
+    def encode(self, values: Iterable[Any], lenient: bool = False) -> Any:
+        """The encoded truth of cells; of tasks whose truth is one column. Others read it themselves."""
+        raise NotImplementedError(f"{self.kind} has neither read nor encode")
 
     def unusable(self, truth: Any) -> np.ndarray:
         """`[N]` bool: nothing can be learned from the row, nor can it be scored."""
@@ -154,7 +159,7 @@ class Task(Protocol):
 
     def score(self, truth: Any, predictions: Any, names: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics over rows that all have a target: all of `measures`, or the named ones; without undefined ones."""
-        ...
+        return score(self.kind, truth, predictions, names)
 
     def to_json(self) -> dict[str, Any]:
         """What the constructor takes."""
