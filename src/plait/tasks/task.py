@@ -127,7 +127,8 @@ class Task(Protocol):
 
     def encode(self, values: Iterable[Any], lenient: bool = False) -> Any:
         """The encoded truth of cells; of tasks whose truth is one column. Others read it themselves."""
-        raise NotImplementedError(f"{self.kind} has neither read nor encode")
+        told = f"{self.kind} has neither read nor encode"
+        raise NotImplementedError(told)
 
     def unusable(self, truth: Any) -> np.ndarray:
         """`[N]` bool: nothing can be learned from the row, nor can it be scored."""
