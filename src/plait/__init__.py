@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -80,6 +81,28 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__doc__", "__file__", "__name__", "__path__"]
+
+
+def former_names(module: str, names: Mapping[str, str], rest: str = "") -> Callable[[str], Any]:
+    """A module's `__getattr__` that finds what was here under its former name, with a warning, until version 0.3.
+
+    Args:
+        module: its `__name__`.
+        names: former name → where it is now, in full.
+        rest: the module in which all other names are now; empty for none.
+    """
+
+    def find(name: str) -> Any:
+        import warnings
+
+        place, _, now = names.get(name, f"{rest}.{name}" if rest and not name.startswith("__") else "").rpartition(".")
+        found = vars(import_module(place)).get(now) if place else None
+        if found is None:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(f"{module}.{name} is now {place}.{now}", DeprecationWarning, stacklevel=2)
+        return found
+
+    return find
 
 
 class _Moved:

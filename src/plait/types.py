@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plait import former_names
+
 
 @dataclass
 class Tokens:
@@ -242,9 +244,4 @@ class Output:
     masked: dict[str, UnimodalOutput] = field(default_factory=dict)
 
 
-def __getattr__(name: str) -> Any:
-    """Former names, until version 0.3."""
-    if name == "Alone":
-        warnings.warn("plait.types.Alone is now UnimodalOutput", DeprecationWarning, stacklevel=2)
-        return UnimodalOutput
-    raise AttributeError(f"module 'plait.types' has no attribute {name!r}")
+__getattr__ = former_names(__name__, {"Alone": "plait.types.UnimodalOutput"})

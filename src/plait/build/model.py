@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from plait import former_names
 from plait.build.encoders import (
     build_column_encoder,
     chosen_options,
@@ -236,3 +237,6 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
         made = build_column_encoder(name, column, spec, options, None if configs is None else configs.get(name, {}))
     set_trainable(made, frozen or boosted, None if boosted else tune_last)
     return made
+
+
+__getattr__ = former_names(__name__, {"build_targets": "plait.build.tasks.build_targets"})

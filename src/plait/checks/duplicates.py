@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from plait import former_names
+
 NEAR = 3  # bits of 64 that near duplicates may differ in
 
 
@@ -32,3 +34,12 @@ def near_matches(queries: Sequence[int], known: Sequence[int], most: int = NEAR)
         if found is not None:
             matches.append((number, found))
     return matches
+
+
+__getattr__ = former_names(
+    __name__,
+    {
+        "picture_fingerprint": "plait.modalities.fingerprints.picture_fingerprint",
+        "text_fingerprint": "plait.modalities.fingerprints.text_fingerprint",
+    },
+)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from plait import former_names
 from plait.errors import DataError
 from plait.modalities import MODALITIES
 from plait.values import as_text, is_missing, plain
@@ -167,3 +168,6 @@ _KINDS: list[tuple[Callable[[Any], bool], Callable[[str, int, Any], Any]]] = [
         lambda n, r, value: sorted(map(as_text, value)),
     ),
 ]
+
+
+__getattr__ = former_names(__name__, {"picture_bytes": "plait.modalities.image.store"})

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plait import former_names
 from plait.data.table import Table
 from plait.errors import DataError, RunError, unknown
 from plait.files.atomic import write_json
@@ -177,3 +178,6 @@ def load_schema(path: Path) -> Schema:
     if not columns:
         raise RunError(f"{path}: expected the columns of a table, found none")
     return {column.name: column for column in columns}
+
+
+__getattr__ = former_names(__name__, {"split_cell": "plait.modalities.media.split_cell"})

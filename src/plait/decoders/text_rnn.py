@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from plait.layers import small_batch_linear
+from plait.layers.small_batch_linear import small_batch_linear
 from plait.types import Tokens
 
 

@@ -22,6 +22,7 @@ from annotated_types import Gt, Lt
 from filelock import FileLock
 from typing_extensions import TypedDict
 
+from plait import former_names
 from plait.errors import RunError, StoreError
 from plait.files.atomic import sweep, unwritable, why, write_json
 from plait.files.cache import cached_folder
@@ -286,3 +287,6 @@ def prune(before: float, root: Path | None = None, name: str | None = None) -> l
                 raise unwritable(folder, error) from error
             removed.append(info)
     return removed
+
+
+__getattr__ = former_names(__name__, {"content_key": "plait.modalities.media.content_key"})

@@ -1,8 +1,6 @@
 """Generic parts: attention, transformer blocks, MLPs, pooling, positions. They know no modality."""
 
-import warnings
-from typing import Any
-
+from plait import former_names
 from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible
 from plait.layers.missing_token import MissingToken
 from plait.layers.mlp import MLP
@@ -37,12 +35,12 @@ __all__ = [
     "use_fast_linear",
 ]
 
-RENAMED = {"AbsentToken": "MissingToken", "few_rows": "small_batch_linear", "hasten": "use_fast_linear"}
 
-
-def __getattr__(name: str) -> Any:
-    """Former names, until version 0.3."""
-    if name in RENAMED:
-        warnings.warn(f"plait.layers.{name} is now {RENAMED[name]}", DeprecationWarning, stacklevel=2)
-        return globals()[RENAMED[name]]
-    raise AttributeError(f"module 'plait.layers' has no attribute {name!r}")
+__getattr__ = former_names(
+    __name__,
+    {
+        "AbsentToken": "plait.layers.missing_token.MissingToken",
+        "few_rows": "plait.layers.small_batch_linear.small_batch_linear",
+        "hasten": "plait.layers.small_batch_linear.use_fast_linear",
+    },
+)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plait import former_names
 from plait.values import as_number
 
 if TYPE_CHECKING:  # heavy libraries are imported where a value is made worse
@@ -121,3 +122,6 @@ def _file(image: "Image.Image", kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+__getattr__ = former_names(__name__, {"NoisyProcessor": "plait.evaluation.noise.NoisyProcessor"})

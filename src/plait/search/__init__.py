@@ -1,5 +1,6 @@
 """An index of embedded rows and the query side: `index_table` makes it, `Searcher` asks it."""
 
+from plait import former_names
 from plait.search.exact import ExactIndex
 from plait.search.index import Index
 from plait.search.indexing import index_table
@@ -17,3 +18,6 @@ __all__ = [
     "parse_where",
     "reciprocal_rank_fusion",
 ]
+
+
+__getattr__ = former_names(__name__, {"Catalogue": "plait.search.index.Index"})

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NotRequired
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from typing_extensions import TypedDict
 
-from plait import console
+from plait import console, former_names
 from plait.data.schema import Schema
 from plait.data.table import Table
 from plait.encoders.weights import hash_weights
@@ -320,9 +319,4 @@ def _first(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:200]
 
 
-def __getattr__(name: str) -> Any:
-    """Former names, until version 0.3."""
-    if name == "Catalogue":
-        warnings.warn("plait.search.index.Catalogue is now Index", DeprecationWarning, stacklevel=2)
-        return Index
-    raise AttributeError(f"module 'plait.search.index' has no attribute {name!r}")
+__getattr__ = former_names(__name__, {"Catalogue": "plait.search.index.Index"})
