@@ -137,7 +137,7 @@ def stored_tokens(features: Mapping[str, Tensor], dim: int) -> Tokens:
     """Tokens of a frozen encoder's stored outputs, `[B, T, L * D]`: L layers side by side."""
     x = features["stored"].float()
     layers = x.split(dim, dim=2)
-    return Tokens(layers[-1], features["stored_mask"], None, layers if len(layers) > 1 else ())
+    return Tokens(layers[-1], features["stored_mask"], features.get("stored_where"), layers if len(layers) > 1 else ())
 
 
 def _fused(pooled: Tensor) -> Fused:

@@ -13,7 +13,7 @@ from plait.data.batches import InputSpec, TableSource
 from plait.data.table import Table
 from plait.encoders import ResidualCNN, TextTransformer
 from plait.errors import DataError, RunError
-from plait.features.column import ColumnEncoder
+from plait.features.column import ColumnEncoder, EncodedValue
 from plait.features.engine import Engine, choose_engine, encoder_key
 from plait.fusion import ConcatFusion
 from plait.heads import PredictHead
@@ -189,4 +189,4 @@ def test_an_output_that_does_not_fit_is_refused(table: Table, tmp_path: Path) ->
     column.encode(table, np.arange(1))
     assert column.store is not None and column.store.dtype == np.float16
     with pytest.raises(RunError, match="1e\\+06 does not fit the store's float16"):
-        column._save([(b"0" * 16, np.full((1, 16), 1e6, dtype=np.float32))])
+        column._save([EncodedValue(b"0" * 16, np.full((1, 16), 1e6, dtype=np.float32), None)])

@@ -34,7 +34,7 @@ def test_what_is_written_is_read_by_another(tmp_path: Path) -> None:
     assert len(store) == 5
     order = store.positions([*keys_of(2, 3), content_key(b"unknown")])
     assert order.tolist() == [3, 4, -1]
-    x, mask = store.read(order)
+    x, mask, _ = store.read(order)
     assert x[:, 0, 0].tolist() == [3, 4, 0] and mask[:, 0].tolist() == [True, True, False]
 
 
@@ -46,7 +46,7 @@ def test_rows_of_any_length(lengths: list[int], picks: list[int], tmp_path_facto
     rows = [random.normal(size=(length, 4)).astype(np.float32) for length in lengths]
     store.add(keys_of(len(rows)), rows)
     picks = [pick if pick < len(rows) else -1 for pick in picks]
-    x, mask = store.read(np.array(picks))
+    x, mask, _ = store.read(np.array(picks))
     for position, pick in enumerate(picks):
         expected = rows[pick] if pick >= 0 else np.zeros((0, 4))
         np.testing.assert_array_equal(x[position][mask[position]], expected)
@@ -63,7 +63,7 @@ def test_a_kill_between_vectors_and_index_loses_only_that_row(tmp_path: Path) ->
     again = FeatureStore(tmp_path / "a", META)
     assert len(again) == 3 and again.damaged == 0
     again.add(keys_of(2, 3), rows_of(2, 3))
-    x, _ = FeatureStore(tmp_path / "a", META).read(np.arange(5))
+    x, _, _ = FeatureStore(tmp_path / "a", META).read(np.arange(5))
     assert x[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
     assert (tmp_path / "a" / "index.bin").stat().st_size == 5 * RECORD.itemsize
 
@@ -115,7 +115,7 @@ def test_two_writers_take_turns(tmp_path: Path) -> None:
         assert writer.exitcode == 0
     store = FeatureStore(tmp_path / "a", META)
     assert len(store) == 60 and store.verify() == 0  # 0..59, the shared twenty once
-    x, _ = store.read(store.positions(keys_of(60)))
+    x, _, _ = store.read(store.positions(keys_of(60)))
     assert x[:, 0, 0].tolist() == list(range(60))
 
 

@@ -1,6 +1,6 @@
 """A small residual CNN for small images, trained from scratch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from plait.encoders.augment import Augment
 from plait.encoders.grid import grid_boxes
+from plait.encoders.layout import Layout
 from plait.encoders.pixels import Pixels
 from plait.processors import ImageProcessor
 from plait.types import Tokens
@@ -85,11 +86,17 @@ class ResidualCNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.to(memory_format=torch.channels_last)
 
+    def layout(self, features: Mapping[str, Tensor]) -> Layout:
+        """A box a cell; nothing for the one token of `flat`."""
+        if self.flat is not None:
+            return Layout()
+        pixels, side = features["pixels"], self.processor.size // 2 ** len(self.stages)
+        return Layout(None, grid_boxes(side, side, len(pixels), pixels.device))
+
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         x = self.project(self.stages(self.pixels(features["pixels"])))  # [U, dim, h, w]
-        count, _, height, width = x.shape
         if self.flat is not None:
             return Tokens.single(self.dropout(self.flat(x.permute(0, 2, 3, 1).flatten(1))))
         x = self.dropout(x.flatten(2).transpose(1, 2))
         mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        return Tokens(x, mask, grid_boxes(height, width, count, x.device))
+        return Tokens(x, mask, self.layout(features).where)

@@ -1,5 +1,7 @@
 """Any image encoder of timm, pretrained or not."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 
 from plait.encoders.augment import Augment
 from plait.encoders.grid import grid_boxes
+from plait.encoders.layout import Layout
 from plait.encoders.pixels import Pixels
 from plait.encoders.weights import Weights, hash_weights, require_hub
 from plait.errors import RecipeError, import_extra, unknown
@@ -93,21 +96,40 @@ class TimmImage(nn.Module):
         named = dict(self.backbone.named_parameters())
         return [[named[name] for name in by_depth[depth]] for depth in sorted(by_depth)]
 
+    def layout(self, features: Mapping[str, Tensor]) -> Layout:
+        """A box a patch or cell; nothing for the pooled vector."""
+        if self.tokens == "pooled":
+            return Layout()
+        pixels = features["pixels"]
+        return Layout(None, grid_boxes(*self._grid, len(pixels), pixels.device))
+
+    @cached_property
+    def _grid(self) -> tuple[int, int]:
+        """Rows and columns of patches: timm's models name them in many ways, so one black image shows them."""
+        training = self.backbone.training
+        self.backbone.eval()
+        size = self.processor.size
+        with torch.inference_mode():
+            x = self.backbone.forward_features(next(self.backbone.parameters()).new_zeros(1, 3, size, size))
+        self.backbone.train(training)
+        return self._cells(x)[1]
+
+    def _cells(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """A feature map or patch tokens → `[U, T, D]` and how many rows and columns these are."""
+        if x.ndim == 4:
+            x = x if x.shape[1] == self.out_dim else x.permute(0, 3, 1, 2)  # some models keep channels last
+            return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
+        patches = x[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
+        return patches, _sides(patches)
+
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         pictures = self.pixels(features["pixels"])
         if self.layers:
             return self._with_layers(pictures)
         if self.tokens == "pooled":
             return Tokens.single(self.backbone(pictures))
-        x = self.backbone.forward_features(pictures)
-        if x.ndim == 4:
-            x = x if x.shape[1] == self.out_dim else x.permute(0, 3, 1, 2)  # some models keep channels last
-            count, _, height, width = x.shape
-            x = x.flatten(2).transpose(1, 2)
-        else:
-            x = x[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
-            count, (height, width) = len(x), _sides(x)
-        where = grid_boxes(height, width, count, x.device)
+        x, sides = self._cells(self.backbone.forward_features(pictures))
+        where = grid_boxes(*sides, len(x), x.device)
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), where)
 
     def _with_layers(self, pictures: Tensor) -> Tokens:

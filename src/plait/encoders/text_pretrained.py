@@ -1,10 +1,12 @@
 """Any text encoder of transformers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from plait.encoders.layout import WHERE, Layout
 from plait.encoders.weights import Weights, hash_weights, is_model_folder, require_hub
 from plait.errors import RecipeError, RunError, import_extra
 from plait.processors import TextProcessor
@@ -63,14 +65,14 @@ class HfText(nn.Module):
             self.weights = Weights(name=f"hf:{name}", source=source_of(name), sha256=hash_weights(self.backbone))
 
     @staticmethod
-    def make_processor(name: str, max_length: int = 128) -> TextProcessor:
-        """The model's tokenizer with its special tokens."""
+    def make_processor(name: str, max_length: int = 128, offsets: bool = False) -> TextProcessor:
+        """The model's tokenizer with its special tokens; `offsets` as in `TextProcessor`."""
         tokenizer = load_hf("AutoTokenizer", name)
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise RecipeError(f"hf:{name}: the tokenizer has no fast version (tokenizer.json)")
         length = min(max_length, tokenizer.model_max_length)
-        return TextProcessor(backend.to_str(), length, tokenizer.pad_token_id or 0)
+        return TextProcessor(backend.to_str(), length, tokenizer.pad_token_id or 0, offsets=offsets)
 
     def blocks(self) -> list[list[nn.Parameter]]:
         """Parameters by depth, shallow first: embeddings, each block, and with the last block all after it."""
@@ -86,6 +88,11 @@ class HfText(nn.Module):
             groups[depth].append(parameter)
         return groups
 
+    def layout(self, features: Mapping[str, Tensor]) -> Layout:
+        """A token a piece of the text, and its characters where the processor gives them; or one of all."""
+        mask = features["mask"]
+        return Layout(mask, features.get(WHERE)) if self.pool == "none" else Layout(mask.any(dim=1, keepdim=True))
+
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         mask = features["mask"]
         found = self.backbone(
@@ -93,7 +100,9 @@ class HfText(nn.Module):
         )
         x = self._pooled(found.last_hidden_state, mask)
         layers = (*(self._pooled(layer, mask) for layer in found.hidden_states[1:-1]), x) if self.layers else ()
-        return Tokens(x, mask if self.pool == "none" else mask.any(dim=1, keepdim=True), None, layers)
+        real, where = self.layout(features)
+        assert real is not None
+        return Tokens(x, real, where, layers)
 
     def _pooled(self, x_UTD: Tensor, mask_UT: Tensor) -> Tensor:
         """`[U, 1 or T, D]`."""

@@ -1,10 +1,12 @@
 """A bidirectional GRU or LSTM over byte-pair tokens, trained from scratch."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from plait.encoders.layout import WHERE, Layout
 from plait.processors import TextProcessor
 from plait.types import Tokens
 
@@ -52,10 +54,14 @@ class TextRNN(nn.Module):
             dim, dim // 2, layers, batch_first=True, bidirectional=True, dropout=dropout if layers > 1 else 0.0
         )
 
+    def layout(self, features: Mapping[str, Tensor]) -> Layout:
+        """A token a piece of the text, and its characters where the processor gives them."""
+        return Layout(features["mask"], features.get(WHERE))
+
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         mask = features["mask"]
         lengths = mask.sum(dim=1).clamp(min=1)
         embedded = self.dropout(self.embedding(features["ids"]))
         packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
         x, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=mask.shape[1])
-        return Tokens(x, mask)
+        return Tokens(x, mask, self.layout(features).where)

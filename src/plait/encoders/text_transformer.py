@@ -1,7 +1,10 @@
 """A small transformer over byte-pair tokens, trained from scratch."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
+from plait.encoders.layout import WHERE, Layout
 from plait.layers import TransformerBlock, sinusoidal_positions
 from plait.processors import TextProcessor
 from plait.types import Tokens
@@ -40,6 +43,10 @@ class TextTransformer(nn.Module):
         self.blocks = nn.ModuleList([TransformerBlock(dim, heads, dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(dim)
 
+    def layout(self, features: Mapping[str, Tensor]) -> Layout:
+        """A token a piece of the text, and its characters where the processor gives them."""
+        return Layout(features["mask"], features.get(WHERE))
+
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         ids, mask = features["ids"], features["mask"]
         scale = self.out_dim**0.5
@@ -49,4 +56,4 @@ class TextTransformer(nn.Module):
             x = block(x, mask)
             layers.append(x)
         x = self.norm(x)
-        return Tokens(x, mask, None, (*layers[:-1], x))
+        return Tokens(x, mask, self.layout(features).where, (*layers[:-1], x))

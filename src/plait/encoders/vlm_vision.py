@@ -1,12 +1,14 @@
 """The image side of a transformers model that writes about images: LLaVA and its like."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from plait.encoders.dual_hf import HfDualImage, channels_of
+from plait.encoders.layout import Layout
 from plait.encoders.pixels import Pixels
 from plait.encoders.text_pretrained import load_hf, model_of, source_of
 from plait.encoders.weights import Weights, hash_weights
@@ -64,6 +66,10 @@ class VlmVision(nn.Module):
     def make_processor(name: str, fast: bool = False) -> ImageProcessor:
         """The preparation that the model was trained with."""
         return HfDualImage.make_processor(name, fast)
+
+    def layout(self, features: Mapping[str, Tensor]) -> Layout:
+        """Every token is real; where it lies the projectors of these models do not tell."""
+        return Layout()
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         pixels = self.pixels(features["pixels"])

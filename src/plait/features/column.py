@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from plait.data.table import Table
-from plait.errors import DataError, RunError
+from plait.encoders.layout import layout_of
+from plait.errors import DataError, RecipeError, RunError
 from plait.features.engine import Engine, choose_engine, encoder_key
 from plait.features.store import FeatureStore, features_folder
 from plait.modalities import MODALITIES, Media
@@ -46,6 +48,8 @@ class EncodedColumn:
     def take(self, rows: np.ndarray, note: Callable[[int, str], None] | None = None) -> Input:
         """Features of some rows, `{"stored": [B, K * T, L * D], "stored_mask": [B, K * T]}`.
 
+        Where the encoder says where its tokens lie, `"stored_where": [B, K * T, 2 or 4]` too.
+
         Raises:
             DataError: a value can't be used, and nobody is to be told of row and problem instead.
         """
@@ -55,12 +59,15 @@ class EncodedColumn:
                 raise DataError(self.problems[int(row)])
             note(int(row), self.problems[int(row)])
         assert (positions != UNREAD).all(), "a row that was not encoded is asked for"
+        where = None
         if self.store is None:
             x, mask = np.zeros((len(rows), 1, self.width), np.float32), np.zeros((len(rows), 1), dtype=bool)
         else:
-            x, mask = self.store.read(positions.ravel())
+            x, mask, where = self.store.read(positions.ravel())
         x = x.reshape(len(rows), -1, self.width)
         features = {"stored": torch.from_numpy(x), "stored_mask": torch.from_numpy(mask.reshape(len(rows), -1))}
+        if where is not None:
+            features["stored_where"] = torch.from_numpy(where.reshape(len(rows), -1, where.shape[2]))
         return Input(features, items=positions.shape[1])
 
 
@@ -71,6 +78,14 @@ class Value:
     key: bytes = b""
     features: Features | None = None
     problem: str = ""
+
+
+class EncodedValue(NamedTuple):
+    """What an encoder gave for a value: `[T, L * D]`, and where its T real tokens lie."""
+
+    key: bytes
+    x: np.ndarray
+    where: np.ndarray | None
 
 
 class ColumnEncoder:
@@ -139,20 +154,22 @@ class ColumnEncoder:
         most = max(1, max((len(slots) for slots in index), default=1))
         positions = np.full((len(table), most), UNREAD, dtype=np.int64)
         positions[rows] = -1
-        found: dict[int, str] = {}
+        problems_by_row: dict[int, str] = {}
         for row, slots in zip(rows, index, strict=True):
             positions[row, : len(slots)] = place[slots]
             for slot in slots:
                 if slot in problems:
-                    found[int(row)] = f"{table.source}: row {row + 1}, column {self.column!r}: {problems[slot]}"
-        return EncodedColumn(store, width, positions, found)
+                    problems_by_row[int(row)] = (
+                        f"{table.source}: row {row + 1}, column {self.column!r}: {problems[slot]}"
+                    )
+        return EncodedColumn(store, width, positions, problems_by_row)
 
     def _fill(self, table: Table, values: list[Any]) -> tuple[list[bytes], dict[int, str]]:
         """Key of each value, and what is wrong with some."""
         keys: list[bytes] = []
         problems: dict[int, str] = {}
         waiting: list[Value] = []
-        held: list[tuple[bytes, np.ndarray]] = []
+        unsaved: list[EncodedValue] = []
         saved = time.monotonic()
         window = WINDOW if self.modality.by_length else BATCH
         for slot, value in enumerate(self._prepared(table, values)):
@@ -163,11 +180,11 @@ class ColumnEncoder:
                 waiting.append(value)
             last = slot + 1 == len(values)
             if len(waiting) >= window or (last and waiting):
-                held += self._encoded(waiting, len(values) - slot)
+                unsaved += self._encoded(waiting, len(values) - slot)
                 waiting = []
-            if held and (last or len(held) >= SAVE or time.monotonic() - saved > 10):
-                self._save(held)
-                held, saved = [], time.monotonic()
+            if unsaved and (last or len(unsaved) >= SAVE or time.monotonic() - saved > 10):
+                self._save(unsaved)
+                unsaved, saved = [], time.monotonic()
             if last or slot % BATCH == 0:
                 self.tell(slot + 1, len(values), self.engine.name if self.engine else "")
         return keys, problems
@@ -199,23 +216,39 @@ class ColumnEncoder:
         except DataError as error:
             return Value(problem=str(error))
 
-    def _encoded(self, values: list[Value], left: int) -> list[tuple[bytes, np.ndarray]]:
+    def _encoded(self, values: list[Value], left: int) -> list[EncodedValue]:
         """Values through the encoder, in batches of like length."""
         order = sorted(range(len(values)), key=lambda i: _length(values[i].features))
-        found = []
+        rows = []
         for start in range(0, len(order), BATCH):
             batch = [values[i] for i in order[start : start + BATCH]]
             features = self.processor.collate([v.features for v in batch if v.features is not None])
             if self.engine is None:
                 self.engine = choose_engine(self.encoder, features, left + len(values), self.half, self.exact)
             x = self.engine.run(features).numpy()
-            real = features["mask"].numpy() if "mask" in features and x.shape[1] > 1 else None
-            for position, value in enumerate(batch):
-                found.append((value.key, x[position] if real is None else x[position][real[position]]))
+            real, where = self._layout(features, x.shape)
+            for value, x_TD, real_T, place in zip(batch, x, real, range(len(batch)), strict=True):
+                lies = None if where is None else where[place].numpy()[real_T]
+                rows.append(EncodedValue(value.key, x_TD[real_T], lies))
         self.encoded += len(values)
-        return found
+        return rows
 
-    def _store_for(self, x: np.ndarray) -> FeatureStore:
+    def _layout(self, features: dict[str, Tensor], shape: tuple[int, ...]) -> tuple[np.ndarray, Tensor | None]:
+        """`[U, T]` bool: a token is real, and where it lies; the encoder says so, as it may give fewer than its
+        processor's pieces.
+        """
+        mask, where = layout_of(self.encoder, features, shape[1])
+        for part, tensor in (("mask", mask), ("where", where)):
+            if tensor is not None and tensor.shape[:2] != shape[:2]:
+                raise RecipeError(
+                    f"inputs.{self.column}: the encoder gives {shape[1]} tokens a value, and its layout's {part} "
+                    f"{tensor.shape[1]}; make layout(features) agree with forward, or set train.features=off"
+                )
+        if mask is None or shape[1] == 1:  # a pooled vector stands for its value, whatever that is
+            return np.ones(shape[:2], dtype=bool), where
+        return mask.numpy(), where
+
+    def _store_for(self, x: np.ndarray, where_width: int) -> FeatureStore:
         if self.store is None:
             half = bool(np.isfinite(x).all() and np.abs(x).max(initial=0) < LARGEST_HALF)
             meta = {
@@ -224,19 +257,21 @@ class ColumnEncoder:
                 "encoder": (getattr(self.encoder, "weights", None) or {}).get("name", type(self.encoder).__name__),
                 "engine": self.engine.name if self.engine else "",
                 "exact": self.exact,
+                **({"where": where_width} if where_width else {}),
             }
             self.store = FeatureStore(self.folder, meta)
         return self.store
 
-    def _save(self, held: list[tuple[bytes, np.ndarray]]) -> None:
-        rows = [row for _, row in held]
-        largest = max(float(np.abs(row).max(initial=0)) for row in rows)
+    def _save(self, rows: list[EncodedValue]) -> None:
+        largest = max(float(np.abs(row.x).max(initial=0)) for row in rows)
         if self.store is not None and not largest <= FITS[self.store.dtype.name]:
             raise RunError(
                 f"{self.folder}: the encoder's output {largest:g} does not fit the store's {self.store.dtype}; set "
                 "train.features=off"
             )
-        self._store_for(np.concatenate(rows)).add([key for key, _ in held], rows)
+        where = [row.where for row in rows if row.where is not None]
+        store = self._store_for(np.concatenate([row.x for row in rows]), where[0].shape[1] if where else 0)
+        store.add([row.key for row in rows], [row.x for row in rows], where)
 
 
 def _length(features: Features | None) -> int:

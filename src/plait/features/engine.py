@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from plait.encoders.layout import WHERE, layout_of, where_width
+
 Features = dict[str, Tensor]
 CLOSE = 0.9999  # smallest cosine to eager float32 that any row may have
 PAYS = 2  # how many times its set-up the work must last, as fast as found so far, before a candidate is tried
@@ -61,6 +63,8 @@ def encoder_key(encoder: Any, exact: bool = False) -> str:
     versions = {name: importlib.metadata.version(name) for name in ("torch", "torchvision") if _installed(name)}
     versions |= {n: importlib.metadata.version(n) for n in ("timm", "transformers", "tokenizers") if _installed(n)}
     digest.update(repr((sorted(settings.items()), encoder.processor.to_json(), sorted(versions.items()))).encode())
+    if where := where_width(encoder):  # such stores hold it beside the vectors; those of before did not
+        digest.update(f"where {where}".encode())
     return digest.hexdigest()
 
 
@@ -81,11 +85,11 @@ def choose_engine(encoder: Any, probe: Features, rows: int, half: bool, exact: b
     Returns:
         The engine; `tried` says what else was looked at.
     """
-    names = list(probe)
+    names = [name for name in probe if name != WHERE]  # a graph would lose an input that it does not read
     flat = FlatEncoder(encoder, names).eval()
     eager = Engine("eager", lambda features: _float32(flat, features, names))
     reference, seconds = _timed(eager.run, probe)
-    count = len(next(iter(probe.values())))
+    count, mask = len(reference), layout_of(encoder, probe, reference.shape[1]).mask
     best, fastest, tried = eager, seconds, {"eager": "1.00x"}
     makers = _candidates(flat, names, half and not exact)
     for name, make in makers.items():
@@ -97,7 +101,7 @@ def choose_engine(encoder: Any, probe: Features, rows: int, half: bool, exact: b
                 warnings.simplefilter("ignore")
                 run = make(probe)
                 found, took = _timed(run, probe)
-                cosine = _smallest_cosine(found, reference, probe.get("mask"))
+                cosine = _smallest_cosine(found, reference, mask)
         except Exception as error:  # a compiler of another party: whatever it raises, eager is still there
             tried[name] = f"failed ({type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''})"
             continue
@@ -114,7 +118,7 @@ def _candidates(flat: FlatEncoder, names: list[str], half: bool) -> dict[str, Ca
         makers["bfloat16 autocast"] = lambda probe: lambda features: _autocast(flat, features, names)
         makers["bfloat16 weights"] = lambda probe: _with_half_weights(flat, names)
     if device.type == "cpu" and _installed("openvino"):
-        makers["openvino"] = lambda probe: _openvino(flat, probe, half)
+        makers["openvino"] = lambda probe: _openvino(flat, {name: probe[name] for name in names}, half)
     makers["compiled, frozen"] = lambda probe: _compiled(flat, names, half)
     return makers
 
@@ -191,7 +195,7 @@ def _openvino(flat: FlatEncoder, probe: Features, half: bool) -> Callable[[Featu
 
 def _smallest_cosine(found: Tensor, reference: Tensor, mask: Tensor | None) -> float:
     """Of all rows; padding, which an encoder may fill as it likes, does not count."""
-    if mask is not None and reference.shape[1] == mask.shape[1] > 1:
+    if mask is not None and reference.shape[1] > 1:
         found, reference = (x.masked_fill(~mask.unsqueeze(-1), 0) for x in (found, reference))
     return float(F.cosine_similarity(found.flatten(1).double(), reference.flatten(1).double()).min())
 

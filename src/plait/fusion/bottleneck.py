@@ -57,6 +57,7 @@ class BottleneckFusion(nn.Module):
         layers: rounds of exchange.
         bottlenecks: shared tokens (the paper's four).
         heads: attention heads.
+        positions: tokens say where they lie (`Tokens.where`), such as boxes in an image.
 
     >>> fusion = BottleneckFusion({"photo": 8, "title": 4}, out_dim=16)
     >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)}).pooled.shape
@@ -73,9 +74,10 @@ class BottleneckFusion(nn.Module):
         layers: int = 2,
         bottlenecks: int = 4,
         heads: int = 4,
+        positions: bool = False,
     ) -> None:
         super().__init__()
-        self.project = ModalityProjection(in_dims, out_dim)
+        self.project = ModalityProjection(in_dims, out_dim, positions)
         self.shared = nn.Parameter(torch.randn(bottlenecks, out_dim) * 0.02)
         self.layers = nn.ModuleList(BottleneckLayer(in_dims, out_dim, heads, dropout) for _ in range(layers))
 

@@ -23,6 +23,7 @@ class CoAttentionFusion(nn.Module):
         dropout: in the blocks.
         layers: rounds of reading; in each all modalities read what the round before left.
         heads: attention heads.
+        positions: tokens say where they lie (`Tokens.where`), such as boxes in an image.
 
     >>> import torch
     >>> fusion = CoAttentionFusion({"photo": 8, "title": 4}, out_dim=16)
@@ -33,10 +34,16 @@ class CoAttentionFusion(nn.Module):
     stage = "mid"
 
     def __init__(
-        self, in_dims: Mapping[str, int], out_dim: int, dropout: float = 0.0, layers: int = 1, heads: int = 4
+        self,
+        in_dims: Mapping[str, int],
+        out_dim: int,
+        dropout: float = 0.0,
+        layers: int = 1,
+        heads: int = 4,
+        positions: bool = False,
     ) -> None:
         super().__init__()
-        self.project = ModalityProjection(in_dims, out_dim)
+        self.project = ModalityProjection(in_dims, out_dim, positions)
         self.rounds = nn.ModuleList(
             NamedModules({name: CrossBlock(out_dim, heads, dropout) for name in in_dims}) for _ in range(layers)
         )

@@ -28,6 +28,7 @@ class LayerwiseFusion(nn.Module):
         depths: how many layers of each encoder are read.
         bottlenecks: shared tokens.
         heads: attention heads.
+        positions: tokens say where they lie (`Tokens.where`), such as boxes in an image.
 
     >>> fusion = LayerwiseFusion({"photo": 8, "title": 4}, out_dim=16)
     >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)}).pooled.shape
@@ -44,9 +45,10 @@ class LayerwiseFusion(nn.Module):
         depths: int = 3,
         bottlenecks: int = 4,
         heads: int = 4,
+        positions: bool = False,
     ) -> None:
         super().__init__()
-        self.projects = nn.ModuleList(ModalityProjection(in_dims, out_dim) for _ in range(depths))
+        self.projects = nn.ModuleList(ModalityProjection(in_dims, out_dim, positions) for _ in range(depths))
         self.shared = nn.Parameter(torch.randn(bottlenecks, out_dim) * 0.02)
         self.layers = nn.ModuleList(BottleneckLayer(in_dims, out_dim, heads, dropout) for _ in range(depths))
 

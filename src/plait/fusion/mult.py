@@ -26,6 +26,7 @@ class MulTFusion(nn.Module):
         width: of the crossmodal blocks (the paper's d, 30 to 40), a multiple of `heads`; at most `out_dim`.
         layers: crossmodal blocks a pair.
         heads: attention heads.
+        positions: tokens say where they lie (`Tokens.where`), such as boxes in an image.
 
     >>> import torch
     >>> fusion = MulTFusion({"photo": 8, "title": 4}, out_dim=16)
@@ -43,10 +44,11 @@ class MulTFusion(nn.Module):
         width: int = 32,
         layers: int = 2,
         heads: int = 4,
+        positions: bool = False,
     ) -> None:
         super().__init__()
         width = min(width, out_dim)
-        self.project = ModalityProjection(in_dims, width)
+        self.project = ModalityProjection(in_dims, width, positions)
         wide = width * max(1, len(in_dims) - 1)
         self.pairs = NamedModules({name: _stacks(in_dims, name, width, layers, heads, dropout) for name in in_dims})
         self.own = NamedModules({name: TransformerBlock(wide, heads, dropout) for name in in_dims})

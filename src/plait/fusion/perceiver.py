@@ -24,6 +24,7 @@ class PerceiverFusion(nn.Module):
         latents: number of latent vectors.
         layers: rounds of reading and thinking.
         heads: attention heads.
+        positions: tokens say where they lie (`Tokens.where`), such as boxes in an image.
 
     >>> fusion = PerceiverFusion({"photo": 8, "title": 4}, out_dim=16)
     >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)}).pooled.shape
@@ -40,9 +41,10 @@ class PerceiverFusion(nn.Module):
         latents: int = 8,
         layers: int = 2,
         heads: int = 4,
+        positions: bool = False,
     ) -> None:
         super().__init__()
-        self.project = ModalityProjection(in_dims, out_dim)
+        self.project = ModalityProjection(in_dims, out_dim, positions)
         self.latents = nn.Parameter(torch.randn(latents, out_dim) * 0.02)
         self.reads = nn.ModuleList(CrossBlock(out_dim, heads, dropout) for _ in range(layers))
         self.thinks = nn.ModuleList(TransformerBlock(out_dim, heads, dropout) for _ in range(layers))

@@ -24,6 +24,7 @@ class SingleStreamFusion(nn.Module):
         dropout: in the blocks.
         layers: blocks.
         heads: attention heads.
+        positions: tokens say where they lie (`Tokens.where`), such as boxes in an image.
 
     >>> fusion = SingleStreamFusion({"photo": 8, "title": 4}, out_dim=16)
     >>> fusion({"photo": Tokens.single(torch.randn(2, 8)), "title": Tokens.missing(2, 4)}).pooled.shape
@@ -33,10 +34,16 @@ class SingleStreamFusion(nn.Module):
     stage = "early"
 
     def __init__(
-        self, in_dims: Mapping[str, int], out_dim: int, dropout: float = 0.0, layers: int = 2, heads: int = 4
+        self,
+        in_dims: Mapping[str, int],
+        out_dim: int,
+        dropout: float = 0.0,
+        layers: int = 2,
+        heads: int = 4,
+        positions: bool = False,
     ) -> None:
         super().__init__()
-        self.project = ModalityProjection(in_dims, out_dim)
+        self.project = ModalityProjection(in_dims, out_dim, positions)
         self.summary = nn.Parameter(torch.randn(out_dim) * 0.02)
         self.blocks = nn.ModuleList(TransformerBlock(out_dim, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(out_dim)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from plait.errors import DataError, nearest
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
+from plait.layers.positions import PlaceEmbedding
 from plait.types import Tokens
 
 
@@ -20,16 +21,18 @@ class ModalityProjection(nn.Module):
     Args:
         in_dims: modality → D.
         out_dim: the shared width H.
+        positions: add to each token of `sequences` and `tokens` where it lies (`Tokens.where`).
 
     Raises:
         ValueError: no modality.
     """
 
-    def __init__(self, in_dims: Mapping[str, int], out_dim: int) -> None:
+    def __init__(self, in_dims: Mapping[str, int], out_dim: int, positions: bool = False) -> None:
         super().__init__()
         if not in_dims:
             raise ValueError("a fusion needs at least one modality")
         self.linears = NamedModules({name: nn.Linear(dim, out_dim) for name, dim in in_dims.items()})
+        self.places = NamedModules({name: PlaceEmbedding(out_dim) for name in in_dims} if positions else {})
 
     def vectors(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
         """`[B, M, H]` one vector a modality, zero where absent, and `[B, M]` bool: it is present."""
@@ -47,7 +50,10 @@ class ModalityProjection(nn.Module):
         projected = {}
         for name, linear in self.linears.items():
             padding = ~tokens[name].mask.unsqueeze(-1)
-            x = linear(tokens[name].x.masked_fill(padding, 0)).masked_fill(padding, 0)
+            x = linear(tokens[name].x.masked_fill(padding, 0))
+            if name in self.places:
+                x = x + self.places[name](tokens[name].where).to(x.dtype)
+            x = x.masked_fill(padding, 0)
             projected[name] = Tokens(x, tokens[name].mask, tokens[name].where)
         return projected
 

@@ -41,6 +41,7 @@ class TextProcessor:
         max_length: longer texts are cut at this many tokens (special tokens stay).
         pad_id: the id that fills shorter ones.
         fixed: fill all texts to `max_length`, as some models were trained.
+        offsets: say of each token which characters of the text it is, for `Tokens.where`; costs a fifth of the time.
 
     >>> processor = TextProcessor.train(["a red bird", "a blue bird"] * 2, vocab_size=300)
     >>> batch = processor.collate([processor("a bird"), processor("a red red bird")])
@@ -54,6 +55,7 @@ class TextProcessor:
         max_length: Annotated[int, Ge(1), Le(1 << 20)] = 128,
         pad_id: Annotated[int, Ge(0), Le(1 << 31)] = 0,
         fixed: bool = False,
+        offsets: bool = False,
     ) -> None:
         tokenizer = as_tokenizer(tokenizer)
         tokenizer.enable_truncation(max_length)
@@ -61,10 +63,16 @@ class TextProcessor:
         self.max_length = max_length
         self.pad_id = pad_id
         self.fixed = fixed
+        self.offsets = offsets
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], vocab_size: int = 8000, max_length: int = 128, lowercase: bool = True
+        cls,
+        texts: Iterable[str],
+        vocab_size: int = 8000,
+        max_length: int = 128,
+        lowercase: bool = True,
+        offsets: bool = False,
     ) -> "TextProcessor":
         """Learn a byte-level byte-pair vocabulary (1508.07909) from texts; no text is ever out of vocabulary.
 
@@ -73,9 +81,10 @@ class TextProcessor:
             vocab_size: at most so many tokens, 256 bytes and the padding among them.
             max_length: tokens a text.
             lowercase: fold case, which a small table gains from.
+            offsets: as above.
         """
         tokenizer = train_tokenizer(texts, vocab_size, lowercase, [PAD])
-        return cls(tokenizer, max_length, pad_id=0)
+        return cls(tokenizer, max_length, pad_id=0, offsets=offsets)
 
     @property
     def vocab_size(self) -> int:
@@ -87,20 +96,34 @@ class TextProcessor:
             "max_length": self.max_length,
             "pad_id": self.pad_id,
             **({"fixed": True} if self.fixed else {}),
+            **({"offsets": True} if self.offsets else {}),
         }
 
     def __call__(self, value: str) -> dict[str, np.ndarray]:
-        """A text → `{"ids": [T]}` int32, T at least 1."""
-        ids = self.tokenizer.encode(str(value)).ids or [self.pad_id]
-        return {"ids": np.asarray(ids, dtype=np.int32)}
+        """A text → `{"ids": [T]}` int32, T at least 1; with `offsets` also `where`, `[T, 2]` characters from and to."""
+        text = str(value)
+        encoding = self.tokenizer.encode(text)
+        features = {"ids": np.asarray(encoding.ids or [self.pad_id], dtype=np.int32)}
+        if self.offsets:
+            # Byte-level tokens begin with the space before their word; where the word stands is without it.
+            spans = [(end - len(text[start:end].lstrip()), end) for start, end in encoding.offsets]
+            features["where"] = np.asarray(spans or [(0, 0)], dtype=np.float32)
+        return features
 
     def blank(self) -> dict[str, np.ndarray]:
         """An empty text."""
         return self("")
 
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
-        """U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, padded to the longest (or to `max_length`)."""
-        return padded_ids(values, self.pad_id, self.max_length if self.fixed else 0)
+        """U texts → `{"ids": [U, T] int64, "mask": [U, T] bool}`, padded to the longest (or to `max_length`).
+
+        With `offsets` also `where`, `[U, T, 2]` float32, zero at padding.
+        """
+        features = padded_ids(values, self.pad_id, self.max_length if self.fixed else 0)
+        if self.offsets:
+            features["where"] = torch.zeros(*features["ids"].shape, 2)
+            features["where"][features["mask"]] = torch.from_numpy(np.concatenate([value["where"] for value in values]))
+        return features
 
 
 def as_tokenizer(given: Tokenizer | str | dict[str, Any]) -> Tokenizer:
