@@ -11,8 +11,19 @@ import pytest
 import torch
 from PIL import Image
 
-from plait.encoders import ENCODERS, Augment, HfText, TextCNN, TextRNN, TimmImage, hash_weights, set_trainable
+from plait.encoders import (
+    ENCODERS,
+    Augment,
+    HfText,
+    TextCNN,
+    TextRNN,
+    TextTransformer,
+    TimmImage,
+    hash_weights,
+    set_trainable,
+)
 from plait.encoders.image_cnn import ResidualCNN
+from plait.encoders.layout import layout_of, where_width
 from plait.encoders.packaged import EFFICIENTNETS, load_efficientnet, minilm_folder
 from plait.encoders.pixels import Pixels
 from plait.encoders.tabular import Periodic, PiecewiseLinear, TabularEncoder
@@ -84,6 +95,52 @@ def test_shapes_masks_and_gradients(name: str, request: pytest.FixtureRequest) -
     tokens.x[tokens.mask].square().sum().backward()
     grads = [p.grad for p in encoder.parameters() if p.grad is not None]
     assert grads and all(grad.isfinite().all() for grad in grads)
+
+
+@every_encoder
+def test_the_layout_is_that_of_the_tokens(name: str, request: pytest.FixtureRequest) -> None:
+    """Without running the encoder: what the feature store keeps beside the vectors."""
+    encoder = make(name, request).eval()
+    features = features_of(encoder)
+    with torch.no_grad():
+        tokens = encoder(features)
+    mask, where = layout_of(encoder, features, tokens.x.shape[1])
+    assert torch.equal(torch.ones_like(tokens.mask) if mask is None else mask, tokens.mask)
+    assert (where is None) == (tokens.where is None) and (where is None or torch.equal(where, tokens.where))
+    assert where_width(encoder) == (0 if where is None else where.shape[2])
+
+
+@pytest.mark.parametrize("name", ["test_vit.r160_in1k", "test_resnet.r160_in1k"])
+@pytest.mark.parametrize("layers", [False, True])
+def test_the_layout_of_patches(name: str, layers: bool) -> None:
+    """A transformer's patches and a network's cells, of a size of one's own, row by row from the top left."""
+    pytest.importorskip("timm")
+    if layers and "vit" not in name:
+        pytest.skip("its layers differ in width")
+    encoder = TimmImage(ImageProcessor(64), name, pretrained=False, tokens="all", layers=layers).eval()
+    features = {"pixels": torch.zeros(2, 3, 64, 64, dtype=torch.uint8)}
+    before = encoder.backbone.training
+    where = encoder.layout(features).where
+    with torch.no_grad():
+        tokens = encoder(features)
+    assert where is not None and torch.equal(where, tokens.where) and encoder.backbone.training == before
+    side = round(tokens.x.shape[1] ** 0.5)
+    assert side**2 == tokens.x.shape[1] and side > 1
+    torch.testing.assert_close(where[1, 1], torch.tensor([1 / side, 0, 2 / side, 1 / side]))
+    torch.testing.assert_close(where[0, side], torch.tensor([0, 1 / side, 1 / side, 2 / side]))
+
+
+@pytest.mark.parametrize("make_encoder", [TextTransformer, TextRNN])
+def test_texts_say_which_characters_a_token_is(make_encoder: Any) -> None:
+    processor = TextProcessor(TEXT.tokenizer.to_str(), 16, offsets=True)
+    encoder = make_encoder(processor, dim=8).eval()
+    tokens = encoder(processor.collate([processor(text) for text in TEXTS]))
+    for text, where, mask in zip(TEXTS, tokens.where, tokens.mask, strict=True):
+        spans = [text[int(start) : int(end)] for start, end in where[mask]]
+        assert "".join(spans) == text.replace(" ", "") and not any(" " in span for span in spans)
+        assert not where[~mask].any()
+    again = TextProcessor(**processor.to_json())
+    assert again.offsets and "offsets" not in TEXT.to_json()
 
 
 @every_encoder

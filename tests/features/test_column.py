@@ -12,13 +12,15 @@ from fakes import picture
 from plait.data.batches import InputSpec, TableSource
 from plait.data.table import Table
 from plait.encoders import ResidualCNN, TextTransformer
-from plait.errors import DataError, RunError
+from plait.encoders.layout import Layout
+from plait.errors import DataError, RecipeError, RunError
 from plait.features.column import ColumnEncoder, EncodedValue
 from plait.features.engine import Engine, choose_engine, encoder_key
 from plait.fusion import ConcatFusion
 from plait.heads import PredictHead
 from plait.model import MultimodalModel
 from plait.processors import ImageProcessor, TextProcessor
+from plait.types import Tokens
 
 TEXT = TextProcessor.train(["a red bird sat on a tree", "a blue fish"] * 3, vocab_size=300)
 
@@ -83,6 +85,72 @@ def test_stored_equals_encoded(table: Table, tmp_path: Path) -> None:
     assert torch.equal(again.mask.sum(dim=1), tokens.mask.sum(dim=1)) and len(again.layers) == len(tokens.layers) == 2
     batch = source.batch(np.array([3, 2]))
     assert batch.inputs["photo"].features["stored_mask"].any(dim=1).tolist() == [True, False]
+
+
+class Halving(torch.nn.Module):
+    """As encoders of sound do: a token a pair of pieces, each with its seconds."""
+
+    def __init__(self, layout: bool) -> None:
+        super().__init__()
+        self.processor, self.out_dim = TEXT, 4
+        self.embedding = torch.nn.Embedding(TEXT.vocab_size, 4)
+        if layout:
+            self.layout = self._layout
+
+    @staticmethod
+    def _layout(features: Any) -> Layout:
+        mask = torch.nn.functional.pad(features["mask"], (0, features["mask"].shape[1] % 2))
+        start = 0.125 * torch.arange(mask.shape[1] // 2).expand(len(mask), -1) + 10_000
+        return Layout(mask[:, ::2], torch.stack([start, start + 0.125], dim=2))
+
+    def forward(self, features: dict[str, torch.Tensor]) -> Tokens:
+        x = torch.nn.functional.pad(self.embedding(features["ids"]), (0, 0, 0, features["ids"].shape[1] % 2))
+        return Tokens(x[:, ::2], *self._layout(features))
+
+
+@pytest.mark.parametrize("layout", [True, False])
+def test_an_encoder_that_gives_fewer_tokens_than_pieces(layout: bool, table: Table, tmp_path: Path) -> None:
+    """Its own mask counts, not its processor's, and its seconds arrive to the bit; without a layout it is run to see."""
+    torch.manual_seed(0)
+    encoder = frozen(Halving(layout))
+    source = TableSource(table, {"title": InputSpec(("title",), TEXT, "text")})
+    model = MultimodalModel({"title": encoder}, ConcatFusion({"title": 4}, 8), PredictHead(8, {"y": 2})).eval()
+    with torch.no_grad():
+        direct = model.encode("title", source.batch(np.arange(4)).inputs["title"], 4)
+        column = ColumnEncoder("title", "text", encoder, TEXT, root=tmp_path / "store")
+        source.encoded["title"] = column.encode(table, np.arange(4))
+        stored = model.encode("title", source.batch(np.arange(4)).inputs["title"], 4)
+    assert torch.equal(stored.mask.sum(dim=1), direct.mask.sum(dim=1)) and stored.mask.shape[1] < 6
+    assert stored.where is not None and direct.where is not None
+    assert torch.equal(stored.where[stored.mask], direct.where[direct.mask])
+    torch.testing.assert_close(stored.x[stored.mask], direct.x[direct.mask], rtol=2e-3, atol=2e-3)
+
+
+def test_a_layout_that_disagrees_is_refused(table: Table, tmp_path: Path) -> None:
+    encoder = frozen(Halving(True))
+    encoder.layout = lambda features: Layout(features["mask"])
+    column = ColumnEncoder("title", "text", encoder, TEXT, root=tmp_path / "store")
+    with pytest.raises(
+        RecipeError, match=r"inputs.title: the encoder gives \d tokens a value, and its layout's mask \d"
+    ):
+        column.encode(table, np.arange(4))
+
+
+def test_places_reach_the_model_from_the_store(table: Table, tmp_path: Path) -> None:
+    """Boxes of two images in a cell lie side by side; a store of before, which had none, is another folder."""
+    _, encoder = encoders()["photo"]
+    source = TableSource(table, {"photo": InputSpec(("photo",), encoder.processor, "image")})
+    model = MultimodalModel({"photo": encoder}, ConcatFusion({"photo": 8}, 8), PredictHead(8, {"y": 2})).eval()
+    with torch.no_grad():
+        direct = model.encode("photo", source.batch(np.arange(4)).inputs["photo"], 4)
+        column = ColumnEncoder("photo", "image", encoder, encoder.processor, root=tmp_path / "store")
+        source.encoded["photo"] = column.encode(table, np.arange(4))
+        stored = model.encode("photo", source.batch(np.arange(4)).inputs["photo"], 4)
+    assert stored.where is not None and stored.where.shape == (4, 32, 4)
+    assert torch.equal(stored.where[stored.mask], direct.where[direct.mask])
+    plain = encoder_key(encoder)
+    encoder.layout = lambda features: Layout()
+    assert encoder_key(encoder) != plain
 
 
 def test_nothing_is_prepared_or_encoded_twice(table: Table, tmp_path: Path) -> None:

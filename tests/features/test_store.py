@@ -53,6 +53,40 @@ def test_rows_of_any_length(lengths: list[int], picks: list[int], tmp_path_facto
         assert not x[position][~mask[position]].any()
 
 
+@settings(max_examples=15, deadline=None)
+@given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=8), width=st.sampled_from([2, 4]))
+def test_where_tokens_lie_is_kept_as_it_was(
+    lengths: list[int], width: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In float32 beside vectors of float16: hours in seconds would lose their seconds there."""
+    folder, random = tmp_path_factory.mktemp("s") / "a", np.random.default_rng(0)
+    meta = {"width": 4, "dtype": "float16", "where": width}
+    rows = [np.ones((length, 4), np.float32) for length in lengths]
+    where = [random.uniform(0, 20_000, (length, width)).astype(np.float32) for length in lengths]
+    for start in range(0, len(rows), 3):  # written in turns, by stores that don't know of each other
+        store = FeatureStore(folder, meta)
+        store.add(keys_of(len(rows))[: start + 3], rows[: start + 3], where[: start + 3])
+    x, mask, lies = FeatureStore(folder, meta).read(np.array([*range(len(rows)), -1]))
+    assert lies is not None and lies.dtype == np.float32 and x.dtype == np.float16
+    for position, expected in enumerate([*where, np.zeros((0, width))]):
+        np.testing.assert_array_equal(lies[position][mask[position]], expected)
+        assert not lies[position][~mask[position]].any()
+
+
+def test_a_torn_or_changed_file_of_places_costs_its_rows_only(tmp_path: Path) -> None:
+    meta = {**META, "where": 2}
+    where = [np.full((1, 2), number, np.float32) for number in range(3)]
+    FeatureStore(tmp_path / "a", meta).add(keys_of(3), rows_of(3), where)
+    file = tmp_path / "a" / "where.bin"
+    data = file.read_bytes()
+    file.write_bytes(data[:-3])
+    assert FeatureStore(tmp_path / "a", meta).positions(keys_of(3)).tolist() == [0, 1, -1]
+    file.write_bytes(b"\0\0\0\1" + data[4:])
+    assert FeatureStore(tmp_path / "a", meta).positions(keys_of(3)).tolist() == [-1, 1, 2]
+    with pytest.raises(RunError, match="another where"):
+        FeatureStore(tmp_path / "a", META)
+
+
 def test_a_kill_between_vectors_and_index_loses_only_that_row(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path / "a", META)
     store.add(keys_of(3), rows_of(3))

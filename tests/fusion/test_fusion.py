@@ -1,6 +1,8 @@
 """Contract tests over `FUSIONS`, then each method against numpy."""
 
+import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,25 +14,39 @@ from fakes import fake_tokens
 from fusion.by_hand import cross_block, linear, norm, self_block
 from plait.errors import DataError
 from plait.fusion import FUSIONS
-from plait.layers import masked_mean
+from plait.layers import PlaceEmbedding, masked_mean
 from plait.layers.spaces import Binary, Categorical, Real
 from plait.types import Tokens
 
 DIMS = {"photo": 6, "title": 4, "tabular": 3}
-every_fusion = pytest.mark.parametrize("name", FUSIONS)
+WITH_POSITIONS = {
+    f"{n} with positions": n for n, f in FUSIONS.items() if "positions" in inspect.signature(f).parameters
+}
+every_fusion = pytest.mark.parametrize("name", [*FUSIONS, *WITH_POSITIONS])
 
 
 def make(name: str, dims: Mapping[str, int] = DIMS) -> torch.nn.Module:
     torch.manual_seed(0)
-    return FUSIONS[name](dims, 8).eval()
+    if name not in WITH_POSITIONS:
+        return FUSIONS[name](dims, 8).eval()
+    fusion = FUSIONS[WITH_POSITIONS[name]](dims, 8, positions=True).eval()
+    for part in fusion.modules():
+        if isinstance(part, PlaceEmbedding):
+            torch.nn.init.normal_(part.linear.weight, std=0.3)
+    return fusion
 
 
 def tokens_of(rows: int = 5, absent: Mapping[str, tuple[int, ...]] | None = None) -> dict[str, Tokens]:
+    """Boxes for the photo, spans for the title, nowhere for the table."""
     lengths = {"photo": 4, "title": 3, "tabular": 1}
-    return {
+    tokens = {
         n: fake_tokens(rows, lengths[n], d, seed=i, absent=(absent or {}).get(n, ()))
         for i, (n, d) in enumerate(DIMS.items())
     }
+    places = torch.rand(rows, 4, 4, generator=torch.Generator().manual_seed(9))
+    tokens["photo"] = replace(tokens["photo"], where=places)
+    tokens["title"] = replace(tokens["title"], where=20 * places[:, :3, :2])
+    return tokens
 
 
 @every_fusion
@@ -40,7 +56,7 @@ def test_shapes_and_documentation(name: str) -> None:
     assert fused.pooled.shape == (5, 8)
     assert fused.tokens.x.shape == (5, 8, 8) and fused.tokens.mask.shape == (5, 8)  # 8 tokens, or 8 latents
     assert fusion.stage in ("early", "mid", "layer-wise", "late")
-    assert "Stage:" in FUSIONS[name].__doc__
+    assert "Stage:" in type(fusion).__doc__
 
 
 @every_fusion
@@ -52,14 +68,18 @@ def test_padding_never_changes_the_answer(name: str, extra: int, fill: float) ->
     for key, value in tokens.items():
         x = torch.cat([value.x, torch.zeros(5, extra, DIMS[key])], dim=1)
         mask = torch.cat([value.mask, torch.zeros(5, extra, dtype=torch.bool)], dim=1)
-        padded[key] = Tokens(x.masked_fill(~mask.unsqueeze(-1), fill), mask)
+        where = None
+        if value.where is not None:
+            where = torch.cat([value.where, torch.zeros(5, extra, value.where.shape[2])], dim=1)
+            where = where.masked_fill(~mask.unsqueeze(-1), fill)
+        padded[key] = Tokens(x.masked_fill(~mask.unsqueeze(-1), fill), mask, where)
     torch.testing.assert_close(fusion(padded).pooled, fusion(tokens).pooled, rtol=1e-4, atol=1e-5)
 
 
 @every_fusion
 def test_absent_rows_equal_absent_columns(name: str) -> None:
     fusion, tokens = make(name), tokens_of()
-    masked = {**tokens, "title": Tokens(tokens["title"].x, torch.zeros_like(tokens["title"].mask))}
+    masked = {**tokens, "title": replace(tokens["title"], mask=torch.zeros_like(tokens["title"].mask))}
     absent = {**tokens, "title": Tokens.missing(5, 4)}
     torch.testing.assert_close(fusion(masked).pooled, fusion(absent).pooled)
 
@@ -79,7 +99,7 @@ def test_gradients_are_finite_even_where_all_is_absent(name: str) -> None:
 def test_rows_do_not_touch_each_other(name: str) -> None:
     fusion, tokens = make(name), tokens_of(absent={"photo": (2,)})
     order = torch.tensor([3, 1, 4, 0, 2])
-    shuffled = {key: Tokens(value.x[order], value.mask[order]) for key, value in tokens.items()}
+    shuffled = {key: value.take(order.unsqueeze(1)) for key, value in tokens.items()}
     torch.testing.assert_close(fusion(shuffled).pooled, fusion(tokens).pooled[order])
 
 
@@ -93,9 +113,24 @@ def test_order_of_the_mapping_does_not_matter(name: str) -> None:
 def test_save_and_load(name: str, tmp_path) -> None:
     fusion, tokens = make(name), tokens_of()
     torch.manual_seed(1)
-    other = FUSIONS[name](DIMS, 8).eval()
+    other = make(name)
     other.load_state_dict(fusion.state_dict())
     assert torch.equal(other(tokens).pooled, fusion(tokens).pooled)
+
+
+@pytest.mark.parametrize("name", WITH_POSITIONS)
+def test_positions_are_read_and_are_nothing_at_first(name: str) -> None:
+    """A place moves the answer once the embedding has learned; before, and where nothing lies anywhere, it does not."""
+    fusion, tokens = make(name), tokens_of()
+    nowhere = {key: replace(value, where=None) for key, value in tokens.items()}
+    moved = {**tokens, "photo": replace(tokens["photo"], where=1 - tokens["photo"].where)}
+    answers = [fusion(given).pooled for given in (tokens, moved, nowhere)]
+    assert not torch.allclose(answers[0], answers[1], atol=1e-4) and not torch.allclose(
+        answers[0], answers[2], atol=1e-4
+    )
+    torch.manual_seed(0)
+    fresh = FUSIONS[WITH_POSITIONS[name]](DIMS, 8, positions=True).eval()
+    torch.testing.assert_close(fresh(tokens).pooled, fresh(nowhere).pooled)
 
 
 @every_fusion
@@ -111,7 +146,7 @@ def test_bfloat16(name: str) -> None:
 def test_float64(name: str) -> None:
     """Kept to the end and computed with: derivatives agree with differences that float32 would drown."""
     fusion = make(name).double()
-    tokens = {key: Tokens(t.x.double(), t.mask) for key, t in tokens_of(absent={"title": (1,)}).items()}
+    tokens = {key: replace(t, x=t.x.double()) for key, t in tokens_of(absent={"title": (1,)}).items()}
     fused = fusion(tokens)
     for x in (fused.pooled, fused.tokens.x, *(own for own, _ in fused.alone.values())):
         assert x.dtype == torch.float64
@@ -121,7 +156,7 @@ def test_float64(name: str) -> None:
     photo.x.requires_grad_()
     (slope,) = torch.autograd.grad(fusion(tokens).pooled.sum(), photo.x)
     with torch.no_grad():
-        ends = [fusion({**tokens, "photo": Tokens(photo.x + s * step, photo.mask)}).pooled.sum() for s in (1, -1)]
+        ends = [fusion({**tokens, "photo": replace(photo, x=photo.x + s * step)}).pooled.sum() for s in (1, -1)]
     torch.testing.assert_close((ends[0] - ends[1]) / 2, (slope * step).sum(), rtol=1e-4, atol=1e-12)
 
 
@@ -139,7 +174,7 @@ def test_missing_name_is_an_error_and_none_is_refused(name: str) -> None:
     with pytest.raises(DataError, match="expects modality 'title'"):
         make(name)({"photo": fake_tokens(2, 1, 6), "tabular": fake_tokens(2, 1, 3)})
     with pytest.raises(ValueError, match="at least one modality"):
-        FUSIONS[name]({}, 8)
+        make(name, {})
 
 
 def projected(fusion: torch.nn.Module, tokens: dict[str, Tokens]) -> np.ndarray:

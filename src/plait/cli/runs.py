@@ -112,7 +112,9 @@ def evaluate(
         str | None,
         typer.Option(help="With curves as values get worse: all, or blur,jpeg,typos,word_drop,number_noise."),
     ] = None,
-    rows: Annotated[int | None, typer.Option(min=1, help="With those: score so many rows, evenly spaced.")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="With those: score so many rows, drawn at random by the run's seed.")
+    ] = None,
     shots: Annotated[
         str | None, typer.Option(help="Of a retrieval run: accuracy of --target by 1,2,4,8 examples a class.")
     ] = None,

@@ -6,7 +6,7 @@ from plait.layers.missing_token import MissingToken
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
 from plait.layers.pooling import masked_mean
-from plait.layers.positions import sinusoidal_positions
+from plait.layers.positions import PlaceEmbedding, fourier_features, sinusoidal_positions
 from plait.layers.precise import at_least_float32
 from plait.layers.products import product_of_present, signed_root
 from plait.layers.projection import ModalityProjection, joined
@@ -22,10 +22,12 @@ __all__ = [
     "MissingToken",
     "ModalityProjection",
     "NamedModules",
+    "PlaceEmbedding",
     "SelfAttention",
     "TransformerBlock",
     "Visible",
     "at_least_float32",
+    "fourier_features",
     "joined",
     "masked_mean",
     "product_of_present",

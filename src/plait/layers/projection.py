@@ -52,7 +52,8 @@ class ModalityProjection(nn.Module):
             padding = ~tokens[name].mask.unsqueeze(-1)
             x = linear(tokens[name].x.masked_fill(padding, 0))
             if name in self.places:
-                x = x + self.places[name](tokens[name].where).to(x.dtype)
+                where = tokens[name].where
+                x = x + self.places[name](None if where is None else where.masked_fill(padding, 0)).to(x.dtype)
             x = x.masked_fill(padding, 0)
             projected[name] = Tokens(x, tokens[name].mask, tokens[name].where)
         return projected
