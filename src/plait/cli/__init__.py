@@ -10,7 +10,7 @@ import typer
 from plait.cli.comparing import compare
 from plait.cli.datasets import datasets
 from plait.cli.features import features
-from plait.cli.generating import generate
+from plait.cli.generating import generate, merge
 from plait.cli.options import with_plugins
 from plait.cli.runs import check, evaluate, predict, train
 from plait.cli.searching import index, search
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (train, compare, check, evaluate, predict, generate, index, search, doctor, demo):
+for command in (train, compare, check, evaluate, predict, generate, merge, index, search, doctor, demo):
     app.command()(with_plugins(command))
 app.add_typer(features, name="features")
 app.add_typer(datasets, name="datasets")

@@ -92,6 +92,16 @@ def generate(
             typer.echo(f"{score:.2f}\t{printable(text)}")
 
 
+def merge(
+    run: Annotated[Path, typer.Argument(help="A run of generation with decoder.tune=lora or ia3.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the merged run.")],
+) -> None:
+    """Make a language model's adapters part of its weights: plait merge RUN -o MERGED"""
+    from plait.inference.merge import merge_run
+
+    typer.echo(f"merged: {merge_run(run, output)}", err=True)
+
+
 def _say(piece: str) -> None:
     from plait.console import printable
 
