@@ -21,6 +21,7 @@ from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, PlaitError, RecipeError
 from plait.inference.generate import Writer
+from plait.inference.predict import predict_row
 
 TRAIN = {"epochs": 8, "batch_size": 32, "learning_rate": 0.01, "device": "cpu", "precision": "float32"}
 
@@ -355,3 +356,14 @@ def test_what_guesses_reach_stands_beside_the_score(tmp_path: Path) -> None:
     page = (tmp_path / "run" / "report.html").read_text()
     assert "without a model, val accuracy: majority" in page
     assert "baseline" not in fitted(given, tmp_path / "off", train={"baseline": "off"}).metrics_
+
+
+@pytest.mark.parametrize(("classes", "expected"), [([3, 7], 3), ([False, True], False), (["3", "7"], "3")])
+def test_one_row_is_answered_in_the_tables_own_type(classes: list[Any], expected: Any, tmp_path: Path) -> None:
+    """`--set` once gave a class that is a whole number back as 3.0, since a row of a frame has one type."""
+    frame = pd.DataFrame({"size": [n / 8 for n in range(60)], "kind": [classes[0]] * 30 + [classes[1]] * 30})
+    options = {"types": {"size": "number"}, "train": {"epochs": 3}, "output": tmp_path / "run"}
+    predictor = Predictor("kind", verbose=False, **options).fit(frame)
+    answer = predict_row(tmp_path / "run", ["size=0.5"])["kind"]
+    assert answer == expected and type(answer) is type(expected)
+    assert predictor.predict(pd.DataFrame({"size": [0.5]})).tolist() == [answer]

@@ -37,7 +37,6 @@ from plait.training.evaluate import Runner
 from plait.training.randomness import own_randomness
 from plait.types import POOLED
 
-Frame: TypeAlias = pd.DataFrame
 TableLike: TypeAlias = Openable
 Name: TypeAlias = str | int  # of a column; frames may number theirs
 PREDICTION_BATCH = 256
@@ -176,7 +175,7 @@ class Predictor:
             accelerator.wait_for_everyone()
         return self
 
-    def predict(self, table: TableLike, on_error: OnError = "refuse") -> np.ndarray | Frame:
+    def predict(self, table: TableLike, on_error: OnError = "refuse") -> np.ndarray | pd.DataFrame:
         """The answer to each row: `[N]`, or a frame with a column a target where there are several.
 
         Args:
@@ -205,7 +204,7 @@ class Predictor:
         rows: int = 16_384,
         problems: list[str] | None = None,
         on_error: OnError = "refuse",
-    ) -> Iterator[Frame]:
+    ) -> Iterator[pd.DataFrame]:
         """Answers and probabilities as frames of up to so many rows, so that a long table never stands in memory.
 
         The first column is the row's number. Cells that can't be used are named in `problems`, where given; what

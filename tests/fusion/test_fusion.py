@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fakes import fake_tokens
 from fusion.by_hand import cross_block, linear, norm, self_block
+from plait.encoders.grid import grid_boxes
 from plait.errors import DataError
 from plait.fusion import FUSIONS
 from plait.layers import PlaceEmbedding, masked_mean
@@ -32,7 +33,7 @@ def make(name: str, dims: Mapping[str, int] = DIMS) -> torch.nn.Module:
     fusion = FUSIONS[WITH_POSITIONS[name]](dims, 8, positions=True).eval()
     for part in fusion.modules():
         if isinstance(part, PlaceEmbedding):
-            torch.nn.init.normal_(part.linear.weight, std=0.3)
+            torch.nn.init.normal_(part.weight, std=0.3)
     return fusion
 
 
@@ -131,6 +132,36 @@ def test_positions_are_read_and_are_nothing_at_first(name: str) -> None:
     torch.manual_seed(0)
     fresh = FUSIONS[WITH_POSITIONS[name]](DIMS, 8, positions=True).eval()
     torch.testing.assert_close(fresh(tokens).pooled, fresh(nowhere).pooled)
+
+
+def corners(rows: int, source: torch.Generator) -> tuple[dict[str, Tokens], torch.Tensor]:
+    """A grid of 4 x 4 with a colour somewhere in each corner, and a corner; the answer is the colour that lies there."""
+    colours, cells = (torch.randint(4, (rows, 4), generator=source) for _ in range(2))
+    corner, row = torch.arange(4), torch.arange(rows)[:, None]
+    place = (corner // 2 * 2 + cells // 2) * 4 + corner % 2 * 2 + cells % 2
+    x = torch.zeros(rows, 16, 4)
+    x[row, place] = torch.eye(4)[colours]
+    asked = torch.randint(4, (rows,), generator=source)
+    grid = Tokens(x, torch.ones(rows, 16, dtype=torch.bool), grid_boxes(4, 4, rows))
+    return {"grid": grid, "asked": Tokens.single(torch.eye(4)[asked])}, colours[row[:, 0], asked]
+
+
+def test_where_things_lie_is_learned_with_positions_only() -> None:
+    scores = {}
+    for positions in (False, True):
+        torch.manual_seed(0)
+        source = torch.Generator().manual_seed(1)
+        fusion, head = FUSIONS["co_attention"]({"grid": 4, "asked": 4}, 32, positions=positions), torch.nn.Linear(32, 4)
+        optimizer = torch.optim.AdamW([*fusion.parameters(), *head.parameters()], lr=5e-3)
+        for _ in range(200):
+            tokens, answer = corners(64, source)
+            loss = torch.nn.functional.cross_entropy(head(fusion(tokens).pooled), answer)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        tokens, answer = corners(500, source)
+        scores[positions] = (head(fusion.eval()(tokens).pooled).argmax(dim=1) == answer).float().mean().item()
+    assert scores[True] > 0.95 and scores[False] < 0.7  # the colour that most corners have is right in every second row
 
 
 @every_fusion

@@ -1,5 +1,6 @@
 """Recipe → objects: the one place where a name becomes a class."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,6 +65,18 @@ def complete_inputs(given: Mapping[str, InputRecipe], schema: Schema) -> dict[st
         reasons = "; ".join(f"{column.name}: {column.reason}" for column in list(schema.values())[:5])
         raise DataError(f"no column is left to learn from ({reasons}); say what one is with --type COLUMN=text")
     return inputs
+
+
+def with_positions(recipe: Recipe, positions: bool = True) -> Recipe:
+    """The recipe, which says whether its fusion reads where tokens lie, if the fusion can and nobody said.
+
+    New runs do. A run that was begun before fusions could do so has no weights for it and does not say so: it goes on
+    with False.
+    """
+    made = FUSIONS.get(recipe.fusion.method)
+    if made is None or "positions" in recipe.fusion.options or "positions" not in inspect.signature(made).parameters:
+        return recipe
+    return recipe.updated({"fusion": {"positions": positions}})
 
 
 def name_folders(recipe: Recipe) -> Recipe:

@@ -108,9 +108,9 @@ def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
         .set_index("row")["answer"]
         for name in MODELS
     }
-    for row in questions.itertuples():
-        said = {name: answers[name].loc[row.Index + 1] for name in MODELS}
-        given = [(LABELS[name], answer, answer == row.answer) for name, answer in said.items()]
+    for place, row in zip(questions.index, questions.itertuples(), strict=True):
+        by_model = {name: answers[name].loc[place + 1] for name in MODELS}
+        given = [(LABELS[name], answer, answer == row.answer) for name, answer in by_model.items()]
         image = show_cell(modalities.IMAGE, str(row.image), Media(run.path / "data"), SIDE)[0]
         cards.append({"picture": thumbnail(image), "row": row, "given": given})
     bars = plots.bars({LABELS[row["name"]]: row["accuracy"] for row in rows}, "accuracy on 9,673 test questions")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build.model import BOOSTED, build_inputs, build_model, complete_inputs, name_folders
+from plait.build.model import BOOSTED, build_inputs, build_model, complete_inputs, name_folders, with_positions
 from plait.build.plugins import carried, needed, receive
 from plait.build.tasks import build_targets, task_class, task_with
 from plait.build.unread import settle
@@ -244,7 +244,7 @@ class Experiment:
         kept = fusion.options if fusion.method == method else {}
         section = {"method": method, "dim": fusion.dim, "missing_token": fusion.missing_token, **kept}
         values = self.recipe.model_dump(mode="json", exclude_defaults=True)
-        return Recipe.parse({**values, "fusion": section})
+        return with_positions(Recipe.parse({**values, "fusion": section}))
 
     def model(self, candidate: Candidate, fold: Fold, seed: int) -> MultimodalModel:
         """An untrained model; frozen encoders are represented by their width."""

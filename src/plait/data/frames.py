@@ -92,9 +92,10 @@ def _is_object(dtype: Any) -> bool:
 
 def _decoded(series: pd.Series) -> pd.Series:
     """A categorical column in the type of its categories, with room for empty cells."""
-    kept = series.dtype.categories.dtype
-    integers = pd.api.types.is_integer_dtype(kept) or pd.api.types.is_bool_dtype(kept)
-    return series.astype(object) if integers and series.isna().any() else series.astype(kept)
+    assert isinstance(series.dtype, pd.CategoricalDtype)
+    dtype = series.dtype.categories.dtype
+    integers = pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+    return series.astype(object) if integers and series.isna().any() else series.astype(dtype)
 
 
 def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
@@ -103,7 +104,7 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     elif isinstance(series.dtype, pd.IntervalDtype):
         series = series.astype(object)
     elif isinstance(series.dtype, pd.SparseDtype):
-        series = series.sparse.to_dense()
+        series = series.sparse.to_dense()  # type: ignore[attr-defined]  # the stubs lack the accessor
     if not pd.api.types.is_object_dtype(series.dtype):
         try:
             return pa.Array.from_pandas(series), ""

@@ -40,7 +40,7 @@ def write_drawings(folder: Path, sources: tuple[Path, Path, Path] | None = None)
     once = stamps[~stamps["caption"].str.casefold().duplicated(keep=False)]
     chosen = np.random.default_rng(0).choice(once.index.to_numpy(), HELD_OUT, replace=False)
     test = stamps.loc[np.sort(chosen)]
-    stamps = stamps.drop(index=chosen)
+    stamps = stamps.drop(index=chosen.tolist())
     train = pd.concat([emoji, art, stamps], ignore_index=True)[COLUMNS]
     train = train[~train["caption"].str.casefold().isin(test["caption"].str.casefold())]
     return [

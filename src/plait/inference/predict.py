@@ -162,7 +162,8 @@ def predict_row(run: Path, pairs: Sequence[str], allow_outside: bool = False) ->
         raise DataError(f"--set: no values given; the model reads {', '.join(known)}")
     table = Table(pa.table(values), None, "--set", untyped=True)
     frame = next(predictor.predict_frames(table))
-    return dict(list(frame.iloc[0].to_dict().items())[1:])  # without the row's number
+    [answer] = frame.drop(columns=frame.columns[0]).to_dict(orient="records")  # without the row's number
+    return {str(name): value for name, value in answer.items()}
 
 
 @contextlib.contextmanager

@@ -66,13 +66,9 @@ class PlaceEmbedding(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(2 * WAVES * COORDINATES, dim, bias=False)
-        nn.init.zeros_(self.linear.weight)
+        self.weight = nn.Parameter(torch.zeros(dim, 2 * WAVES * COORDINATES))  # draws no random numbers
 
     def forward(self, where_BTW: Tensor | None) -> Tensor:
-        weight = self.linear.weight
         if where_BTW is None:  # by way of the weight, so that processes that train together all have its gradient
-            embedded: Tensor = self.linear(weight.new_zeros(1, 1, weight.shape[1]))
-        else:
-            embedded = self.linear(fourier_features(where_BTW).to(weight.dtype))
-        return embedded
+            return nn.functional.linear(self.weight.new_zeros(1, 1, self.weight.shape[1]), self.weight)
+        return nn.functional.linear(fourier_features(where_BTW).to(self.weight.dtype), self.weight)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from plait.build.generation import prompted, with_model_config
-from plait.build.model import BOOSTED, build_inputs, build_model, complete_inputs, name_folders
+from plait.build.model import BOOSTED, build_inputs, build_model, complete_inputs, name_folders, with_positions
 from plait.build.pairs import is_grouped
 from plait.build.plugins import load_for, needed
 from plait.build.tasks import build_targets, roles_of, split_group, task_with
@@ -82,7 +82,7 @@ def prepare(
     notes: list[str] = []
     load_for(recipe)
     schema = type_columns(recipe, table)
-    recipe = name_folders(prompted(with_inputs(recipe, schema)))
+    recipe = with_positions(name_folders(prompted(with_inputs(recipe, schema))))
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
     if split_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {split_group(recipe)}: rows that share it stay on one side (--group names another)")

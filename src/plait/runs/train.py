@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from plait import console
+from plait.build.model import with_positions
 from plait.data.plan import BatchPlan
 from plait.errors import PlaitError, RunError
 from plait.files.atomic import ADVICE, why
@@ -45,7 +46,7 @@ def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, ver
         if not resume:
             run.refuse_existing()
         else:
-            recipe = run.read_recipe()
+            recipe = with_positions(run.read_recipe(), positions=False)
             if run.weights.exists() and verbose:
                 console.say(f"{run.path}: the run is finished already; its results are written again")
             before, now = recipe.resolved.get("threads"), torch.get_num_threads()
