@@ -1,15 +1,66 @@
-from pathlib import Path
+"""Columns are typed with a reason; what the user says wins."""
 
-import numpy as np
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from plait.data.schema import infer_schema, load_schema, save_schema
-from plait.data.splits import holdout, split_column
+from plait.data.readers import open_table
+from plait.data.schema import IGNORE, infer_schema, load_schema, sample_of, save_schema
 from plait.data.table import Table
 from plait.errors import DataError, RunError
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "modality", "reason"),
+    [
+        ("price", ["$12.50", "$3.10", "$4"], "number", "in \\$"),
+        ("price", ["12,5", "3,75", "4"], "number", "',' before the fraction"),
+        ("price", ["1,234.50", "3.10", "12"], "number", "',' between thousands"),
+        ("price", ["1,234", "2,345", "3,456"], "category", "--decimal"),
+        ("day", ["2026-01-02", "27/11/2026", "03/04/2026"], "date", "day/month/year"),
+        ("day", ["2026-01-02", "03/04/2026", "05/06/2026"], "category", "write dates as"),
+        ("size", ["1", "2", "S", "3"], "category", "10 of 40 are not, such as 'S'"),
+        ("code", ["1_12", "2_3", "11_2"], "category", "distinct short values"),
+        ("version", ["3.1", "3.10", "3.2"], "category", "codes, such as '3.10'"),
+        ("zip", ["07001", "10115", "20095"], "category", "codes"),
+    ],
+)
+def test_numbers_and_dates_as_people_write_them(
+    name: str, text: list[str], modality: str, reason: str, tmp_path: Path
+) -> None:
+    import re
+
+    values = [text[i % len(text)] for i in range(40)]
+    pd.DataFrame({name: values, "y": ["a", "b"] * 20}).to_csv(tmp_path / "t.csv", index=False)
+    column = infer_schema(open_table(tmp_path / "t.csv"))[name]
+    assert column.modality == modality and re.search(reason, column.reason), column
+
+
+# What a column is, in which order it is asked.
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([f"2026-01-{day:02d}" for day in range(1, 29)], "date"),  # never ids, though each differs
+        ([f"{n}.jpg" for n in range(30)], "image"),
+        (list(range(30)), IGNORE),  # they count up
+        ([n * 1.5 for n in range(30)], "number"),
+        ([f"A-{n:05d}" for n in range(30)], IGNORE),
+        (["red", "blue"] * 15, "category"),
+        ([f"0{n % 10}" for n in range(30)], "category"),
+        ([f"a sentence of some words, number {n}" for n in range(30)], "text"),
+        ([["a", "b"]] * 15 + [["c"]] * 15, IGNORE),
+    ],
+)
+def test_the_order_of_recognition(values: list[Any], expected: str) -> None:
+    table = Table.from_frame(pd.DataFrame({"column": values}))
+    assert infer_schema(table)["column"].modality == expected
+    sample, missing = sample_of(table, "column")
+    assert (sample.count, missing) == (30 if len(values) == 30 else 28, 0)
+
 
 N = 60
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"]
@@ -72,52 +123,3 @@ def test_schema_round_trip(tmp_path: Path) -> None:
     (tmp_path / "schema.json").write_text("[{")
     with pytest.raises(RunError, match="not JSON"):
         load_schema(tmp_path / "schema.json")
-
-
-@given(
-    rows=st.integers(2, 200),
-    share=st.floats(0.01, 0.9),
-    groups=st.one_of(st.none(), st.integers(2, 20)),
-    classes=st.integers(1, 12),
-    seed=st.integers(0, 99),
-)
-def test_holdout_covers_and_never_tears_a_group(rows, share, groups, classes, seed) -> None:
-    random = np.random.default_rng(seed)
-    codes = None if groups is None else np.arange(rows) % min(groups, rows)
-    labels = random.integers(0, classes, rows)
-    first, second = holdout(np.arange(rows), share, labels, codes, seed)
-    assert sorted([*first, *second]) == list(range(rows)) and len(first) and len(second)
-    if codes is not None:
-        assert not set(codes[first]) & set(codes[second])
-
-
-def test_holdout_is_stratified_and_repeatable() -> None:
-    labels = np.repeat([0, 1], [900, 100])
-    _first, second = holdout(np.arange(1000), 0.2, labels, seed=3)
-    assert len(second) == 200 and labels[second].sum() == 20
-    assert np.array_equal(second, holdout(np.arange(1000), 0.2, labels, seed=3)[1])
-    assert not np.array_equal(second, holdout(np.arange(1000), 0.2, labels, seed=4)[1])
-
-
-def test_grouped_holdout_is_stratified_where_it_can_be() -> None:
-    groups = np.repeat(np.arange(100), 10)
-    labels = (groups < 20).astype(int)
-    _, second = holdout(np.arange(1000), 0.2, labels, groups)
-    assert labels[second].mean() == pytest.approx(0.2, abs=0.05) and len(second) == pytest.approx(200, abs=30)
-
-
-def test_too_few_rows_or_groups() -> None:
-    with pytest.raises(DataError, match="at least 2 rows, got 1"):
-        holdout(np.arange(1), 0.1)
-    with pytest.raises(DataError, match="at least 2 groups, got 1"):
-        holdout(np.arange(5), 0.1, groups=np.zeros(5, dtype=int))
-
-
-def test_split_column() -> None:
-    table = Table.from_frame(pd.DataFrame({"s": ["train", "Validation", "TEST", "restval"]}))
-    parts = split_column(table, "s")
-    assert {name: rows.tolist() for name, rows in parts.items()} == {"train": [0, 3], "val": [1], "test": [2]}
-    with pytest.raises(DataError, match="row 2, column 's': expected train, val or test, got 'other'"):
-        split_column(Table.from_frame(pd.DataFrame({"s": ["train", "other"]})), "s")
-    with pytest.raises(DataError, match="row 2, column 's': the split is empty"):
-        split_column(Table.from_frame(pd.DataFrame({"s": ["train", None]})), "s")
