@@ -2,19 +2,14 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from fakes import picture
-from plait.checks.health import check
 from plait.data.readers import open_table
-from plait.data.schema import infer_schema
 from plait.errors import DataError
-from plait.modalities import resolve_media
 
 
 def write(path: Path, data: str | bytes) -> Path:
@@ -87,31 +82,6 @@ def test_jsonl_of_mixed_kinds_becomes_text(tmp_path: Path) -> None:
     assert table.cells("a", [0, 1, 2]) == ["1", "x", '{"k": 1}'] and table.cells("b", [0, 1]) == [None, True]
 
 
-def test_image_folder_of_labels_and_splits(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        for label in ("red", "blue"):
-            picture(tmp_path / split / label / "1.png", label)
-    table = open_table(tmp_path)
-    rows = {tuple(table.cells(name, [i])[0] for name in ("image", "label", "split")) for i in range(4)}
-    assert ("train/red/1.png", "red", "train") in rows and len(rows) == 4
-    assert resolve_media(table.root, "train/red/1.png").is_file()
-
-
-def test_image_folder_with_metadata(tmp_path: Path) -> None:
-    picture(tmp_path / "train" / "1.png", "red")
-    write(tmp_path / "train" / "metadata.csv", "file_name,caption\n1.png,a red thing\n")
-    table = open_table(tmp_path)
-    assert table.cells("caption", [0]) == ["a red thing"] and table.cells("image", [0]) == ["train/1.png"]
-    write(tmp_path / "train" / "metadata.csv", "name,caption\n1.png,a red thing\n")
-    with pytest.raises(DataError, match="expected a column file_name"):
-        open_table(tmp_path)
-
-
-def test_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no image"):
-        open_table(tmp_path)
-
-
 def test_hidden_files_are_no_data_but_the_given_folder_may_be(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,17 +92,6 @@ def test_hidden_files_are_no_data_but_the_given_folder_may_be(
     table = open_table(root)
     assert table.cells("label", range(len(table))) == ["cat", "dog"]
     assert "3 hidden images are left out" in capsys.readouterr().err
-
-
-def test_metadata_of_a_picture_folder_names_files_in_it(folder: Path) -> None:
-    (folder / "metadata.csv").write_text("file_name,text\na.png,x\n/etc/hosts,y\n../private.png,z\n,w\n")
-    table = open_table(folder)
-    assert table.cells("image", range(4)) == ["a.png", "/etc/hosts", "../private.png", None]
-    found = check({"train": (table, np.arange(4))}, infer_schema(table, {"image": "image"}))
-    assert [f.count for f in found.findings if f.kind == "unusable_picture"] == [2]
-    (folder / "metadata.csv").write_text("file_name,image\na.png,x\n")
-    with pytest.raises(DataError, match="column image beside file_name"):
-        open_table(folder)
 
 
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.data.splits import holdout, split_column
+from plait.data.splits import folds_of, holdout, split_column
 from plait.data.table import Table
 from plait.errors import DataError
 
@@ -58,3 +58,13 @@ def test_split_column() -> None:
         split_column(Table.from_frame(pd.DataFrame({"s": ["train", "other"]})), "s")
     with pytest.raises(DataError, match="row 2, column 's': the split is empty"):
         split_column(Table.from_frame(pd.DataFrame({"s": ["train", None]})), "s")
+
+
+def test_folds_share_out_classes_and_keep_groups() -> None:
+    labels = np.array([0] * 40 + [1] * 20)
+    groups = np.arange(60) // 2
+    for folds in (folds_of(np.arange(60), 4, labels), folds_of(np.arange(60), 4, labels, groups)):
+        assert sorted(np.concatenate(folds).tolist()) == list(range(60))
+        assert all(0.2 < labels[fold].mean() < 0.45 for fold in folds)
+    of_group = [set(groups[fold].tolist()) for fold in folds]
+    assert sum(map(len, of_group)) == len(set.union(*of_group))

@@ -14,8 +14,6 @@ from plait.errors import RecipeError
 from plait.inference.zero_shot import load_aligned
 from plait.predictor import Predictor
 
-transformers = pytest.importorskip("transformers")
-
 
 def tiny_open_clip(folder: Path) -> Any:
     open_clip = pytest.importorskip("open_clip")

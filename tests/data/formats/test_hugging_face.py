@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from plait.data.readers import open_table
-from plait.errors import DataError
+from plait.errors import DataError, PlaitError
 
 
 def test_a_saved_dataset_reads_no_file_outside_its_folder(tmp_path: Path, folder: Path) -> None:
@@ -23,3 +23,10 @@ def test_a_saved_dataset_reads_no_file_outside_its_folder(tmp_path: Path, folder
             writer.write_table(table)
         with pytest.raises(DataError, match="leaves the table's folder"):
             open_table(saved)
+
+
+def test_a_hub_name_without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(PlaitError, match="no hub answers"):
+        open_table("hf:someone/some-pictures")

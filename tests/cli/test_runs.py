@@ -1,4 +1,4 @@
-"""The commands, as a user types them: what they write, and what they say when something is wrong."""
+"""Train, check, evaluate and predict, as a user types them: what they write, and what they say when something is wrong."""
 
 import importlib.util
 import json
@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,26 +15,8 @@ import pytest
 import yaml
 from safetensors.torch import save_file
 
+from cli.calls import FAST, Run, make_table, refused
 from fakes import colour_table, picture
-from plait import cli
-
-FAST = ["train.epochs=1", "train.device=cpu", "train.precision=float32"]
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def plait(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["plait", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, error = capfd.readouterr()
-        return int(stopped.value.code or 0), out, error
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +30,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return table, folder / "run"
-
-
-def refused(result: tuple[int, str, str], *parts: str) -> None:
-    code, _, error = result
-    assert code == 2, error
-    last = error.strip().splitlines()[-1]
-    assert last.startswith("plait: ") and "Traceback" not in error
-    for part in parts:
-        assert part in last, last
 
 
 def test_a_run_folder_holds_what_it_should(trained: tuple[Path, Path]) -> None:
@@ -184,49 +156,6 @@ def test_check_and_its_exit_code(trained: tuple[Path, Path], tmp_path: Path, pla
     frame.to_csv(table.parent / "broken.csv", index=False)
     code, _, error = plait("check", table.parent / "broken.csv", "-t", "answer")
     assert code == 1 and "row 5: " in error and "gone.png: there is no such file" in error
-
-
-def test_doctor(plait: Run) -> None:
-    code, out, _ = plait("doctor", "--json")
-    found = json.loads(out)
-    assert code == 0 and found["versions"]["torch"] != "absent" and found["model_hub"] in ("offline", "reachable")
-    assert "devices" in plait("doctor")[2]
-
-
-def make_table(folder: Path, **columns: object) -> Path:
-    frame = pd.DataFrame({"title": [f"the {w} one" for w in ("red", "blue") * 10], "y": ["a", "b"] * 10, **columns})
-    frame.to_csv(folder / "t.csv", index=False)
-    return folder / "t.csv"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["-t", "z"], ["there is no column 'z'"]),
-        (["-t", "titel"], ["did you mean 'title'"]),
-        ([], ["what should be predicted?"]),
-        (["-t", "y", "trian.epochs=1"], ["unknown key 'trian'; did you mean 'train'"]),
-        (["-t", "y", "train.epochs=x"], ["train.epochs: expected a valid integer"]),
-        (["-t", "y", "fusion.method=gatd"], ["unknown fusion 'gatd'; did you mean 'gated'"]),
-        (["-t", "y", "fusion.depth=3"], ["fusion: concat has no option 'depth'"]),
-        (["-t", "y", "train.metric=acuracy"], ["unknown metric 'acuracy'; did you mean 'accuracy'"]),
-        (["-t", "y", "train.trackers=[wandbb]"], ["unknown tracker 'wandbb'; did you mean 'wandb'"]),
-        (["-t", "y", "inputs.title.modality=text", "inputs.title.encoder=scratch:gruu"], ["did you mean 'scratch:gru'"]),
-        (["-t", "y", "inputs.title.modality=text", "inputs.title.encoder=scratch:cnn"], ["reads image, not text"]),
-        (["-t", "y", "inputs.title.modality=text", "inputs.title.dims=8"], ["inputs.title", "no option 'dims'"]),
-        (["-t", "y", "inputs.titel.modality=text"], ["unknown column 'titel'; did you mean 'title'"]),
-        (["-t", "y", "--type", "title=txt"], ["unknown type 'txt'; did you mean 'text'"]),
-        (["-t", "y", "--type", "title"], ["expected COLUMN=VALUE"]),
-        (["-t", "y", "--group", "g"], ["unknown column 'g'"]),
-        (["-t", "y", "--val", "none.csv"], ["none.csv: there is no such file"]),
-        (["-t", "y", "--val", "1.5"], ["data.val"]),
-        (["-t", "y", "--type", "title=number"], ["column 'title': expected a number, got 'the red one'"]),
-    ],
-)  # fmt: skip
-def test_mistakes_in_a_call_get_one_line(tmp_path: Path, plait: Run, arguments: list, parts: list) -> None:
-    table = make_table(tmp_path)
-    refused(plait("train", table, *arguments, "-o", tmp_path / "run"), *parts)
-    assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(
@@ -380,14 +309,6 @@ def test_a_full_disk_gets_one_line_and_keeps_what_was_there(tmp_path: Path, plai
     refused(plait("check", tmp_path / "t.csv"), "no room to unpack the table", "TMPDIR")
 
 
-def test_a_demo_without_its_package_or_folder(tmp_path: Path, plait: Run, monkeypatch) -> None:
-    (tmp_path / "file").write_text("x")
-    if importlib.util.find_spec("easy_vqa"):
-        refused(plait("demo", "-o", tmp_path / "file"), "can't be written")
-    monkeypatch.setattr("plait.encoders.packaged.importlib.util.find_spec", lambda name: None)
-    refused(plait("demo", "-o", tmp_path / "demo"), "pip install 'plait[demo]'")
-
-
 def test_the_truth_can_be_kept_beside_the_answer(trained: tuple[Path, Path], tmp_path: Path, plait: Run) -> None:
     table, run = trained
     for name in ("o.parquet", "o.jsonl", "o.csv"):
@@ -440,26 +361,6 @@ def test_columns_that_a_table_lacks_are_said(trained: tuple[Path, Path], tmp_pat
 def test_a_training_part_that_is_too_small_is_named(tmp_path: Path, plait: Run) -> None:
     table = make_table(tmp_path)
     refused(plait("train", table, "-t", "y", "--val", "0.95"), "keep more of the rows for training")
-
-
-def test_features_are_listed_verified_and_pruned(plait: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "cache"))
-    table = colour_table(tmp_path, rows=40)
-    code, _, error = plait("train", table, "-t", "answer", "-o", tmp_path / "run", "inputs.photo.frozen=true", *FAST)
-    assert code == 0 and "40 values through the frozen encoder" in error.replace("\n", " ")
-    code, out, _ = plait("features", "list", "--json")
-    (store,) = json.loads(out)
-    assert store["rows"] == 40 and store["encoder"] == "ResidualCNN"
-    assert plait("features", "list")[0] == 0
-    assert plait("features", "verify")[:2] == (0, f"{store['name']}: sound\n")
-    rows = tmp_path / "cache" / "features" / store["name"] / "rows.bin"
-    rows.write_bytes(rows.read_bytes()[:-1])
-    assert plait("features", "verify")[:2] == (1, f"{store['name']}: 1 damaged rows\n")
-    code, _, error = plait("features", "prune", "nosuch")
-    assert code == 2 and "nosuch" in error
-    assert plait("features", "prune")[2].startswith("removed 0 stores")
-    assert "removed 1 stores" in plait("features", "prune", "--days", "0")[2]
-    assert json.loads(plait("features", "list", "--json")[1]) == []
 
 
 def test_two_runs_at_once_get_two_folders(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""Scores of predictions are scikit-learn's."""
+
 import warnings
 
 import numpy as np
