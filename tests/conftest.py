@@ -1,4 +1,4 @@
-"""Fixtures of search and serving: a tiny retrieval run over drawn squares, and its index."""
+"""What several rooms share: a table of colours, a folder with links that lead out, a tiny retrieval run over squares."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from fakes import colour_table
 from plait.predictor import Predictor
 
 # The first example may load a library, and a shared machine is slow now and then; the same examples every time.
@@ -46,3 +47,20 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         verbose=False,
     ).fit(folder / "squares.csv")
     yield folder
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return colour_table(tmp_path_factory.mktemp("colours"), rows=48)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A table's folder with an image, links that lead out, and a private image beside it."""
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "private.png")
+    inside = tmp_path / "table"
+    inside.mkdir()
+    Image.new("RGB", (8, 8), "blue").save(inside / "a.png")
+    (inside / "link.png").symlink_to(tmp_path / "private.png")
+    (inside / "loop.png").symlink_to(inside / "loop.png")
+    return inside

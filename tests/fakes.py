@@ -1,6 +1,7 @@
 """Tiny stand-ins: 8-dim modules, ten-row tables, images of a few pixels. Seeded, offline, quick."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from plait import Predictor
 from plait.types import Batch, Input, Tokens
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 230)}
@@ -81,3 +83,19 @@ def fake_tokens(rows: int, length: int, dim: int, seed: int = 0, absent: tuple[i
     mask = torch.arange(length) < lengths.unsqueeze(1)
     mask[list(absent)] = False
     return Tokens(torch.randn(rows, length, dim, generator=generator), mask)
+
+
+TRAIN = {"epochs": 8, "batch_size": 32, "learning_rate": 0.01, "device": "cpu", "precision": "float32"}
+
+
+def frame(rows: int = 120, seed: int = 0) -> pd.DataFrame:
+    """A number that decides, and a text that says nothing."""
+    a = np.random.default_rng(seed).normal(size=rows)
+    return pd.DataFrame(
+        {"a": a, "t": [f"some words here {i % 7}" for i in range(rows)], "y": np.where(a > 0, "b", "s")}
+    )
+
+
+def fitted(table: Any, folder: Path, target: Any = "y", **options: Any) -> Predictor:
+    train = {**TRAIN, **options.pop("train", {})}
+    return Predictor(target, output=folder / "run", train=train, verbose=False, **options).fit(table)

@@ -39,6 +39,35 @@ ROWS = [
 LEVEL = {room: level for level, rooms in enumerate(ROWS) for room in rooms}
 EVERYWHERE = {"__init__", "__main__"}
 
+# A file of src/ is tested by the file of its name in tests/; where that is not so, this says where it is tested.
+TESTED_IN = {
+    "fusion/": "fusion/test_fusion.py",  # a contract over FUSIONS, and each against numpy
+    "encoders/": "encoders/test_encoders.py",  # a contract over ENCODERS, and each against something independent
+    **{
+        f"modalities/{name}.py": "modalities/test_modalities.py"
+        for name in ["category", "date", "number", "tabular", "text"]
+    },
+    **{f"decoders/{name}.py": "decoders/test_decoders.py" for name in ("text_rnn", "text_transformer")},
+    "processors/open_clip_text.py": "processors/test_contract.py",
+    "alignment/shared_space.py": "alignment/test_contrastive.py",
+    "heads/split.py": "heads/test_predict.py",
+    "heads/trees.py": "training/test_trees.py",  # they say what the library that grew them says
+    "heads/write.py": "training/test_self_critical.py",
+    "layers/mlp.py": "heads/test_predict.py",
+    "layers/precise.py": "heads/test_predict.py",
+    "layers/products.py": "fusion/test_fusion.py",
+    "metrics/ngrams.py": "metrics/test_bleu.py",
+    "metrics/rouge_l.py": "metrics/test_bleu.py",
+    "training/sharding.py": "test_slow.py",  # in two processes
+    "report/comparison_report.py": "compare/test_session.py",
+    "report/generated.py": "tasks/test_generation.py",
+    "report/modalities_report.py": "evaluation/test_noise.py",
+    "report/run_report.py": "cli/test_runs.py",
+    "serving/guard.py": "serving/test_search_app.py",
+    "cli/comparing.py": "test_readme.py",  # a thin call, as is the next
+    "cli/searching.py": "test_readme.py",
+}
+
 
 def room_of(path: Path) -> str:
     part = path.relative_to(SOURCE).parts[0]
@@ -152,6 +181,16 @@ def test_nobody_asks_for_a_task_by_name(path: Path) -> None:
             asked = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
             assert not asked & classes, f"{path.name}:{node.lineno}: {ast.unparse(node)}"
     assert not re.search(r"\brecipe\.(text|pairs)\b", text)
+
+
+def test_every_file_has_the_test_of_its_name() -> None:
+    tests = SOURCE.parent.parent / "tests"
+    assert all((tests / where).is_file() for where in TESTED_IN.values())
+    files = [path.relative_to(SOURCE) for path in FILES if path.stem not in EVERYWHERE]
+    own = {str(path): (tests / path.with_name(f"test_{path.name}")).is_file() for path in files}
+    told = {name: bool({name, f"{name.split('/')[0]}/"} & TESTED_IN.keys()) for name in own}
+    assert not [name for name in own if not own[name] and not told[name]], "write tests/ROOM/test_FILE.py"
+    assert not [name for name in TESTED_IN if own.get(name, not name.endswith("/"))], "TESTED_IN names too much"
 
 
 def test_the_root_holds_what_users_import() -> None:

@@ -2,10 +2,11 @@
 
 import torch
 
-from fakes import COLOURS
+from fakes import COLOURS, fake_batch
 from plait.encoders import ResidualCNN, TextBag
 from plait.fusion import ConcatFusion
 from plait.heads import PredictHead
+from plait.layers import NamedModules
 from plait.model import MultimodalModel
 from plait.processors import ImageProcessor, TextProcessor
 from plait.types import Batch, Input
@@ -26,3 +27,20 @@ def test_a_blank_gives_what_nothing_gives_and_moves_no_statistics() -> None:
     assert all(torch.equal(buffer, statistics[name]) for name, buffer in model.named_buffers())
     model.train()(batch).predictions["y"].sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_parts_work_alone_as_modules() -> None:
+    """A researcher's own loop: modules take values, no recipe."""
+    from fakes import FakeEncoder
+
+    torch.manual_seed(0)
+    model = MultimodalModel(
+        {"a": FakeEncoder(), "b": FakeEncoder()}, ConcatFusion({"a": 8, "b": 8}, 16), PredictHead(16, {"y": 3})
+    )
+    batch = fake_batch()
+    output = model(batch)
+    assert output.predictions["y"].shape == (6, 3) and output.pooled.shape == (6, 16)
+    without = Batch({**batch.inputs, "b": Input({}, torch.full((6, 1), -1))}, batch.targets, batch.rows)
+    model.eval()
+    torch.testing.assert_close(model(without).pooled[0], model(batch).pooled[0])
+    assert isinstance(model.encoders, NamedModules)

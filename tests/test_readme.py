@@ -101,7 +101,7 @@ def test_commands_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     found = commands()
     assert {command[1] for command in found} >= {"check", "train", "evaluate", "predict", "doctor"}
     monkeypatch.chdir(folder)
-    for command in found:  # in this process: test_cli.py starts real ones
+    for command in found:  # in this process: cli/test_runs.py starts real ones
         done = CliRunner().invoke(app, command[1:])
         assert done.exit_code == 0, f"{shlex.join(command)}\n{done.output}\n{done.exception}"
     assert len(pd.read_parquet(folder / "answers.parquet")) == 24

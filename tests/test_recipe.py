@@ -95,3 +95,11 @@ def test_an_input_can_be_taken_out(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("inputs: {a: {modality: text}, b: {modality: image}}")
     assert list(Recipe.read(path, ["inputs.a=null"]).inputs) == ["b"]
+
+
+def test_features_off_in_yaml(tmp_path: Path) -> None:
+    from plait.recipe import Recipe
+
+    (tmp_path / "r.yaml").write_text("task: {target: y}\ntrain: {features: off, baseline: off}\n")
+    read = Recipe.read(tmp_path / "r.yaml")
+    assert read.train.features == read.train.baseline == "off"

@@ -83,3 +83,23 @@ def test_losses_and_space_keep_float64() -> None:
     vectors = space({"photo": Tokens.single(a), "title": Tokens.missing(5, 7, dtype=torch.float64)}).pooled
     assert vectors.dtype == torch.float64
     torch.testing.assert_close(vectors[:, :4].norm(dim=1), torch.ones(5).double(), rtol=0, atol=1e-12)
+
+
+def vectors(rows: int, sides: int, dim: int = 5, bias: float = 0.0) -> torch.Tensor:
+    torch.manual_seed(rows + sides)
+    unit = torch.nn.functional.normalize(torch.randn(rows, sides, dim), dim=2)
+    return torch.cat([unit * 2.0, torch.full((rows, sides, 1), bias)], dim=2)  # scaled by two: logits are 4 cosines
+
+
+def test_hard_negatives_count_more_against_numpy() -> None:
+    given_ = vectors(5, 2)
+    x, y = given_[:, 0, :-1].double().numpy(), given_[:, 1, :-1].double().numpy()
+    logits, beta, losses = x @ y.T, 0.7, []
+    for scores in (logits, logits.T):
+        for i in range(5):
+            others = np.delete(scores[i], i)
+            weight = np.exp(beta * others) / np.exp(beta * others).sum() * len(others)
+            losses.append(-np.log(np.exp(scores[i, i]) / (np.exp(scores[i, i]) + (weight * np.exp(others)).sum())))
+    found = info_nce(given_[:, 0, :-1], given_[:, 1, :-1], 1.0, hardness=beta)
+    assert float(found) == pytest.approx(np.mean(losses), abs=1e-5)
+    assert found > info_nce(given_[:, 0, :-1], given_[:, 1, :-1], 1.0)

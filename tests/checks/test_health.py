@@ -2,18 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from fakes import picture
-from plait.checks.duplicates import near_matches
 from plait.checks.health import check
 from plait.data.schema import infer_schema
 from plait.data.table import Table
-from plait.modalities.fingerprints import picture_fingerprint, text_fingerprint
-from plait.processors.image import decode_picture
 
 
 def run(frame: pd.DataFrame, root: Path, train: int, targets: tuple[str, ...] = ("y",), group: str | None = None):
@@ -96,28 +91,7 @@ def test_cells_that_are_no_numbers_are_named(tmp_path: Path) -> None:
     assert not health.ok and health.findings[0].examples[0] == "train row 3: 'many'"
 
 
-def test_picture_fingerprint_survives_scaling_and_jpeg(tmp_path: Path) -> None:
-    random = np.random.default_rng(1)
-    original = Image.fromarray(random.integers(0, 255, (5, 5, 3), dtype=np.uint8)).resize((200, 200), Image.BICUBIC)
-    original.save(tmp_path / "a.png")
-    original.resize((90, 70)).save(tmp_path / "b.jpg", quality=60)
-    picture(tmp_path / "c.png", "red")
-    a, b, c = (picture_fingerprint(decode_picture(tmp_path / name)) for name in ("a.png", "b.jpg", "c.png"))
-    assert (a ^ b).bit_count() <= 3 < (a ^ c).bit_count()
-
-
-def test_text_fingerprint_folds_case_and_punctuation() -> None:
-    assert text_fingerprint("The quick, brown fox") == text_fingerprint("the quick brown FOX!")
-
-
-@given(
-    st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20),
-    st.integers(0, 19),
-    st.sets(st.integers(0, 63), max_size=3),
-)
-def test_near_matches_finds_all_within_three_bits(known: list[int], position: int, bits: set[int]) -> None:
-    query = known[position % len(known)]
-    for bit in bits:
-        query ^= 1 << bit
-    [(first, found)] = near_matches([query], known)
-    assert first == 0 and (known[found] ^ query).bit_count() <= 3
+def test_a_cell_that_is_no_picture_is_not_taken_for_missing(folder: Path) -> None:
+    table = Table(pa.table({"photo": [{"x": 1}]}), folder, "t")
+    found = check({"train": (table, np.arange(1))}, infer_schema(table, {"photo": "image"}))
+    assert "unusable_picture" in [finding.kind for finding in found.findings]

@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from plait.checks.tables import check_recipe
 from plait.data.formats import FORMATS
-from plait.data.formats.web_dataset import expand
 from plait.data.readers import open_table
-from plait.errors import DataError, PlaitError
+from plait.errors import DataError
 from plait.recipe import Recipe
 
 NAMES = [f"{number:03}.jpg" for number in range(6)]
@@ -186,12 +183,6 @@ def test_what_does_not_join_is_counted_and_named(tmp_path: Path, capsys: pytest.
     assert "1 images have no caption (such as 888)" in said
 
 
-def test_results_are_a_table(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps([{"image_id": 1, "caption": "a cat"}, {"image_id": 2, "caption": "a dog"}]))
-    assert open_table(path).cells("caption", [0, 1]) == ["a cat", "a dog"]
-
-
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -227,27 +218,3 @@ def test_a_shard_cut_off_in_the_middle(tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 3])
     with pytest.raises(DataError, match=r"train-0001\.tar: the shard is cut off or damaged after \d+ whole samples"):
         open_table(tmp_path / "train-{0000..0001}.tar")
-
-
-@pytest.mark.parametrize(
-    "head", [b"\x1f\x8b\x08", b"\x1f\x8b\x08\x04\0\0\0\0\0\0\x09", b"BZh9", b"\xfd7zXZ", b"\0" * 511]
-)
-def test_a_shard_of_which_tarfile_makes_no_sense(tmp_path: Path, head: bytes) -> None:
-    (tmp_path / "t.tar").write_bytes(head)
-    with pytest.raises(DataError, match=r"t\.tar: "):
-        open_table(tmp_path / "t.tar")
-
-
-def test_a_hub_name_without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("datasets")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(PlaitError, match="no hub answers"):
-        open_table("hf:someone/some-pictures")
-
-
-@given(first=st.integers(0, 40), count=st.integers(1, 12), width=st.integers(1, 5))
-def test_braces_stand_for_every_number(first: int, count: int, width: int) -> None:
-    low, high = str(first).zfill(width), str(first + count - 1).zfill(width)
-    expected = [f"s-{str(n).zfill(len(low))}.tar" for n in range(first, first + count)]
-    assert expand(f"s-{{{low}..{high}}}.tar") == expected
-    assert expand("s-{a,b}-{0..1}.tar") == ["s-a-0.tar", "s-a-1.tar", "s-b-0.tar", "s-b-1.tar"]

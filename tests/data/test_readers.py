@@ -1,17 +1,15 @@
 import json
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from fakes import picture
 from plait.data.readers import open_table
-from plait.data.table import Table
 from plait.errors import DataError
-from plait.modalities import resolve_media
 
 
 def write(path: Path, data: str | bytes) -> Path:
@@ -32,13 +30,6 @@ def test_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
 
 def test_tsv(tmp_path: Path) -> None:
     assert open_table(write(tmp_path / "t.tsv", "a\tb\n1,5\tx\n")).cells("a", [0]) == ["1,5"]
-
-
-def test_mixed_types_survive(tmp_path: Path) -> None:
-    table = open_table(write(tmp_path / "t.csv", "a\n1\nx\n2.5\n"))
-    assert table.cells("a", [0, 1, 2]) == ["1", "x", "2.5"]
-    frame = Table.from_frame(pd.DataFrame({"a": [1, "x", None, 2.5]}))
-    assert frame.cells("a", [0, 1, 2, 3]) == ["1", "x", None, "2.5"]
 
 
 @pytest.mark.parametrize(
@@ -91,71 +82,43 @@ def test_jsonl_of_mixed_kinds_becomes_text(tmp_path: Path) -> None:
     assert table.cells("a", [0, 1, 2]) == ["1", "x", '{"k": 1}'] and table.cells("b", [0, 1]) == [None, True]
 
 
-def test_image_folder_of_labels_and_splits(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        for label in ("red", "blue"):
-            picture(tmp_path / split / label / "1.png", label)
-    table = open_table(tmp_path)
-    rows = {tuple(table.cells(name, [i])[0] for name in ("image", "label", "split")) for i in range(4)}
-    assert ("train/red/1.png", "red", "train") in rows and len(rows) == 4
-    assert resolve_media(table.root, "train/red/1.png").is_file()
+def test_hidden_files_are_no_data_but_the_given_folder_may_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / ".hidden" / "pets"
+    for name in ("cat/1.png", "dog/2.png", "cat/.ipynb_checkpoints/1.png", "__MACOSX/cat/3.png", "dog/._2.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(root / name)
+    table = open_table(root)
+    assert table.cells("label", range(len(table))) == ["cat", "dog"]
+    assert "3 hidden images are left out" in capsys.readouterr().err
 
 
-def test_image_folder_with_metadata(tmp_path: Path) -> None:
-    picture(tmp_path / "train" / "1.png", "red")
-    write(tmp_path / "train" / "metadata.csv", "file_name,caption\n1.png,a red thing\n")
-    table = open_table(tmp_path)
-    assert table.cells("caption", [0]) == ["a red thing"] and table.cells("image", [0]) == ["train/1.png"]
-    write(tmp_path / "train" / "metadata.csv", "name,caption\n1.png,a red thing\n")
-    with pytest.raises(DataError, match="expected a column file_name"):
-        open_table(tmp_path)
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name in ("pipe.csv", "x" * 300 + ".csv", "x" * 300 + ".tar", "a\0b.csv"):
+        with pytest.raises(DataError):
+            open_table(f"{tmp_path}/{name}")
+    with pytest.raises(DataError, match="a pipe or a device"):
+        open_table("/dev/null")
 
 
-def test_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no image"):
-        open_table(tmp_path)
+def test_whole_numbers_beyond_what_a_float_holds_keep_their_digits(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"n": 9007199254740993, "m": 1}\n{"n": 1, "m": 2}\n{"n": ' + "9" * 400 + ', "m": 3}\n')
+    table = open_table(path)
+    assert table.cells("n", [0, 1]) == ["9007199254740993", "1"]
+    assert table.cells("m", [0, 2]) == [1.0, 3.0]
 
 
-@pytest.mark.parametrize("value", ["../secret.png", "/etc/passwd", "a/../../b.png"])
-def test_paths_stay_in_the_folder(tmp_path: Path, value: str) -> None:
-    with pytest.raises(DataError, match="leaves the table's folder"):
-        resolve_media(tmp_path, value)
-    assert resolve_media(tmp_path, value, allow_outside=True)
-
-
-def test_links_out_of_the_folder_and_urls_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "inside").mkdir()
-    write(tmp_path / "secret.png", "x")
-    (tmp_path / "inside" / "link.png").symlink_to(tmp_path / "secret.png")
-    with pytest.raises(DataError, match="leaves the table's folder"):
-        resolve_media(tmp_path / "inside", "link.png")
-    with pytest.raises(DataError, match="got a URL"):
-        resolve_media(tmp_path, "https://example.org/a.png")
-
-
-def test_codes_and_iterate(tmp_path: Path) -> None:
-    table = open_table(write(tmp_path / "t.csv", "a,b\nx,1\n,2\ny,3\nx,4\n"))
-    codes, values = table.codes("a")
-    assert codes.tolist() == [0, -1, 1, 0] and values == ["x", "y"]
-    assert list(table.iterate("b", np.array([3, 0]))) == ["4", "1"]
-    assert list(table.iterate("b", size=2)) == ["1", "2", "3", "4"]
-    with pytest.raises(DataError, match="unknown column 'bb'; did you mean 'b'"):
-        table.column("bb")
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (OSError(28, "No space left on device"), "no room to unpack the table"),
-        (PermissionError(13, "Permission denied"), "can't be unpacked in"),
-        (OSError("Couldn't deserialize thrift: TProtocolException"), "can't be read (Couldn't deserialize thrift"),
-    ],
-)
-def test_only_a_full_disk_is_called_full(error: OSError, said: str) -> None:
-    def batches() -> Iterator[pa.RecordBatch]:
-        raise error
-        yield
-
-    with pytest.raises(DataError) as caught:
-        Table.from_batches(pa.schema([("a", pa.int64())]), batches(), Path(), "t.parquet")
-    assert said in str(caught.value) and ("room" in str(caught.value)) == (error.errno == 28)
+def test_parquet_types_that_python_can_not_hold(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    for column in (pa.array([0], pa.timestamp("ns", "Mars/Phobos")), pa.array([2**55], pa.date64())):
+        pq.write_table(pa.table({"when": column}), path)
+        with pytest.raises(DataError, match="row 1, column 'when': this .* lies outside of what can be read"):
+            open_table(path).cells("when", [0])
+    pq.write_table(
+        pa.table({"a": pa.array(["x"], pa.string_view()), "day": pa.array([0], pa.timestamp("s", "UTC"))}), path
+    )
+    table = open_table(path)
+    assert table.cells("a", [0]) == ["x"] and table.cells("day", [0])[0].year == 1970

@@ -1,29 +1,22 @@
 """A language model's prompt: where words and images stand, what is cut, and models of transformers that see."""
 
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from decoders.test_language_model import END, save_language_model, tiny_llama
-from fakes import fake_tokens, picture
+from decoders.tiny import END, save_language_model, tiny_llama
+from fakes import picture
 from plait.decoders.language_model import LanguageModel
 from plait.decoders.language_weights import load_model, load_words
-from plait.decoders.packing import pack
-from plait.decoders.projectors import PROJECTORS, AsItIs
+from plait.decoders.projectors import AsItIs
 from plait.decoders.prompting import arrange
 from plait.encoders.vlm_vision import VlmVision
 from plait.errors import DataError, RecipeError
 from plait.fusion.prompt import PromptFusion
-from plait.layers import masked_mean
 from plait.predictor import Predictor
-from plait.processors.text import train_tokenizer
-from plait.processors.words import WordsProcessor
 from plait.types import Tokens
 
 transformers = pytest.importorskip("transformers")
@@ -52,74 +45,6 @@ def test_places_of_an_input_that_was_taken_away_stay_empty() -> None:
 def test_places_and_values_that_differ_in_number_are_refused() -> None:
     with pytest.raises(DataError, match="row 2 of the batch: 1 places for 'photo' in the text and 2 values"):
         arrange(TEMPLATE, {"text": [[], [(-1, 5)]]}, {"photo": [[[7]], [[8], [9]]]}, room=9)
-
-
-def processor(**options: Any) -> WordsProcessor:
-    tokenizer = train_tokenizer(["a red bird and a blue one"], 300, True, ["[PAD]", "[END]"])
-    return WordsProcessor(tokenizer, ["photo", "price"], image="photo", **options)
-
-
-def test_words_know_their_places_and_special_tokens_are_letters() -> None:
-    words = processor()
-    assert words.places_in("<image> and <photo>, <price>") == {"photo": 2, "price": 1}
-    ids = words("<image> a red <price>bird<image>")["ids"]
-    assert [token for token in ids.tolist() if token < 0] == [-1, -2, -1]
-    assert 1 not in words("stop [END] here")["ids"]
-    again = WordsProcessor(**words.to_json())
-    assert again("a [END] <photo>")["ids"].tolist() == words("a [END] <photo>")["ids"].tolist()
-    batch = words.collate([words(""), words("a red bird")])
-    assert not batch["mask"][0].any() and batch["mask"][1].all()
-
-
-@given(st.text(max_size=60), st.integers(1, 20))
-def test_long_texts_keep_their_end_and_every_place(text: str, most: int) -> None:
-    whole = processor()(f"{text} <image> a")["ids"].tolist()
-    short = processor(max_length=most)(f"{text} <image> a")["ids"].tolist()
-    assert sum(token >= 0 for token in short) == min(most, sum(token >= 0 for token in whole))
-    assert sum(token < 0 for token in short) == sum(token < 0 for token in whole)
-    assert short[-1:] == whole[-1:]
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=12))
-def test_lines_hold_every_row_once(lengths: list[int]) -> None:
-    width = max(lengths)
-    lines = pack([[place >= width - length for place in range(width)] for length in lengths])
-    assert sorted(row for line in lines.rows for row in line) == list(range(len(lengths)))
-    assert lines.length == width
-    place, position, owner = lines.tables()
-    for row, length in enumerate(lengths):
-        flat = zip(*(chain.from_iterable(table) for table in (place, position, owner)), strict=True)
-        mine = [(at, nth) for at, nth, whose in flat if whose == row]
-        assert mine == [(row * width + width - length + n, n) for n in range(length)]
-
-
-@pytest.mark.parametrize("name", PROJECTORS)
-def test_projectors_read_each_value_by_itself(name: str) -> None:
-    torch.manual_seed(0)
-    project = PROJECTORS[name](6, 16, 0.3).eval()
-    one, two = torch.randn(2, 9, 6), torch.randn(2, 9, 6)
-    every, gone = torch.ones(2, 9, dtype=torch.bool), torch.tensor([[True] * 9, [False] * 9])
-    both = project(Tokens(torch.cat([one, two], dim=1), torch.cat([every, gone], dim=1), items=2))
-    alone, other = project(Tokens(one, every)), project(Tokens(two, every))
-    each = alone.x.shape[1]
-    assert both.items == 2 and both.x.shape == (2, 2 * each, 16)
-    torch.testing.assert_close(both.x[:, :each], alone.x)
-    torch.testing.assert_close(both.x[0, each:], other.x[0])
-    assert both.mask[0].all() and both.mask[1].tolist() == [True] * each + [False] * each
-    noise = Tokens(torch.cat([one, two.fill_(float("nan"))], dim=1), torch.cat([every, ~every], dim=1), items=2)
-    torch.testing.assert_close(project(noise).x[:, :each], alone.x)
-    assert project(noise).x[:, :each].std() < 1  # of the size of words
-
-
-def test_pixel_shuffle_by_hand() -> None:
-    project = PROJECTORS["pixel_shuffle"](1, 4, 1.0)
-    project.map = torch.nn.Identity()
-    found = project(Tokens(torch.arange(16.0).view(1, 16, 1), torch.ones(1, 16, dtype=torch.bool))).x[0]
-    assert found.tolist() == [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]]
-    with pytest.raises(DataError, match="no square grid"):
-        project(Tokens.single(torch.zeros(1, 1)))
-    with pytest.raises(ValueError, match="by"):
-        PROJECTORS["pixel_shuffle"](1, 4, 1.0, by=1)
 
 
 def test_a_prompt_of_words_and_pictures_is_the_models_own() -> None:
@@ -242,36 +167,3 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
         )
     with pytest.raises(RecipeError, match="fusion.missing_token"):
         fit(**written, decoder=str(folder), fusion={"missing_token": True}, generation={"max_length": 8})
-
-
-def test_fused_tokens_can_stand_in_a_prompt() -> None:
-    """Any fusion before the model: its vector and tokens are one input of the prompt."""
-    from plait.fusion import FUSIONS
-
-    fusion = FUSIONS["product"]({"a": 4, "b": 3}, 8)
-    decoder = LanguageModel(tiny_llama(), {"": PROJECTORS["mlp"](8, 16, 0.4)}, [[1], "", [7]], END, text_length=8)
-    fused = fusion({"a": fake_tokens(3, 2, 4), "b": fake_tokens(3, 5, 3)})
-    assert decoder.context(fused).mask.sum(dim=1).max() == 1 + 2 + 5 + 1
-
-
-def test_ids_of_words_are_not_in_the_fused_vector() -> None:
-    photo, text = fake_tokens(2, 3, 4), Tokens.single(torch.full((2, 1), 917.0))
-    fused = PromptFusion({"photo": 4, "text": 1}, ["text"])({"photo": photo, "text": text})
-    torch.testing.assert_close(fused.pooled, masked_mean(photo))
-    assert fused.tokens.x.shape == photo.x.shape and set(fused.parts) == {"photo", "text"}
-    alone = PromptFusion({"text": 1}, ["text"])({"text": text})
-    assert alone.pooled.tolist() == [[0.0], [0.0]] and not alone.tokens.mask.any()
-
-
-def test_a_strangers_configuration_fetches_no_code() -> None:
-    kernels = {"attn_implementation": "someone/kernels", "_attn_implementation": "someone/kernels"}
-    code = {"AutoModelForCausalLM": "someone/code--model.Model", "AutoConfig": "someone/code--config.Config"}
-    config = {
-        **tiny_llama().config.to_dict(),
-        **kernels,
-        "auto_map": code,
-        "quantization_config": {"quant_method": "x"},
-    }
-    model = load_model("a folder that is gone", config)
-    assert type(model).__module__.startswith("transformers.") and not hasattr(model.config, "auto_map")
-    assert "someone" not in str(model.config.to_dict()) + str(model.config._attn_implementation)

@@ -8,14 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from fakes import picture
 from plait.data.batches import InputSpec, TableSource
 from plait.data.table import Table
 from plait.encoders import ResidualCNN, TextTransformer
 from plait.encoders.layout import Layout
 from plait.errors import DataError, RecipeError, RunError
 from plait.features.column import ColumnEncoder, EncodedValue
-from plait.features.engine import Engine, choose_engine, encoder_key
+from plait.features.engine import encoder_key
 from plait.fusion import ConcatFusion
 from plait.heads import PredictHead
 from plait.model import MultimodalModel
@@ -41,20 +40,6 @@ class Counting:
 
 def frozen(encoder: torch.nn.Module) -> torch.nn.Module:
     return encoder.requires_grad_(False).eval()
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Table:
-    colours = ["red", "green", "blue", "red"]
-    for number, colour in enumerate(colours[:3]):
-        picture(tmp_path / f"{number}.png", colour, (16, 16), seed=number)
-    frame = pd.DataFrame(
-        {
-            "photo": ["0.png", "1.png;2.png", None, "0.png"],
-            "title": ["a red bird", "a blue fish swam", None, "a red bird"],
-        }
-    )
-    return Table.from_frame(frame, root=tmp_path)
 
 
 def encoders() -> dict[str, tuple[str, torch.nn.Module]]:
@@ -191,55 +176,6 @@ def test_a_bad_file_is_named_when_its_row_is_asked_for(table: Table, tmp_path: P
     mask = encoded.take(np.arange(4), lambda row, problem: named.append(problem)).features["stored_mask"]
     assert mask[:, 0].tolist() == [True, False, False, False]
     assert len(named) == 3 and "gone.png: there is no such file" in named[1] and "leaves the table's folder" in named[2]
-
-
-def test_the_key_follows_weights_settings_and_processor() -> None:
-    torch.manual_seed(0)
-    first, same = (frozen(ResidualCNN(ImageProcessor(16), dim=8)) for _ in range(2))
-    same.load_state_dict(first.state_dict())
-    assert encoder_key(first) == encoder_key(same) != encoder_key(first, exact=True)
-    larger = frozen(ResidualCNN(ImageProcessor(24), dim=8))
-    larger.load_state_dict(first.state_dict())
-    assert encoder_key(larger) != encoder_key(first)
-    next(same.parameters()).data[0] += 1e-3
-    assert encoder_key(same) != encoder_key(first)
-
-
-def test_an_engine_must_agree_and_its_setup_must_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, encoder = encoders()["title"]
-    probe = TEXT.collate([TEXT("a red bird"), TEXT("a blue fish swam")])
-
-    with torch.no_grad():
-        flat_shape = torch.cat(encoder(probe).layers, dim=2)
-
-    def wrong(flat: Any, names: list[str], half: bool) -> dict[str, Any]:
-        return {
-            "fast and wrong": lambda probe: lambda features: -flat_shape,
-            "another shape": lambda probe: lambda features: torch.randn(2, 1, 3),
-            "broken": lambda probe: 1 / 0,
-            "openvino": lambda probe: pytest.fail("two rows do not pay for it"),
-        }
-
-    monkeypatch.setattr("plait.features.engine._candidates", wrong)
-    engine = choose_engine(encoder, probe, rows=2, half=False)
-    assert isinstance(engine, Engine) and engine.name == "eager" and engine.speed == 1.0
-    assert "cosine -1" in engine.tried["fast and wrong"] and "failed" in engine.tried["another shape"]
-    assert engine.tried["broken"].startswith("failed (ZeroDivisionError")
-    assert engine.tried["openvino"] == "its set-up would not pay for so few rows"
-    torch.testing.assert_close(engine.run(probe), flat_shape)
-
-
-@pytest.mark.parametrize("kind", ["photo", "title"])
-def test_openvino_agrees_and_tells_nobody(kind: str, monkeypatch: pytest.MonkeyPatch, table: Table) -> None:
-    pytest.importorskip("openvino")
-    reports = pytest.importorskip("openvino_telemetry")
-    monkeypatch.setattr(reports.Telemetry, "__init__", lambda *_, **__: pytest.fail("a report of its use"))
-    monkeypatch.setattr("plait.features.engine.SETUP", {"compiled, frozen": 1e9})
-    _, encoder = encoders()[kind]
-    values = {"photo": [Path(str(table.root)) / "0.png"], "title": ["a red bird"]}[kind]
-    probe = encoder.processor.collate([encoder.processor(value) for value in values * 4])
-    engine = choose_engine(encoder, probe, rows=10**7, half=False)
-    assert "cosine 1.0000" in engine.tried["openvino"], engine.tried
 
 
 def test_a_column_of_nothing_makes_no_store(tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import RunError, StoreError
-from plait.features.store import RECORD, FeatureStore, features_folder, prune, stores
-from plait.files.cache import stand_in
+from plait.features.store import RECORD, FeatureStore, prune, stores
 from plait.modalities.media import content_key
 
 META = {"width": 4, "dtype": "float32", "encoder": "fake"}
@@ -188,10 +187,3 @@ def test_a_store_that_can_only_be_read_is_read(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(StoreError, match="Permission denied"):
         store.add(keys[1:], [np.ones((1, 4), np.float32)])
     assert len(stores(tmp_path)) == 1
-
-
-def test_what_stands_in_for_a_cache_is_had_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "none"))
-    assert features_folder() == tmp_path / "none" / "features"
-    assert stand_in("features") == features_folder() and features_folder().is_dir()
-    assert stand_in("features") is None  # it is what can't be written

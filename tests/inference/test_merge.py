@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from decoders.test_language_model import save_language_model
+from decoders.tiny import save_language_model
 from plait.cli import app
 from plait.errors import RecipeError, RunError
 from plait.inference.generate import Writer

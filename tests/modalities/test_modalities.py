@@ -2,20 +2,16 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from fakes import picture
 from plait.data.batches import InputSpec, TableSource
-from plait.data.schema import IGNORE, infer_schema, sample_of
+from plait.data.schema import infer_schema
 from plait.data.table import Table
 from plait.encoders import encoder_class
-from plait.errors import DataError
 from plait.modalities import GROUPS, MODALITIES, Media, Opened, Shown, media_with, noises, show_cell
 from plait.processors import PROCESSORS
 
@@ -149,48 +145,3 @@ def test_a_groups_members_know_it(name: str) -> None:
     assert [kind for kind, modality in MODALITIES.items() if modality.group == name] == sorted(
         group.members, key=list(MODALITIES).index
     )
-
-
-# Images, from files.
-
-
-def test_an_image_is_read_once_and_named_in_messages(tmp_path: Path) -> None:
-    image, media = MODALITIES["image"], Media(tmp_path)
-    picture(tmp_path / "a.png", "red")
-    one = image.open("a.png", media)
-    assert one.name == "a.png" and one.content == (tmp_path / "a.png").read_bytes()
-    assert image.key(one) == image.key(image.open(one.content + b"", media))
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing")
-    with pytest.raises(DataError, match=str(tmp_path / "broken.png")):
-        image.look(image.open("broken.png", media))
-    assert image.show(image.open("broken.png", media), 32).image is None
-    for piece in ("../a.png", "b.png", 5):
-        with pytest.raises(DataError):
-            image.open(piece, media)
-    Image.new("RGB", (6001, 2)).save(tmp_path / "long.png")
-    odd = image.look(image.open("long.png", media)).odd
-    assert odd is not None and (odd.kind, odd.detail) == ("huge_picture", "6001 px")
-
-
-# What a column is, in which order it is asked.
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([f"2026-01-{day:02d}" for day in range(1, 29)], "date"),  # never ids, though each differs
-        ([f"{n}.jpg" for n in range(30)], "image"),
-        (list(range(30)), IGNORE),  # they count up
-        ([n * 1.5 for n in range(30)], "number"),
-        ([f"A-{n:05d}" for n in range(30)], IGNORE),
-        (["red", "blue"] * 15, "category"),
-        ([f"0{n % 10}" for n in range(30)], "category"),
-        ([f"a sentence of some words, number {n}" for n in range(30)], "text"),
-        ([["a", "b"]] * 15 + [["c"]] * 15, IGNORE),
-    ],
-)
-def test_the_order_of_recognition(values: list[Any], expected: str) -> None:
-    table = Table.from_frame(pd.DataFrame({"column": values}))
-    assert infer_schema(table)["column"].modality == expected
-    sample, missing = sample_of(table, "column")
-    assert (sample.count, missing) == (30 if len(values) == 30 else 28, 0)

@@ -65,18 +65,6 @@ def test_numbers_get_noise_of_their_column() -> None:
     assert np.isnan([row["b"] for row in rows]).all() and rows[0]["c"] == "x"
 
 
-def test_a_noisy_processor_repeats_itself_and_knows_the_columns_scale() -> None:
-    rows = {"price": [0.0, 10.0, 20.0], "shade": ["dark", "light", "dark"]}
-    clean = TabularProcessor.fit(rows, numbers=["price"], dates=[], categories=["shade"])
-    noisy = NoisyProcessor(clean, NOISES["number_noise"][1], 0.5)
-    row = {"price": 10.0, "shade": "dark"}
-    first, again = noisy(row), noisy(row)
-    np.testing.assert_array_equal(first["numbers"], again["numbers"])
-    strong = NoisyProcessor(clean, NOISES["number_noise"][1], 1.0)(row)
-    assert (strong["numbers"] - 10).item() == pytest.approx(2 * (first["numbers"] - 10).item(), rel=1e-5)
-    assert first["codes"].tolist() == clean(row)["codes"].tolist()
-
-
 @pytest.mark.parametrize("name", NOISES)
 def test_every_noise_changes_what_the_encoder_reads_the_more_the_stronger(name: str, tmp_path: Path) -> None:
     owner, noise = NOISES[name]

@@ -2,66 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from fakes import colour_table
-from plait.compare.experiment import Experiment
 from plait.data.table import Table
-from plait.errors import DataError, PlaitError, RecipeError
+from plait.errors import DataError, RecipeError
 from plait.metrics.caption import CaptionScorer
 from plait.predictor import Predictor
 from plait.processors import TargetText
-from plait.recipe import Recipe
 from plait.tasks import Generation
 from plait.types import Generated
-
-TRAIN = {"epochs": 30, "batch_size": 16, "learning_rate": 0.005, "precision": "float32", "device": "cpu"}
-
-
-def caption_table(folder: Path, rows: int = 60) -> Path:
-    """`photo,title,caption`: the caption names the colour of the photo and what the title says."""
-    path = colour_table(folder, rows)
-    frame = pd.read_csv(path)
-    said = frame["title"].str.extract(r"of a (\w+) thing")[0]
-    pairs = zip(shown_in(frame), said, strict=True)
-    frame["caption"] = [f"A {shown} photo, called {word}." for shown, word in pairs]
-    frame[["photo", "title", "caption"]].to_csv(folder / "captions.csv", index=False)
-    return folder / "captions.csv"
-
-
-def shown_in(frame: pd.DataFrame) -> list[str]:
-    """The colours of the photos: yes means that it is the title's."""
-    random = np.random.default_rng(0)
-    names = ["red", "green", "blue"]
-    found = []
-    for _ in range(len(frame)):
-        found.append(names[random.integers(3)])
-        random.integers(3)
-        random.normal(10, 3)
-    return found
-
-
-def written(table: Any, output: Path, decoder: str = "transformer", **more: Any) -> Predictor:
-    options = {"transformer": {"dim": 32, "layers": 1, "heads": 2, "dropout": 0.0}, "rnn": {"dim": 96, "dropout": 0.0}}
-    sections = {"task": {"type": "generation", "max_length": 24}, "train": TRAIN, **more}
-    return Predictor(
-        "caption",
-        output=output,
-        decoder={"method": decoder, "vocab_size": 320, **options[decoder]},
-        generation={"max_length": 24},
-        fusion={"dim": 32},
-        inputs={
-            "photo": {"modality": "image", "encoder": "scratch:cnn"},
-            "title": {"modality": "text", "encoder": "scratch:bag"},
-        },
-        verbose=False,
-        **sections,
-    ).fit(table)
+from tasks.captions import TRAIN, caption_table, written
 
 
 @pytest.mark.parametrize("decoder", ["transformer", "rnn"])
@@ -163,43 +116,6 @@ def test_the_right_answers_are_no_input(tmp_path: Path) -> None:
     assert set(predictor.inputs_) == {"photo", "title"}
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"fusion": "late_mean"}, "fusion.method=late_mean: it predicts by itself"),
-        ({"train": {"auxiliary": 0.5}}, "train.auxiliary asks each modality for its own answer"),
-        ({"decoder": "lstm"}, "decoder.method: .*there is no decoder 'lstm'|unknown decoder|lstm"),
-        ({"decoder": {"layer": 3}}, "transformer has no option 'layer'"),
-        ({"decoder": {"vocab_size": 100}}, "vocab_size=100: 256 bytes"),
-        ({"generation": {"max_length": 500}}, "generation.max_length=500: texts of up to task.max_length=64"),
-        ({"generation": {"beams": 0}}, "beams"),
-        ({"task": {"type": "generation", "references": "other"}}, "unknown column 'other'"),
-        (
-            {"task": {"type": "classification", "max_length": 9}},
-            "task.max_length: nothing reads it here, it belongs to generation",
-        ),
-        ({"task": {}, "train": {"scheduled_sampling": 0.5}}, "belongs to task.type=generation"),
-    ],
-)
-def test_mistakes_are_named(tmp_path: Path, more: dict[str, Any], message: str) -> None:
-    path = caption_table(tmp_path, 24)
-    with pytest.raises(PlaitError, match=message):
-        Predictor("caption", output=tmp_path / "run", verbose=False, **{"task": {"type": "generation"}, **more}).fit(
-            path
-        )
-    assert not (tmp_path / "run").exists()
-
-
-def test_texts_that_are_hard() -> None:
-    texts = TargetText.train(["a cat", "two cats"] * 3, vocab_size=300, max_length=10)
-    long = texts.encode("word " * 10_000)
-    assert len(long) == 10 and long[-1] == texts.end
-    assert texts.decode(texts.encode("Üñï 日本 ♥")) != "" and texts.decode([]) == ""
-    assert TargetText(**json.loads(json.dumps(texts.to_json()))).encode("a cat") == texts.encode("a cat")
-    with pytest.raises(DataError, match="2 at least"):
-        TargetText(texts.tokenizer, 1, 2, max_length=1)
-
-
 def test_a_table_without_texts_is_refused(tmp_path: Path) -> None:
     path = caption_table(tmp_path, 24)
     frame = pd.read_csv(path)
@@ -208,44 +124,3 @@ def test_a_table_without_texts_is_refused(tmp_path: Path) -> None:
         Predictor("caption", output=tmp_path / "run", task={"type": "generation"}, verbose=False).fit(
             Table.from_frame(frame, tmp_path)
         )
-
-
-def test_one_line_makes_it_classification(tmp_path: Path) -> None:
-    """The decoder's section stays in the recipe; rows of rare answers are left out and said."""
-    path = colour_table(tmp_path, 60)
-    frame = pd.read_csv(path)[["photo", "title", "answer"]]
-    frame.loc[:2, "answer"] = ["perhaps", "never", "perhaps not"]
-    values = {
-        "task": {"type": "classification", "target": "answer", "top_classes": 2},
-        "decoder": "rnn",
-        "generation": {"beams": 2},
-        "train": {**TRAIN, "epochs": 1},
-    }
-    predictor = Predictor.from_recipe(Recipe.parse(values), tmp_path / "run", verbose=False)
-    predictor.fit(Table.from_frame(frame, tmp_path))
-    assert "decoder.method (task.type=generation)" in (tmp_path / "run" / "report.html").read_text()
-    assert predictor.classes_ == ["no", "yes"]
-    assert set(predictor.predict(Table.from_frame(frame, tmp_path))) <= {"no", "yes"}
-
-
-def test_starting_from_a_run(tmp_path: Path) -> None:
-    path = caption_table(tmp_path, 24)
-    train = {**TRAIN, "epochs": 1}
-    first = written(path, tmp_path / "first", train=train)
-    again = {**train, "start": str(tmp_path / "first"), "self_critical": 0.5, "learning_rate": 1e-9}
-    second = written(path, tmp_path / "again", train=again)
-    old, new = (run.model_.head.state_dict() for run in (first, second))
-    assert all(torch.allclose(old[name], new[name], atol=1e-5) for name in old)
-    with pytest.raises(PlaitError, match="expected a run folder"):
-        written(path, tmp_path / "second", train={**train, "start": str(tmp_path / "nothing")})
-    other = tmp_path / "other"
-    frame = pd.DataFrame({"size": [n / 8 for n in range(40)], "big": ["no"] * 20 + ["yes"] * 20})
-    Predictor("big", output=other, train=train, verbose=False).fit(frame)
-    with pytest.raises(RecipeError, match="no weight of that run"):
-        written(path, tmp_path / "second", train={**train, "start": str(other)})
-
-
-def test_compare_says_that_it_does_not_write(tmp_path: Path) -> None:
-    recipe = Recipe.parse({"task": {"type": "generation", "target": "caption"}})
-    with pytest.raises(RecipeError, match="chosen, not written"):
-        Experiment(recipe, Table.from_frame(pd.read_csv(caption_table(tmp_path, 20)), tmp_path), 2, False)

@@ -1,0 +1,171 @@
+"""A comparison as a whole: what it sees, stopped, resumed, failed."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compare.small import FAST, frame, recipe_of, run
+from plait import Predictor
+from plait.compare import compare, session
+from plait.compare.candidates import Candidate
+from plait.compare.experiment import Experiment
+from plait.errors import DataError, PlaitError, RecipeError, RunError
+from plait.recipe import Recipe
+from plait.training.loop import Interrupted
+
+
+def test_it_sees_that_two_modalities_together_answer_what_neither_can(tmp_path: Path) -> None:
+    found = run(tmp_path / "c", recipe=recipe_of(train={**FAST, "epochs": 15}), seeds=1)
+    rows = {row.name: row for row in found.rows}
+    assert list(rows) == ["title", "tabular", "concat", "product"]
+    assert rows["product"].score > 0.9 and max(rows["title"].score, rows["tabular"].score) < 0.75
+    assert rows["product"].versus_best_single.significant and found.best in ("product", "concat")
+    assert "fusion does not help" not in found.verdict and "alone" in found.verdict
+    written = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert written["metric"] == "accuracy" and written["higher_is_better"] is True
+    expected = "name kind modalities score low high per_fold versus_best_single versus_concat p_value parameters"
+    assert set(f"{expected} train_seconds peak_bytes latency_ms failed".split()) == set(written["rows"][0])
+    for row in written["rows"]:
+        assert row["low"] <= row["score"] <= row["high"] and len(row["per_fold"]) == 3
+        assert row["parameters"] > 0 and row["train_seconds"] > 0 and row["latency_ms"] > 0 and row["peak_bytes"] > 1e6
+    page = (tmp_path / "c" / "report.html").read_text()
+    assert (
+        found.verdict.split(":")[0][:30] in page
+        and page.count("<svg") == 2
+        and "http" not in page.split("</style>")[1].replace("http://www.w3.org", "")
+    )
+    table = pd.read_csv(tmp_path / "c" / "comparison.csv")
+    assert table["name"].tolist() == list(rows)
+
+
+def test_it_says_when_fusion_does_not_help(tmp_path: Path) -> None:
+    table = frame()
+    table["answer"] = np.where(table["size"] > 0, "yes", "no")  # the number alone answers
+    found = run(tmp_path / "c", table, recipe=recipe_of(train={**FAST, "epochs": 8}))
+    assert found.verdict.startswith("fusion does not help here")
+    assert next(row for row in found.rows if row.name == "tabular").score > 0.9
+
+
+def test_stopped_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(tmp_path / "whole")
+    calls = []
+    true_run = Experiment.run
+
+    def interrupted(self: Experiment, candidate: Candidate, fold: int, seed: int) -> Any:
+        calls.append((candidate.name, fold))
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return true_run(self, candidate, fold, seed)
+
+    monkeypatch.setattr(Experiment, "run", interrupted)
+    with pytest.raises((KeyboardInterrupt, PlaitError)):
+        run(tmp_path / "c")
+    assert len(list((tmp_path / "c" / "answers").iterdir())) == 4
+    broken = sorted((tmp_path / "c" / "answers").iterdir())[0]
+    broken.write_bytes(broken.read_bytes()[:100])  # torn: run again
+    assert json.loads((tmp_path / "c" / "state.json").read_text())["seconds"] > 0  # of the part before the stop
+    resumed = run(tmp_path / "c")
+    assert len(calls) == 5 + 12 - 4 + 1
+    assert [row.per_fold for row in resumed.rows] == [row.per_fold for row in whole.rows]
+    with pytest.raises(RunError, match="another table, recipe or version"):
+        run(tmp_path / "c", frame(seed=1))
+
+
+def test_a_process_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(*_: Any) -> Any:
+        raise session.ProcessKilled("killed, most likely for memory")
+
+    def stopped(*_: Any) -> Any:  # Ctrl-C reaches processes that are still starting, and ends them
+        signal.raise_signal(signal.SIGINT)
+        dying()
+
+    monkeypatch.setattr(session, "run_jobs", dying)
+    with pytest.raises(PlaitError, match="most likely for memory"):
+        run(tmp_path / "c")
+    monkeypatch.setattr(session, "run_jobs", stopped)
+    with pytest.raises(Interrupted, match="the same command goes on"):
+        run(tmp_path / "c")
+
+
+def test_one_that_fails_is_reported_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_run = Experiment.run
+
+    def failing(self: Experiment, candidate: Candidate, fold: int, seed: int) -> Any:
+        if candidate.name == "concat":
+            raise RuntimeError("out of memory\nand more")
+        return true_run(self, candidate, fold, seed)
+
+    monkeypatch.setattr(Experiment, "run", failing)
+    found = run(tmp_path / "c", fusions=["concat", "product", "boosted"])
+    rows = {row.name: row for row in found.rows}
+    assert rows["concat"].failed == "out of memory" and rows["concat"].score is None
+    assert "trees read what pretrained encoders say" in rows["boosted"].failed
+    assert rows["product"].score is not None and rows["product"].versus_concat is None
+    assert "out of memory" in (tmp_path / "c" / "report.html").read_text()
+
+
+def test_the_best_is_left_as_a_run(tmp_path: Path) -> None:
+    found = run(tmp_path / "c", save_best=True, fusions=["product"])
+    best = Predictor.load(tmp_path / "c" / "best")
+    row = next(row for row in found.rows if row.name == found.best)
+    assert set(best.inputs_) == set(row.modalities) and "val" not in best.metrics_
+    assert len(best.predict(frame())) == 90
+
+
+@pytest.mark.parametrize("name", ["late_stacking", "late_mean", "layerwise"])
+def test_methods_with_their_own_ways(name: str, tmp_path: Path) -> None:
+    found = run(tmp_path / "c", fusions=[name])
+    assert found.rows[-1].failed == "" and found.rows[-1].score is not None
+
+
+def test_regression_and_groups(tmp_path: Path) -> None:
+    table = frame()
+    table["answer"] = table["size"] * 2 + np.random.default_rng(0).normal(size=90) / 10
+    table["owner"] = np.arange(90) // 3
+    sections = {"data": {"group": "owner"}, "task": [{"target": "answer", "type": "regression"}]}
+    found = run(tmp_path / "c", table, recipe=recipe_of(**sections))
+    assert found.metric == "rmse" and not found.higher_is_better
+    by_name = {row.name: row for row in found.rows}
+    assert by_name["tabular"].score < by_name["title"].score
+    assert by_name["title"].low <= by_name["title"].score <= by_name["title"].high
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="there is nothing to fuse: the only modality is title"):
+        run(tmp_path / "a", recipe=recipe_of(inputs={"title": {"modality": "text", "encoder": "scratch:bag"}}))
+    with pytest.raises(RecipeError, match="unknown fusion 'concatt'.*concat"):
+        compare(recipe_of(), tmp_path / "not read.csv", fusions=["concatt"])
+    with pytest.raises(RecipeError, match="unknown fusion 'concatt'.*concat"):
+        run(tmp_path / "b", fusions=["concatt"])
+    with pytest.raises(DataError, match="40 folds need at least 40 rows, got 30"):
+        run(tmp_path / "c", frame(30), folds=40)
+    empty = frame(40)
+    empty["title"] = None
+    with pytest.raises(DataError, match="no row has title"):
+        frozen = {"modality": "text", "encoder": "scratch:bag", "frozen": True}
+        run(tmp_path / "d", empty, recipe=recipe_of(inputs={"size": {"modality": "number"}, "title": frozen}))
+    rare = frame(60)
+    rare.loc[0, "answer"] = "maybe"
+    experiment = Experiment(recipe_of(), session.open_table(rare), 3, False)
+    assert any("1 classes have fewer than 3 rows" in note and "maybe" in note for note in experiment.notes)
+
+
+def test_a_budget_for_many_models_is_said_and_what_the_user_set_stays(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    frame().to_csv(table, index=False)
+    base: dict[str, Any] = {"data": {"train": str(table)}, "task": [{"target": "answer"}]}
+    made, said = session.prepare_recipe(Recipe.parse(base))
+    assert made.fusion.dim == session.DIM and made.tabular.options == {"layers": session.TABULAR_LAYERS}
+    assert any(line.startswith("tabular.layers: 0 ") for line in said) and "fusion.dim: 128 " in said[0]
+    made, said = session.prepare_recipe(Recipe.parse({**base, "tabular": {"layers": 2}, "fusion": {"dim": 32}}))
+    assert made.fusion.dim == 32 and made.tabular.options == {"layers": 2}
+    assert not any("tabular" in line or "dim" in line for line in said)
+    made, said = session.prepare_recipe(
+        Recipe.parse({**base, "data": {"train": str(table), "types": {"size": "ignore"}}})
+    )
+    assert not made.tabular.options and not any("tabular" in line for line in said)  # no such column
