@@ -109,10 +109,10 @@ def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
         for name in MODELS
     }
     for row in questions.itertuples():
-        said = {name: answers[name].loc[row.Index + 1] for name in MODELS}
-        given = [(LABELS[name], answer, answer == row.answer) for name, answer in said.items()]
+        answer_of = {name: answers[name].loc[row.Index + 1] for name in MODELS}
+        verdicts = [(LABELS[name], answer, answer == row.answer) for name, answer in answer_of.items()]
         image = show_cell(modalities.IMAGE, str(row.image), Media(run.path / "data"), SIDE)[0]
-        cards.append({"picture": thumbnail(image), "row": row, "given": given})
+        cards.append({"picture": thumbnail(image), "row": row, "given": verdicts})
     bars = plots.bars({LABELS[row["name"]]: row["accuracy"] for row in rows}, "accuracy on 9,673 test questions")
     return render(
         "demo.html",

@@ -80,11 +80,11 @@ class Experiment:
     """
 
     def __init__(self, recipe: Recipe, table: Table, folds: int, verbose: bool, most: int | None = None) -> None:
-        kept_out = task_with(recipe, "uncompared")
-        if kept_out is not None:
-            reason = getattr(task_class(kept_out), "uncompared", "")
+        excluded = task_with(recipe, "uncompared")
+        if excluded is not None:
+            reason = getattr(task_class(excluded), "uncompared", "")
             raise RecipeError(
-                f"{reason}; compare by a column, or train runs of {kept_out.type} and plait evaluate each"
+                f"{reason}; compare by a column, or train runs of {excluded.type} and plait evaluate each"
             )
         for name in ("start", "teacher"):
             if getattr(recipe.train, name) is not None:
@@ -121,18 +121,18 @@ class Experiment:
         self._encode()
         self._refuse_absent()
         self.folds = self._cut(folds)
-        self._made: dict[int, Fold] = {}
+        self._fold_of: dict[int, Fold] = {}
         self.precision = "float32"
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: without encoders, whose outputs are stored, and without what it makes itself."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("full", "accelerator", "_made")}
-        return {"plugins": carried(), "state": kept}
+        state = {name: value for name, value in vars(self).items() if name not in ("full", "accelerator", "_fold_of")}
+        return {"plugins": carried(), "state": state}
 
     def __setstate__(self, sent: dict[str, Any]) -> None:
         receive(sent["plugins"])
         vars(self).update(sent["state"])
-        self.accelerator, self._made = make_accelerator(self.recipe.train.device), {}
+        self.accelerator, self._fold_of = make_accelerator(self.recipe.train.device), {}
 
     @property
     def modalities(self) -> list[str]:
@@ -203,7 +203,7 @@ class Experiment:
 
     def fold(self, number: int) -> Fold:
         """Processors and scales are fitted on the fold's own training rows."""
-        if number not in self._made:
+        if number not in self._fold_of:
             test = self.folds[number]
             rest = np.setdiff1d(self.rows, test)
             labels = self.task.strata(self.truth[rest])
@@ -223,8 +223,8 @@ class Experiment:
             table_source.encoded = self.encoded
             source = self._in_memory(table_source)
             truth = table_source.targets[self.name].numpy()
-            self._made[number] = Fold(train_rows, val, test, inputs, targets, source, truth)
-        return self._made[number]
+            self._fold_of[number] = Fold(train_rows, val, test, inputs, targets, source, truth)
+        return self._fold_of[number]
 
     def _in_memory(self, source: TableSource) -> Source:
         """Tensors, where every input is stored or tabular and they fit; indexing them is all that a batch costs."""
@@ -241,8 +241,8 @@ class Experiment:
     def recipe_of(self, method: str) -> Recipe:
         """The comparison's recipe with another fusion; options of a method apply to that method alone."""
         fusion = self.recipe.fusion
-        kept = fusion.options if fusion.method == method else {}
-        section = {"method": method, "dim": fusion.dim, "missing_token": fusion.missing_token, **kept}
+        options = fusion.options if fusion.method == method else {}
+        section = {"method": method, "dim": fusion.dim, "missing_token": fusion.missing_token, **options}
         values = self.recipe.model_dump(mode="json", exclude_defaults=True)
         return Recipe.parse({**values, "fusion": section})
 
@@ -300,8 +300,8 @@ class Experiment:
 
         def validate(model: torch.nn.Module) -> dict[str, float]:
             outputs = outputs_of(model, fold.source, val, precision, self.device)
-            known = {self.name: truth[self.name].numpy()}
-            scores = targets.metrics(targets.predictions(outputs), known, [metric.name])
+            truths = {self.name: truth[self.name].numpy()}
+            scores = targets.metrics(targets.predictions(outputs), truths, [metric.name])
             return scores | {"loss": float(targets.loss(outputs, truth))}
 
         metric = prepare.metric_of(self.recipe, targets)

@@ -94,10 +94,10 @@ class Comparison:
         writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for row in self.rows:
-            shown = {**vars(row), "modalities": " ".join(row.modalities)}
+            cells = {**vars(row), "modalities": " ".join(row.modalities)}
             for key in ("versus_best_single", "versus_concat"):
-                shown[key] = "" if shown[key] is None else shown[key].difference
-            writer.writerow(shown)
+                cells[key] = "" if cells[key] is None else cells[key].difference
+            writer.writerow(cells)
         return text.getvalue()
 
 

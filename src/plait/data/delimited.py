@@ -93,17 +93,17 @@ def _quotes(path: Path, delimiter: str, width: int) -> str:
     They are letters where some line can't be read with quotes, and every line without has as many cells as the header:
     so an inch sign or a lone quote neither swallows rows nor refuses a good file.
     """
-    alone, letters, found = True, True, False
+    alone, letters, quoted = True, True, False
     with path.open(encoding="utf-8-sig", newline="") as file:
         for line in file:
             if '"' not in line:
                 continue
-            found = True
+            quoted = True
             alone = alone and _record(line, delimiter) is not None
             letters = letters and line.rstrip("\r\n").count(delimiter) + 1 == width
             if not alone and not letters:
                 break
-    if not found or alone:
+    if not quoted or alone:
         return "none"
     if letters:
         return "letters"
@@ -130,14 +130,14 @@ def _by_hand(path: Path, delimiter: str, schema: pa.Schema) -> Iterator[pa.Recor
     Raises:
         DataError: a line can be read neither way.
     """
-    held: list[list[str]] = []
+    pending: list[list[str]] = []
     for number, record in enumerate(_records(path, delimiter, len(schema))):
         if number:  # the first is the header
-            held.append(record)
-        if len(held) == ROWS:
-            yield _batch(held, schema)
-            held = []
-    yield _batch(held, schema)
+            pending.append(record)
+        if len(pending) == ROWS:
+            yield _batch(pending, schema)
+            pending = []
+    yield _batch(pending, schema)
 
 
 def _records(path: Path, delimiter: str, width: int) -> Iterator[list[str]]:

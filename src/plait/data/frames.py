@@ -68,8 +68,8 @@ def frame_of(rows: Sequence[Mapping[Any, Any]] | Mapping[Any, Any]) -> pd.DataFr
             return frame_of([rows])
         lengths = {str(name): len(value) if name in columns else 0 for name, value in rows.items()}
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{name}: {length or 'one value'}" for name, length in list(lengths.items())[:5])
-            raise DataError(f"the dict's columns differ in length ({told}); give each a list of one length")
+            listing = ", ".join(f"{name}: {length or 'one value'}" for name, length in list(lengths.items())[:5])
+            raise DataError(f"the dict's columns differ in length ({listing}); give each a list of one length")
         return pd.DataFrame({name: _objects(list(value)) for name, value in rows.items()})
     for number, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
@@ -92,9 +92,9 @@ def _is_object(dtype: Any) -> bool:
 
 def _decoded(series: pd.Series) -> pd.Series:
     """A categorical column in the type of its categories, with room for empty cells."""
-    kept = series.dtype.categories.dtype
-    integers = pd.api.types.is_integer_dtype(kept) or pd.api.types.is_bool_dtype(kept)
-    return series.astype(object) if integers and series.isna().any() else series.astype(kept)
+    dtype = series.dtype.categories.dtype
+    integers = pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+    return series.astype(object) if integers and series.isna().any() else series.astype(dtype)
 
 
 def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
@@ -119,8 +119,8 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     objects = [(modality.takes, modality.store) for modality in MODALITIES.values()]
     for fits, convert in [*objects, *_KINDS]:
         if present and all(fits(value) for value in present):
-            made = [None if value is None else convert(name, row, value) for row, value in enumerate(cells, 1)]
-            return pa.array(made), ""
+            converted = [None if value is None else convert(name, row, value) for row, value in enumerate(cells, 1)]
+            return pa.array(converted), ""
     bare = [value if _nested(value) else plain(value) for value in cells]
     try:
         array = pa.array(bare, from_pandas=True)

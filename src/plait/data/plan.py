@@ -102,8 +102,8 @@ def padded_share(plan: BatchPlan, lengths: np.ndarray, epoch: int = 0) -> float:
     >>> padded_share(BatchPlan(np.arange(4), 2, shuffle=False), lengths)
     0.0
     """
-    of = dict(zip(plan.rows.tolist(), lengths.tolist(), strict=True))
-    sizes = [[of[row] for row in batch.tolist()] for batch in plan.epoch(epoch)]
+    length_of = dict(zip(plan.rows.tolist(), lengths.tolist(), strict=True))
+    sizes = [[length_of[row] for row in batch.tolist()] for batch in plan.epoch(epoch)]
     places = sum(max(batch) * len(batch) for batch in sizes)
     return 1 - sum(map(sum, sizes)) / max(1, places)
 

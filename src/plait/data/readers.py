@@ -104,13 +104,13 @@ def _reader(path: Path) -> Callable[[Path], Table]:
     if not stat.S_ISREG(mode):
         raise DataError(f"{path}: expected a file or a folder, got a pipe or a device")
     ending = ".token" if ".token" in path.name else path.suffix.lower()
-    known = {**READERS, **FORMATS}
-    if ending not in known:
+    readers = {**READERS, **FORMATS}
+    if ending not in readers:
         raise DataError(
-            f"{path}: expected a table ({', '.join(known)}) or a folder of images, "
+            f"{path}: expected a table ({', '.join(readers)}) or a folder of images, "
             f"got a {path.suffix or 'file without an ending'}"
         )
-    return known[ending]
+    return readers[ending]
 
 
 def read_csv(path: Path, delimiter: str | None = None) -> Table:
@@ -156,13 +156,13 @@ def read_jsonl(path: Path) -> Table:
     schema = pa.schema(list(types.items()))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        held: list[dict[str, Any]] = []
+        pending: list[dict[str, Any]] = []
         for row in _json_rows(path):
-            held.append({name: _json_value(row.get(name), kind) for name, kind in types.items()})
-            if len(held) == ROWS:
-                yield pa.RecordBatch.from_pylist(held, schema)
-                held = []
-        yield pa.RecordBatch.from_pylist(held, schema)
+            pending.append({name: _json_value(row.get(name), kind) for name, kind in types.items()})
+            if len(pending) == ROWS:
+                yield pa.RecordBatch.from_pylist(pending, schema)
+                pending = []
+        yield pa.RecordBatch.from_pylist(pending, schema)
 
     return Table.from_batches(schema, batches(), path.parent, str(path))
 
@@ -226,8 +226,8 @@ def read_image_folder(path: Path) -> Table:
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
     if not len(frame):
-        known = {name: sorted(modality.suffixes)[:5] for name, modality in MODALITIES.items() if modality.suffixes}
-        wanted = " nor ".join(f"{name} ({', '.join(endings)}, …)" for name, endings in known.items())
+        suffixes = {name: sorted(modality.suffixes)[:5] for name, modality in MODALITIES.items() if modality.suffixes}
+        wanted = " nor ".join(f"{name} ({', '.join(endings)}, …)" for name, endings in suffixes.items())
         raise DataError(f"{path}: there is no {wanted} in this folder")
     table = Table.from_frame(frame, root=path)
     table.source = str(path)
@@ -251,19 +251,19 @@ def _folder_rows(folder: Path, root: Path) -> pd.DataFrame:
         frame.insert(0, media, pd.Series(names, dtype=object))
         return frame
     files = [p for p in sorted(folder.rglob("*")) if media_with(p.suffix) is not None]
-    kept = [p for p in files if not is_hidden(p.relative_to(folder))]
-    if len(kept) < len(files):
+    visible = [p for p in files if not is_hidden(p.relative_to(folder))]
+    if len(visible) < len(files):
         some = next(p for p in files if is_hidden(p.relative_to(folder)))
         what = in_words(str(media_with(some.suffix)))
-        count = len(files) - len(kept)
+        count = len(files) - len(visible)
         console.say(f"{folder}: {count:,} hidden {what} are left out, such as {some.relative_to(folder)}")
-    modalities = [str(media_with(p.suffix)) for p in kept]
+    modalities = [str(media_with(p.suffix)) for p in visible]
     rows: dict[str, list[Any]] = {
-        one: [str(p.relative_to(root)) if name == one else None for p, name in zip(kept, modalities, strict=True)]
+        one: [str(p.relative_to(root)) if name == one else None for p, name in zip(visible, modalities, strict=True)]
         for one in dict.fromkeys(modalities)
     }
-    if any(p.parent != folder for p in kept):
-        rows["label"] = [p.parent.name for p in kept]
+    if any(p.parent != folder for p in visible):
+        rows["label"] = [p.parent.name for p in visible]
     return pd.DataFrame(rows)
 
 

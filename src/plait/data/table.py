@@ -103,12 +103,12 @@ class Table:
             reason, number = why(error)
             folder = tempfile.gettempdir()
             if number in FULL:
-                said = f"no room to unpack the table in {folder} ({reason}); free some, or point TMPDIR elsewhere"
+                message = f"no room to unpack the table in {folder} ({reason}); free some, or point TMPDIR elsewhere"
             elif number in ADVICE:
-                said = f"the table can't be unpacked in {folder} ({reason}); point TMPDIR elsewhere"
+                message = f"the table can't be unpacked in {folder} ({reason}); point TMPDIR elsewhere"
             else:
-                said = f"the table can't be read ({reason})"
-            raise DataError(f"{source}: {said}") from error
+                message = f"the table can't be read ({reason})"
+            raise DataError(f"{source}: {message}") from error
         return cls(data, root, source, untyped=untyped, categorical=categorical)
 
     def __len__(self) -> int:

@@ -82,8 +82,8 @@ def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> 
         except FileNotFoundError as error:
             raise DataError(f"{what}: {error.filename} is not here to download it; {advice}") from error
         except subprocess.CalledProcessError as error:
-            said = (error.stderr or "").strip().splitlines()
-            raise DataError(f"{what}: the download failed ({said[-1][:160] if said else error}); {advice}") from error
+            lines = (error.stderr or "").strip().splitlines()
+            raise DataError(f"{what}: the download failed ({lines[-1][:160] if lines else error}); {advice}") from error
         except (StopIteration, tarfile.TarError) as error:
             raise DataError(f"{what}: the download gave no package; {advice}") from error
         if not folder.is_dir():

@@ -49,10 +49,10 @@ def why(error: Exception) -> tuple[str, int | None]:
     """
     number = getattr(error, "errno", None)
     if not isinstance(number, int):
-        found = re.search(r"\(os error (\d+)\)", str(error))
-        number = int(found[1]) if found else None
-    said = (str(error) or type(error).__name__).splitlines()[0][:200]
-    return (said, None) if number is None else (os.strerror(number), number)
+        match = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(match[1]) if match else None
+    message = (str(error) or type(error).__name__).splitlines()[0][:200]
+    return (message, None) if number is None else (os.strerror(number), number)
 
 
 def unwritable(path: Path, error: Exception, advice: str = "") -> RunError:
@@ -62,8 +62,8 @@ def unwritable(path: Path, error: Exception, advice: str = "") -> RunError:
     run: can't be written (No space left on device); free some space
     """
     reason, number = why(error)
-    said = [ADVICE[number], *([advice] if advice else [])] if number in ADVICE else []
-    return RunError("; ".join([f"{path}: can't be written ({reason})", *said]))
+    hints = [ADVICE[number], *([advice] if advice else [])] if number in ADVICE else []
+    return RunError("; ".join([f"{path}: can't be written ({reason})", *hints]))
 
 
 @contextmanager
@@ -233,19 +233,19 @@ def _locked(folder: Path, waiting: Callable[[str], None] | None) -> FileLock:
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes left half written in a folder of plait's own, and in the folders in it."""
-    _remove_strays(folder, own=True)  # in a container every process has the number of the last one
+    _remove_strays(folder, ours=True)  # in a container every process has the number of the last one
     for inner in folder.iterdir():
         if inner.is_dir() and not inner.is_symlink():
-            _remove_strays(inner, own=True)
+            _remove_strays(inner, ours=True)
 
 
-def _remove_strays(folder: Path, name: str | None = None, own: bool = False) -> None:
+def _remove_strays(folder: Path, name: str | None = None, ours: bool = False) -> None:
     for path in folder.iterdir():
         match = TEMPORARY.fullmatch(path.name)
         if match is None or name not in (None, match["name"]):
             continue
         process = int(match["process"])
-        running = not own if process == os.getpid() else _is_running(process)
+        running = not ours if process == os.getpid() else _is_running(process)
         with suppress(OSError):  # another process was quicker, or it is not ours to remove
             if not running or time.time() - path.stat().st_mtime > OLD:
                 _remove(path)

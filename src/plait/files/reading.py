@@ -208,13 +208,13 @@ def _arguments(make: Callable[..., Any]) -> Any:
     """A pydantic model of what a constructor takes."""
     annotated: Any = vars(make).get("__init__", make) if isinstance(make, type) else make
     hints = typing.get_type_hints(annotated, include_extras=True)
-    taken = {
+    fields = {
         name: (hints.get(name, Any), ... if one.default is one.empty else one.default)
         for name, one in inspect.signature(make).parameters.items()
         if one.kind is not one.VAR_KEYWORD
     }
     config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
-    return create_model("Arguments", __config__=config, **taken)  # type: ignore[call-overload]
+    return create_model("Arguments", __config__=config, **fields)  # type: ignore[call-overload]
 
 
 def _first(problem: ValidationError) -> str:

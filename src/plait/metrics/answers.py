@@ -66,13 +66,13 @@ def vqa_accuracy(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> np.
 
 
 def _vqa(answer: str, people: Sequence[str]) -> float:
-    said, answer = [_plain(one) for one in people], _plain(answer)
-    if len(set(said)) > 1:
-        said, answer = [vqa_normalised(one) for one in said], vqa_normalised(answer)
-    right = [one == answer for one in said]
-    if len(said) == 1:
+    votes, answer = [_plain(one) for one in people], _plain(answer)
+    if len(set(votes)) > 1:
+        votes, answer = [vqa_normalised(one) for one in votes], vqa_normalised(answer)
+    right = [one == answer for one in votes]
+    if len(votes) == 1:
         return float(right[0])
-    return float(np.mean([min(1.0, (sum(right) - own) / 3) for own in right]))
+    return float(np.mean([min(1.0, (sum(right) - left_out) / 3) for left_out in right]))
 
 
 def exact_match(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> np.ndarray:
@@ -93,9 +93,9 @@ def anls(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> np.ndarray:
     """
 
     def best(answer: str, accepted: Sequence[str]) -> float:
-        own = " ".join(answer.lower().split())
-        found = max((_likeness(own, " ".join(text.lower().split())) for text in accepted), default=0.0)
-        return found if found >= ANLS_LEAST else 0.0
+        normalised = " ".join(answer.lower().split())
+        similarity = max((_likeness(normalised, " ".join(text.lower().split())) for text in accepted), default=0.0)
+        return similarity if similarity >= ANLS_LEAST else 0.0
 
     return np.array([best(answer, accepted) for answer, accepted in zip(answers, truths, strict=True)])
 
@@ -119,10 +119,10 @@ def relaxed_accuracy(answers: Sequence[str], truths: Sequence[Sequence[str]]) ->
     """
 
     def right(answer: str, accepted: str) -> bool:
-        given, true = _number(answer), _number(accepted)
-        if given is None or true is None:
+        number, true = _number(answer), _number(accepted)
+        if number is None or true is None:
             return answer.strip().lower() == accepted.strip().lower()
-        return abs(given - true) <= RELAXED * abs(true)
+        return abs(number - true) <= RELAXED * abs(true)
 
     pairs = zip(answers, truths, strict=True)
     return np.array([float(any(right(answer, text) for text in accepted)) for answer, accepted in pairs])

@@ -41,10 +41,10 @@ class Bleu:
         keys, most, size = self.most[n]
         if not len(keys):
             return np.zeros(texts)
-        asked = counts.text * (size + 1) + counts.gram
-        at = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
-        held = (keys[at] == asked) & (counts.gram < size)
-        return np.bincount(counts.text, np.where(held, np.minimum(counts.count, most[at]), 0), minlength=texts)
+        wanted = counts.text * (size + 1) + counts.gram
+        at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+        matched = (keys[at] == wanted) & (counts.gram < size)
+        return np.bincount(counts.text, np.where(matched, np.minimum(counts.count, most[at]), 0), minlength=texts)
 
     def _closest(self, lengths: np.ndarray) -> np.ndarray:
         """The reference length next to each text's; of two equally near the shorter."""

@@ -68,13 +68,13 @@ class Cider:
         value = counts.count * self.idf[n][np.minimum(counts.gram, size)]
         norms = _norms(counts.text, value, len(about))
         keys, reference, weight = self.entries[n]
-        known = counts.gram < size
-        text = counts.text[known]
-        asked = about[text] * (size + 1) + counts.gram[known]
-        first = np.searchsorted(keys, asked)
-        many = np.searchsorted(keys, asked, side="right") - first
+        in_references = counts.gram < size
+        text = counts.text[in_references]
+        wanted = about[text] * (size + 1) + counts.gram[in_references]
+        first = np.searchsorted(keys, wanted)
+        many = np.searchsorted(keys, wanted, side="right") - first
         at, by = _ranges(first, many), np.repeat(text, many)
-        product = np.minimum(np.repeat(value[known], many), weight[at]) * weight[at]
+        product = np.minimum(np.repeat(value[in_references], many), weight[at]) * weight[at]
         pair = pairs.first[by] + reference[at] - self.first[about[by]]
         dot = np.bincount(pair, product, minlength=len(pairs.text)).astype(float)  # of nothing at all it is whole
         scale = norms[pairs.text] * self.norms[n][pairs.reference]

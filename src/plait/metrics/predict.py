@@ -62,8 +62,8 @@ def _f1_micro(truth: np.ndarray, p: np.ndarray) -> float:
 def _hits(truth: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each class or label: rows where it is rightly answered, and rows that have it plus rows that answer it."""
     if truth.ndim == 2:
-        known, answered = truth > 0.5, p >= 0.5
-        return (known & answered).sum(axis=0), known.sum(axis=0) + answered.sum(axis=0)
+        present, answered = truth > 0.5, p >= 0.5
+        return (present & answered).sum(axis=0), present.sum(axis=0) + answered.sum(axis=0)
     answers, count = p.argmax(axis=1), max(p.shape[1], truth.max() + 1)
     hits = np.bincount(truth[answers == truth], minlength=count)
     return hits, np.bincount(truth, minlength=count) + np.bincount(answers, minlength=count)
@@ -165,11 +165,11 @@ def score(kind: str, truth: np.ndarray, prediction: np.ndarray, names: Sequence[
     >>> score("regression", np.array([1.0, 2.0]), np.array([1.0, 4.0]), ["mae"])
     {'mae': 1.0}
     """
-    known = list(fitting(kind))
+    valid_names = list(fitting(kind))
     for name in names or ():
-        if name not in known:
-            raise RecipeError(unknown(f"metric of {kind}", name, known))
+        if name not in valid_names:
+            raise RecipeError(unknown(f"metric of {kind}", name, valid_names))
     if not len(truth):
         return {}
-    values = {name: METRICS[name].function(truth, prediction) for name in (known if names is None else names)}
+    values = {name: METRICS[name].function(truth, prediction) for name in (valid_names if names is None else names)}
     return {name: value for name, value in values.items() if np.isfinite(value)}

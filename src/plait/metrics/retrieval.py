@@ -48,16 +48,16 @@ def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ran
     """
     queries, items = np.asarray(queries, np.float64), np.asarray(items, np.float64)
     pairs = np.unique(np.asarray(pairs, np.int64).reshape(-1, 2), axis=0)
-    own = np.einsum("pd,pd->p", queries[pairs[:, 0]], items[pairs[:, 1]])
-    order = np.lexsort((-own, pairs[:, 0]))
-    pairs, own = pairs[order], own[order]
+    pair_scores = np.einsum("pd,pd->p", queries[pairs[:, 0]], items[pairs[:, 1]])
+    order = np.lexsort((-pair_scores, pairs[:, 0]))
+    pairs, pair_scores = pairs[order], pair_scores[order]
     slack = TIED * _largest(queries) * _largest(items)
     before = np.zeros(len(pairs), np.int64)
     for start in range(0, len(queries), CHUNK):
         first, last = np.searchsorted(pairs[:, 0], [start, start + CHUNK])
         if first == last:
             continue
-        row, least = pairs[first:last, 0] - start, own[first:last] - slack
+        row, least = pairs[first:last, 0] - start, pair_scores[first:last] - slack
         for left in range(0, len(items), CHUNK):
             scores = queries[start : start + CHUNK] @ items[left : left + CHUNK].T
             inside = np.flatnonzero((pairs[first:last, 1] >= left) & (pairs[first:last, 1] < left + CHUNK))
@@ -113,9 +113,9 @@ def retrieval_metrics(texts: np.ndarray, images: np.ndarray, image_of: np.ndarra
     """
     pairs = np.stack([np.arange(len(texts)), np.asarray(image_of)], axis=1)
     both = {"txt": directed_metrics(images, texts, pairs[:, ::-1]), "img": directed_metrics(texts, images, pairs)}
-    found = {f"{name}_r{k}": direction.pop(f"r{k}") for name, direction in both.items() for k in (1, 5, 10)}
-    found["r_mean"] = float(np.mean(list(found.values())))
-    return found | {key: float(np.mean([direction[key] for direction in both.values()])) for key in both["txt"]}
+    metrics = {f"{name}_r{k}": direction.pop(f"r{k}") for name, direction in both.items() for k in (1, 5, 10)}
+    metrics["r_mean"] = float(np.mean(list(metrics.values())))
+    return metrics | {key: float(np.mean([direction[key] for direction in both.values()])) for key in both["txt"]}
 
 
 def directed_metrics(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> dict[str, float]:

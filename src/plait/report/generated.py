@@ -73,18 +73,18 @@ def _looks(
     weights = _weights(prepared, part, pictures[0], positions, predictions)
     if weights is None:
         return []
-    found = []
+    looks_of_rows = []
     for place, position in enumerate(positions):
         cell = shown_cell(prepared, part, pictures[0], int(position))
         ids = [int(token) for token in predictions.ids[position] if token >= 0 and token != task.texts.end]
         words = _words(task, ids)
-        found.append(
+        looks_of_rows.append(
             [
                 {"word": word, "picture": _heated(cell.get("picture"), weights[place, pieces].mean(axis=0))}
                 for word, pieces in words[:WORDS]
             ]
         )
-    return found
+    return looks_of_rows
 
 
 @torch.no_grad()
@@ -106,8 +106,8 @@ def _weights(
     )
     looked = model.head.decoder.looks(model.head.context(fused), decoder_input)
     start = 1 + sum(lengths[name] for name in list(lengths)[: list(lengths).index(picture)])
-    own = looked[:, :, start : start + lengths[picture]].float().cpu().numpy()
-    grid: np.ndarray = own.reshape(*own.shape[:2], side, side)
+    of_picture = looked[:, :, start : start + lengths[picture]].float().cpu().numpy()
+    grid: np.ndarray = of_picture.reshape(*of_picture.shape[:2], side, side)
     return grid
 
 

@@ -61,10 +61,10 @@ class Index:
         self.path = path
         if not (path / META).is_file():
             raise RunError(f"{path}: expected an index; make one with: plait index RUN TABLE -o {path}")
-        held = read_json(path / META, dict[str, Any])
-        if held.get("format") != FORMAT:
+        content = read_json(path / META, dict[str, Any])
+        if content.get("format") != FORMAT:
             raise RunError(f"{path}: written by another version of plait; make it again with plait index")
-        self.meta: Meta = checked(held, Meta, path / META, RunError)
+        self.meta: Meta = checked(content, Meta, path / META, RunError)
         self._table: Any = None
 
     @classmethod
@@ -130,11 +130,11 @@ class Index:
         Raises:
             RunError: it is another.
         """
-        given = fingerprint(predictor)
-        if self.meta["model"] != given:
+        model = fingerprint(predictor)
+        if self.meta["model"] != model:
             raise RunError(
                 f"{self.path}: its vectors were made by {self.meta['run']} (model {self.meta['model'][:12]}…), and "
-                f"{run} is another model ({given[:12]}…); use --run {self.meta['run']}, or make the index again"
+                f"{run} is another model ({model[:12]}…); use --run {self.meta['run']}, or make the index again"
             )
 
     def keys(self) -> set[str]:
@@ -300,8 +300,8 @@ def _text(cell: Any) -> str:
 
 def _thumbnail(modality: Modality | None, cell: Any, media: Media) -> bytes | None:
     """The first value of a cell as a small JPEG; None where it has none."""
-    shown = [] if modality is None else show_cell(modality, cell, media, SIDE)
-    image = next((one.image for one in shown if one.image is not None), None)
+    pieces = [] if modality is None else show_cell(modality, cell, media, SIDE)
+    image = next((one.image for one in pieces if one.image is not None), None)
     if image is None:
         return None
     buffer = io.BytesIO()

@@ -67,5 +67,5 @@ class Int8Index:
         scores, error = self.scores(query_D)
         largest = scores[: whole * GROUP].view(whole, GROUP).amax(dim=1).numpy()
         least = np.partition(largest, whole - k)[whole - k]  # so good are k of the vectors at least
-        found = (scores >= float(least) - 2 * error).nonzero()[:, 0]
-        return found if k <= len(found) <= len(scores) // MOST else None
+        places = (scores >= float(least) - 2 * error).nonzero()[:, 0]
+        return places if k <= len(places) <= len(scores) // MOST else None

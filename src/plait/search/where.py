@@ -60,16 +60,16 @@ class _Parser:
         self.place = 0
 
     def _cut(self) -> list[_Token]:
-        found, at = [], 0
+        tokens, at = [], 0
         while self.text[at:].strip():
             match = TOKEN.match(self.text, at)
             if match is None:
                 at += len(self.text[at:]) - len(self.text[at:].lstrip())
                 raise DataError(f"--where: {self.text[at : at + 20]!r} at character {at + 1} is no part of a filter")
             kind = str(match.lastgroup)
-            found.append(_Token(kind, match.group(kind), match.start(kind) + 1))
+            tokens.append(_Token(kind, match.group(kind), match.start(kind) + 1))
             at = match.end()
-        return found
+        return tokens
 
     @property
     def token(self) -> _Token | None:
@@ -156,11 +156,11 @@ class _Parser:
             name = name[1:-1].replace('""', '"')
         if name not in self.columns:
             raise DataError(f"--where: {unknown('column', name, self.columns)}")
-        called = self.stored.get(name, name)
-        if "`" in called:  # in an index of before
+        stored_name = self.stored.get(name, name)
+        if "`" in stored_name:  # in an index of before
             raise DataError(f"--where: the column {name!r} has a backtick in its name; make the index anew")
         self.place += 1
-        return called, self.columns[name]
+        return stored_name, self.columns[name]
 
     def value(self, kind: str) -> str:
         token = self.token

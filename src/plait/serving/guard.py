@@ -93,19 +93,19 @@ class BoundedBody:
         if not declared.isdigit() or int(declared) > self.limit:
             await refuse(send, 413, self._too_large)
             return
-        came, whole, begun, refused = 0, False, False, 0
+        received, whole, begun, refused = 0, False, False, 0
         until = time.monotonic() + self.patience
 
         async def bounded() -> Any:
-            nonlocal came, whole, refused
+            nonlocal received, whole, refused
             try:  # once the body is here, the application waits for the end of the connection, however long
                 message = await asyncio.wait_for(receive(), None if whole else until - time.monotonic())
             except TimeoutError:
                 refused = 408
                 return {"type": "http.disconnect"}
-            came += len(message.get("body", b""))
+            received += len(message.get("body", b""))
             whole = not message.get("more_body", False)
-            if came > self.limit:
+            if received > self.limit:
                 refused = 413
                 return {"type": "http.disconnect"}
             return message
@@ -139,13 +139,13 @@ def impatient(protocol: Callable[..., Any], patience: float = PATIENCE) -> Calla
     """
 
     def make(**options: Any) -> Any:
-        made = protocol(**options)
-        if not hasattr(made, "cycle"):  # another uvicorn: without
-            return made
-        connected = made.connection_made
+        connection = protocol(**options)
+        if not hasattr(connection, "cycle"):  # another uvicorn: without
+            return connection
+        connected = connection.connection_made
 
         def look(transport: Any, before: Any) -> None:
-            cycle = made.cycle  # of the latest request
+            cycle = connection.cycle  # of the latest request
             answering = cycle is not None and not cycle.response_complete
             if transport.is_closing():
                 return
@@ -158,7 +158,7 @@ def impatient(protocol: Callable[..., Any], patience: float = PATIENCE) -> Calla
             connected(transport)
             asyncio.get_running_loop().call_later(patience, look, transport, None)
 
-        made.connection_made = connection_made
-        return made
+        connection.connection_made = connection_made
+        return connection
 
     return make

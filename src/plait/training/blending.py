@@ -75,9 +75,9 @@ def estimate_blend(
     source, rows = train
     parts = ((source, rows[:: max(1, -(-len(rows) // MOST))]), val)
 
-    def losses(of: MultimodalModel) -> dict[str, Losses]:
-        found = [_losses(of, loss, *part, device) for part in parts]
-        return {name: Losses(found[0][name], found[1][name]) for name in found[0]}
+    def losses(candidate: MultimodalModel) -> dict[str, Losses]:
+        measured = [_losses(candidate, loss, *part, device) for part in parts]
+        return {name: Losses(measured[0][name], measured[1][name]) for name in measured[0]}
 
     before = losses(model)
     after = {}
@@ -97,9 +97,9 @@ def _losses(
     model.watch_alone = True
     plan = BatchPlan(rows, BATCH, shuffle=False)
     for output, batch_targets, _ in run_batches(model, source, plan, "float32", device, 0):
-        said = {name: (one.predictions, one.present) for name, one in output.alone.items()}
-        said[JOINT] = (output.predictions, torch.ones(len(output.pooled), dtype=torch.bool, device=device))
-        for name, (predictions, present) in said.items():
+        answers = {name: (one.predictions, one.present) for name, one in output.alone.items()}
+        answers[JOINT] = (output.predictions, torch.ones(len(output.pooled), dtype=torch.bool, device=device))
+        for name, (predictions, present) in answers.items():
             count = int(present.sum())
             total = sums.setdefault(name, [0.0, 0.0])
             if count:

@@ -82,8 +82,8 @@ def load_tensors(path: Path, only: Collection[str] | None = None) -> tuple[dict[
     open_plain(path, RunError).close()  # a pipe would be waited for
     try:
         with safe_open(path, framework="pt") as file:
-            said = parse_json((file.metadata() or {}).get("plait", "{}"), path, RunError)
-            header: dict[str, Any] = checked(said, dict[str, Any], path, RunError)
+            parsed = parse_json((file.metadata() or {}).get("plait", "{}"), path, RunError)
+            header: dict[str, Any] = checked(parsed, dict[str, Any], path, RunError)
             names = file.keys() if only is None else only
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
@@ -187,9 +187,9 @@ def load_checkpoint(
     return progress
 
 
-def _fits(tensor: Tensor, own: Tensor) -> bool:
+def _fits(tensor: Tensor, ours: Tensor) -> bool:
     """Whether a tensor of a file can stand for one of ours: as large, and floats for floats."""
-    return tensor.shape == own.shape and _kind(tensor) == _kind(own)
+    return tensor.shape == ours.shape and _kind(tensor) == _kind(ours)
 
 
 def _kind(tensor: Tensor) -> str:
@@ -202,11 +202,13 @@ def load_state(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, comp
     Raises:
         RunError: names or shapes differ.
     """
-    own = model.state_dict()
+    current = model.state_dict()
     for name, tensor in tensors.items():
-        if name in own and _kind(tensor) != _kind(own[name]):  # torch would cast without a word
+        if name in current and _kind(tensor) != _kind(current[name]):  # torch would cast without a word
             raise RunError(f"{path}: the weights do not fit the recipe ({name} holds {tensor.dtype})")
-    laid_out = {name: laid_out_as(tensor, own[name]) if name in own else tensor for name, tensor in tensors.items()}
+    laid_out = {
+        name: laid_out_as(tensor, current[name]) if name in current else tensor for name, tensor in tensors.items()
+    }
     try:
         missing, extra = model.load_state_dict(laid_out, strict=False)
     except RuntimeError as error:

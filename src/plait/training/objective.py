@@ -94,24 +94,24 @@ class Objective:
     @torch.no_grad()
     def nonfinite_rows(self, model: Any, batch: Batch) -> list[int]:
         """Rows of a batch (from 1) of which the model says, or loses, what is no number."""
-        said = getattr(model, "module", model)(batch).predictions
+        predictions = getattr(model, "module", model)(batch).predictions
         bad = torch.zeros(len(batch), dtype=torch.bool)
         for name, task in self.targets.tasks.items():
-            given, target, rows = items_of(said[name], batch.targets[name].to(said[name].device))
-            fine = task.row_loss(given, target).isfinite()
-            if isinstance(given, torch.Tensor):
-                fine &= given.flatten(1).isfinite().all(dim=1)
+            predicted, target, rows = items_of(predictions[name], batch.targets[name].to(predictions[name].device))
+            fine = task.row_loss(predicted, target).isfinite()
+            if isinstance(predicted, torch.Tensor):
+                fine &= predicted.flatten(1).isfinite().all(dim=1)
             bad |= ~(fine if rows is None else rows.row_means((~fine).float()) == 0).cpu()
         return (batch.rows[bad] + 1).tolist()
 
     @torch.no_grad()
     def _score(self, model: Any, name: str, candidates: Batch) -> torch.Tensor:
         """What the model as it is says of some rows, raw."""
-        own = getattr(model, "module", model)
-        own.eval()
-        found: torch.Tensor = own(candidates).predictions[name]
-        own.train()
-        return found
+        unwrapped = getattr(model, "module", model)
+        unwrapped.eval()
+        scores: torch.Tensor = unwrapped(candidates).predictions[name]
+        unwrapped.train()
+        return scores
 
     @property
     def around_step(self) -> Callable[[int], AbstractContextManager[None]] | None:

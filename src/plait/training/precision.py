@@ -64,8 +64,8 @@ def has_bfloat16(device: torch.device) -> bool:
     probes = [getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")]
     if any(probe is not None and probe() for probe in probes):
         return True
-    told = None not in probes and platform.machine().lower() in ("x86_64", "amd64")
-    return not told and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    conclusive = None not in probes and platform.machine().lower() in ("x86_64", "amd64")
+    return not conclusive and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @cache

@@ -88,9 +88,9 @@ class NumberForm:
 
     def describe(self) -> str:
         """The form in words, for a column's reason; empty for the plain one."""
-        said = [f"{self.decimal!r} before the fraction"] if self.decimal != "." else []
-        said += [f"{self.thousands!r} between thousands"] if self.thousands else []
-        return ", ".join([*said, *([f"in {self.unit}"] if self.unit else [])])
+        parts = [f"{self.decimal!r} before the fraction"] if self.decimal != "." else []
+        parts += [f"{self.thousands!r} between thousands"] if self.thousands else []
+        return ", ".join([*parts, *([f"in {self.unit}"] if self.unit else [])])
 
 
 PLAIN = NumberForm()
@@ -131,18 +131,18 @@ def read_numbers(texts: Sequence[str], decimal: str | None = None) -> Reading:
     if len(units) != 1:
         return Reading(None)
     bodies = [body for _, body in parts]
-    found: tuple[NumberForm, list[float]] | None = None
+    candidate: tuple[NumberForm, list[float]] | None = None
     for form in _FORMS:
         values = _all_read(form, bodies) if decimal in (None, form.decimal) else None
         if values is None:
             continue
-        if found is None:
-            found = form, values
-        elif values != found[1]:
-            place = next(i for i, (a, b) in enumerate(zip(found[1], values, strict=True)) if a != b)
-            ways = " or ".join(f"{number:.10g}" for number in (found[1][place], values[place]))
+        if candidate is None:
+            candidate = form, values
+        elif values != candidate[1]:
+            place = next(i for i, (a, b) in enumerate(zip(candidate[1], values, strict=True)) if a != b)
+            ways = " or ".join(f"{number:.10g}" for number in (candidate[1][place], values[place]))
             return Reading(None, f"{texts[place]!r} is {ways}: say which with --decimal . or --decimal ,")
-    return Reading(None if found is None else NumberForm(found[0].decimal, found[0].thousands, units.pop()))
+    return Reading(None if candidate is None else NumberForm(candidate[0].decimal, candidate[0].thousands, units.pop()))
 
 
 def _all_read(form: NumberForm, bodies: Sequence[str]) -> list[float] | None:

@@ -67,14 +67,14 @@ def read_shards(path: Path) -> Table:
     schema = pa.schema([(name, pa.binary() if name in media else pa.string()) for name in names])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        held: list[dict[str, Any]] = []
+        pending: list[dict[str, Any]] = []
         for shard in shards:
             for sample in _samples(shard):
-                held.append({name: sample.get(name) for name in names})
-                if len(held) == ROWS:
-                    yield pa.RecordBatch.from_pylist(held, schema)
-                    held = []
-        yield pa.RecordBatch.from_pylist(held, schema)
+                pending.append({name: sample.get(name) for name in names})
+                if len(pending) == ROWS:
+                    yield pa.RecordBatch.from_pylist(pending, schema)
+                    pending = []
+        yield pa.RecordBatch.from_pylist(pending, schema)
 
     return Table.from_batches(schema, batches(), shards[0].parent, str(path))
 
@@ -93,13 +93,13 @@ def _is_file(path: Path) -> bool:
 
 def _columns(shards: list[Path]) -> list[str]:
     """The columns of the first samples; a later sample's other keys would come too late to be one."""
-    found: dict[str, None] = {"key": None}
+    columns: dict[str, None] = {"key": None}
     for number, sample in enumerate(_samples(shards[0])):
-        found |= dict.fromkeys(sample)
+        columns |= dict.fromkeys(sample)
         if number >= 1000:
             break
     order = ["key", *_media(), "caption", "label"]
-    names = [name for name in order if name in found] + sorted(found.keys() - set(order))
+    names = [name for name in order if name in columns] + sorted(columns.keys() - set(order))
     return names if len(names) > 1 else []
 
 
@@ -164,10 +164,10 @@ def _fields(shard: Path, name: str, ending: str, data: bytes) -> dict[str, Any]:
         return {TEXTS[ending]: data.decode("utf-8", errors="replace").strip() or None}
     if ending != "json":
         return {}
-    held = parse_json(data, f"{shard}: {name[:80]}")
-    if not isinstance(held, dict):
+    values = parse_json(data, f"{shard}: {name[:80]}")
+    if not isinstance(values, dict):
         return {}
     texts = {
-        k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in held.items() if v is not None
+        k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in values.items() if v is not None
     }
     return {(f"json_{k}" if k in ("key", *_media()) else k): v for k, v in texts.items()}
