@@ -22,7 +22,7 @@ def info_nce(
         same_BB: bool, True where row i of a and row j of b belong together too, such as another caption of the same
             image or a text that comes twice: they are no negatives of each other.
         hardness: how much more a negative counts the closer it is (beta of 2010.04592, in units of the logits; the
-            weights are constants to the gradient, and of mean one); 0 for all alike.
+            weights have a mean of one and get no gradient); 0 for all alike.
 
     >>> apart = torch.eye(4)
     >>> bool(info_nce(apart, apart, 0.07) < info_nce(apart, apart.flip(0), 0.07))
@@ -49,7 +49,7 @@ def _harder(logits_BB: Tensor, hardness: float) -> Tensor:
 def sigmoid_loss(
     a_BD: Tensor, b_BD: Tensor, temperature: Tensor | float, bias: Tensor | float, same_BB: Tensor | None = None
 ) -> Tensor:
-    """Each pair of the batch is a question of its own (SigLIP, 2303.15343).
+    """Each pair of the batch is a yes-or-no question of its own (SigLIP, 2303.15343).
 
     Args:
         a_BD, b_BD: row i of one belongs to row i of the other; normalised.

@@ -117,7 +117,7 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
         health.findings.append(Finding("error", "constant_target", text, present))
         return
     if len(names) > max(20, present // 5):
-        return  # a number, or texts: no classes to count
+        return  # numbers or texts, not classes to count
     order = np.argsort(-counts, kind="stable")
     health.balance[target] = {str(names[i]): int(counts[i]) for i in order}
     rare = [f"{names[i]} ({counts[i]})" for i in order[::-1] if counts[i] < RARE]
@@ -202,6 +202,7 @@ def _check_values(
             for piece in pieces:
                 first_row.setdefault(piece, int(row))
 
+        # Threads decode the distinct values; a DataError is a result like any other.
         look = partial(_facts_of, modality, Media(table.root, allow_outside))
         with ThreadPoolExecutor(workers) as pool:
             results = dict(zip(first_row, pool.map(look, first_row), strict=True))
@@ -222,6 +223,7 @@ def _check_values(
         fingerprints[part] = {
             piece if isinstance(piece, str) else str(piece)[:200]: fact.fingerprint for piece, fact in facts.items()
         }
+    # Values of other parts that train has too, or nearly; not where values are expected to come again and again.
     train = fingerprints.get("train", {})
     if not train or modality.recur(every):
         return
@@ -243,7 +245,7 @@ def _facts_of(modality: Modality, media: Media, piece: Any) -> Facts | DataError
 
 
 def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:
-    """Rows whose inputs are all the same: within train they only cost time, across parts the score lies."""
+    """Rows of other parts whose inputs are all the same as those of a training row: their score says nothing."""
     if not inputs:
         return
     table, rows = parts["train"]

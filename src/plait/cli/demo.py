@@ -42,6 +42,7 @@ def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True)
         train, test = get_dataset("easy-vqa", folder / "data")
         accuracy: dict[str, float] = {}
         rows = []
+        # One model after the other, each in a run folder of its own, on the same rows.
         for name, inputs in MODELS.items():
             began = time.monotonic()
             _remove_run(folder / name)
@@ -98,6 +99,7 @@ VERDICT = "Neither the question nor the image can answer alone; together they ca
 
 def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
     cards = []
+    # Some questions of the test table, evenly spaced, each with what the three models answered.
     try:
         questions = pd.read_csv(run.path / "data" / "test.csv").iloc[::1210]
     except OSError as error:

@@ -50,13 +50,14 @@ def generate(
     from plait.modalities import IMAGE
     from plait.predictor import Predictor
 
+    # Options of tables without a table would have no effect, so they are refused.
     of_tables = {"--output": output, "--keep": keep, "--delimiter": delimiter}
     if table is None and (any(of_tables.values()) or on_error is not OnUnusable.refuse):
         typed = next((name for name, value in of_tables.items() if value), "--on-error")
         raise DataError(f"{typed} belongs to --table; leave it out, or name a table")
     options = {"beams": beams, "temperature": temperature, "top_k": top_k, "top_p": top_p, "max_length": max_length}
     options |= {"best": best, "seed": seed}
-    changes = {name: value for name, value in options.items() if value is not None}
+    changes = {name: value for name, value in options.items() if value is not None}  # over the run's settings
     if best is not None and beams is None and not temperature:
         changes["beams"] = best
     writer = Writer(
@@ -65,6 +66,7 @@ def generate(
     if table is not None:
         _write_table(writer, table, output, keep or [], as_json, on_error, delimiter)
         return
+    # One row, from the options; or a conversation about it.
     values: dict[str, Any] = {}
     if image is not None:
         values[writer.first(IMAGE.name)] = str(image)
@@ -83,6 +85,7 @@ def generate(
         raise DataError(
             f"about what? Give --image, --question, --set COLUMN=VALUE or --table; the run reads {readable}"
         )
+    # A single text is printed while it is written.
     stream = not as_json and writer.settings.best == 1
     written = writer.write(values, _say if stream else None)
     if as_json:

@@ -90,6 +90,7 @@ def recipe_of(
     """A recipe from a file or a table, with what the command line says on top."""
     from plait.recipe import Recipe, apply_overrides
 
+    # What the command line says of tables and columns goes into the section `data`.
     values: dict[str, Any] = {}
     is_recipe = source.suffix.lower() in (".yaml", ".yml")
     data_options = {
@@ -111,6 +112,7 @@ def recipe_of(
         values["task"] = [{"type": task}]
     if data:
         values["data"] = data
+    # The file's recipe is the base, and the command line wins; `data` is merged key by key.
     if is_recipe:
         base = Recipe.read(source)
         if base.plugins:

@@ -43,7 +43,7 @@ VAL = 0.1  # of a fold's training rows: picks the epoch
 
 @dataclass
 class Answer:
-    """What one training run left: answers to the fold's test rows, and what they cost."""
+    """What one training run gave: answers to the fold's test rows, and what they cost."""
 
     rows: np.ndarray
     predictions: np.ndarray
@@ -91,6 +91,7 @@ class Experiment:
                 raise RecipeError(f"train.{name}: compare trains all models from the same beginning; leave it out")
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
+        # The recipe is completed first: everything below reads its inputs and settings.
         self.table, self.verbose = table, verbose
         self.schema = prepare.type_columns(recipe, table)
         recipe = recipe.model_copy(update={"inputs": complete_inputs(recipe.inputs, self.schema)})
@@ -115,6 +116,7 @@ class Experiment:
         self.groups = None if group is None else table.codes(group)[0]
         if most is not None and most < len(self.rows):
             self._sample(most)
+        # Frozen encoders run once, before the folds are cut: rows that they can't read are left out of all folds.
         self.accelerator = make_accelerator(recipe.train.device)
         self.device = self.accelerator.device
         self.inputs = build_inputs(self.recipe, table, self.rows, self.schema)
@@ -328,7 +330,7 @@ class Experiment:
         return self.task.score(truth, predictions, [metric]).get(metric, float("nan"))
 
     def settle_precision(self, candidates: Sequence[Candidate]) -> None:
-        """What `auto` becomes, the same for all: what the slowest is fastest in, because it takes most of the time."""
+        """What `auto` becomes for all: whatever makes the slowest candidate fastest, which takes most of the time."""
         self.precision = self.recipe.train.precision
         if self.precision != "auto":
             return
@@ -348,7 +350,7 @@ class Experiment:
         return model, batch, Objective(self.recipe.train, fold.targets, model)
 
     def _step_ms(self, candidate: Candidate) -> float:
-        """Milliseconds of a training step; none of trees, and of what can't (it says why when its turn comes)."""
+        """Milliseconds of a training step; 0 for trees, and for what fails (its own run will say why)."""
         if candidate.method == BOOSTED:
             return 0.0
         try:
@@ -383,7 +385,7 @@ def _as_tensor(truth: Any) -> Any:
 
 
 class _Renumbered:
-    """Tensors of some rows, asked for by the table's row numbers."""
+    """Tensors of some rows, to be read by the table's row numbers."""
 
     def __init__(self, tensors: TensorSource, place: np.ndarray) -> None:
         self.tensors, self.place = tensors, place

@@ -119,6 +119,7 @@ def judge(
         groups: `[N]` codes of rows that are drawn together.
         seconds: of the whole comparison.
     """
+    # Within, higher is always better: `sign` turns errors round.
     sign = 1.0 if higher else -1.0
     draws = draw_rows(len(truth), groups, DRAWS)
     samples, rows = {}, []

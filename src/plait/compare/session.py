@@ -83,6 +83,7 @@ def compare(
     candidates = candidates_of(experiment.modalities, fusions)
     stem = Path(opened.source).stem if opened.root is not None else "frame"
     with claimed_folder(output, stem, "comparisons", goes_on="comparison") as folder, _stoppable(folder):
+        # Runs whose answers the folder holds already are not run again; the time that they took counts.
         before = _open(folder, _fingerprint(experiment, opened, folds))
         if verbose:
             _announce(experiment, candidates, folds, seeds, folder)
@@ -93,6 +94,7 @@ def compare(
         finally:
             seconds = before + time.monotonic() - start
             folder.write_json("state.json", {**folder.read_json("state.json"), "seconds": seconds})
+        # Every candidate is judged on the same draws of rows; grouped rows are drawn together.
         compared, groups = experiment.rows, experiment.groups
         ordered = None if groups is None else groups[compared]
         measured = (metric, partial(experiment.measure, metric), experiment.targets.measures.get(metric, True))
@@ -106,7 +108,7 @@ def compare(
 
 
 def prepare_recipe(recipe: Recipe) -> tuple[Recipe, list[str]]:
-    """A budget for many models: what nobody set is set so that each trains in seconds.
+    """A budget for many models: what the user left open is set so that each trains in seconds.
 
     Text and image columns have frozen packaged encoders, where they are installed: twenty models on five folds train
     twenty heads on features that are computed once; twenty networks from scratch would take hours and learn less from
@@ -125,6 +127,7 @@ def prepare_recipe(recipe: Recipe) -> tuple[Recipe, list[str]]:
         lines.append(f"tabular.layers: {TABULAR_LAYERS} for all (train's is 1): columns meet in the fusion only")
     if not all(is_present(module) for module in EXTRAS["packaged"] + EXTRAS["pretrained"]):
         return recipe, lines
+    # Columns whose encoder the recipe leaves open get a packaged one.
     changes = {}
     for name, column in schema.items():
         spec = recipe.inputs.get(name)
@@ -158,6 +161,7 @@ def _answers(
     count = len(experiment.folds)
     answers: dict[str, dict[tuple[int, int], Answer]] = {candidate.name: {} for candidate in candidates}
     failed: dict[str, str] = {}
+    # What an earlier session answered is read; the rest waits for its turn.
     waiting = []
     for candidate in candidates:
         for job in (Job(candidate, fold, seed) for seed in range(seeds) for fold in range(count)):
@@ -167,7 +171,7 @@ def _answers(
             else:
                 answers[candidate.name][job.seed, job.fold] = earlier
 
-    def wanted() -> Iterator[Job]:
+    def wanted() -> Iterator[Job]:  # read as processes get free: a candidate that failed is not tried again
         for job in waiting:
             if stop.asked:
                 return
@@ -230,7 +234,7 @@ def _judged(experiment: Experiment, candidate: Candidate, by_run: dict[tuple[int
     seeds = sorted({seed for seed, _ in by_run})
     answers = [[by_run[seed, fold] for fold in range(len(experiment.folds))] for seed in seeds]
     predictions = []
-    for of_seed in answers:
+    for of_seed in answers:  # each row is in one fold, so sorted by row number all answers line up
         order = np.argsort(np.concatenate([answer.rows for answer in of_seed]))
         predictions.append(joined([answer.predictions for answer in of_seed])[order])
     per_fold = np.nanmean([[answer.score for answer in of_seed] for of_seed in answers], axis=0)
@@ -242,14 +246,14 @@ def _judged(experiment: Experiment, candidate: Candidate, by_run: dict[tuple[int
 
 
 def _path(folder: RunFolder, job: Job) -> Path:
-    """A file of its own for any run, whatever its columns are called."""
+    """The file of one run's answers: names of columns, which may hold any character, are hashed."""
     digest = hashlib.sha256(f"{job.candidate.kind} {job.candidate.name}".encode()).hexdigest()[:16]
     return folder.path / ANSWERS / f"{digest}-{job.seed}-{job.fold}.npz"
 
 
 def _keep(path: Path, answer: Answer) -> None:
     costs = np.array(json.dumps(answer.costs))
-    with replacing(path) as beside, beside.open("wb") as file:  # of a name alone numpy would make another
+    with replacing(path) as beside, beside.open("wb") as file:  # given a name, numpy would add .npz
         predictions = answer.predictions
         flat, lengths = (
             (predictions.flat, predictions.lengths) if isinstance(predictions, Ragged) else (predictions, np.empty(0))
@@ -263,7 +267,7 @@ def _read(path: Path) -> Answer | None:
         with np.load(path, allow_pickle=False) as stored:
             costs = json.loads(str(stored["costs"]))
             predictions: Any = stored["predictions"]
-            if "lengths" in stored.files and len(stored["lengths"]):  # absent in answers of before
+            if "lengths" in stored.files and len(stored["lengths"]):  # absent in older answers
                 predictions = Ragged(predictions, stored["lengths"])
             return Answer(stored["rows"], predictions, float(stored["score"]), costs)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):

@@ -39,7 +39,7 @@ class InputSpec:
 
     @property
     def kind(self) -> Modality | None:
-        """What its one column holds; None of a group."""
+        """What its one column holds; None for a group of columns."""
         return MODALITIES.get(self.modality)
 
 
@@ -52,7 +52,7 @@ class Source(Protocol):
 
 
 class Cache:
-    """Prepared values, kept while they fit: what is small is decoded once a run, what is large once an epoch.
+    """Prepared values, kept while there is room: a small data set is decoded once per run, a large one once per epoch.
 
     Args:
         limit: bytes.
@@ -69,7 +69,7 @@ class Cache:
             return cached
         features = make()
         size = sum(array.nbytes for array in features.values()) + 200
-        with self._lock:
+        with self._lock:  # another thread may have prepared the same value meanwhile
             if size <= self.room and key not in self._features:
                 self._features[key] = features
                 self.room -= size
@@ -77,7 +77,7 @@ class Cache:
 
 
 class StoredColumn(Protocol):
-    """Features of a column that were made before, by row; see `plait.features`."""
+    """Features of a column that were computed before, by row; see `plait.features`."""
 
     width: int
     positions: np.ndarray
@@ -95,10 +95,10 @@ class TableSource:
         targets: target → `[rows of the table, …]` encoded targets, or `Ragged`.
         allow_outside: media paths may leave the table's folder.
         cache: shared with other sources of the same processors.
-        problems: where given, a cell that can't be used counts as missing and is named here, once; else it is an error.
+        problems: if given, a cell that can't be used counts as missing and is noted here once; else it is an error.
 
-    `unusable` are the rows with such cells, as far as they were asked for. `encoded` holds, of inputs behind a frozen
-    encoder, the features of all rows that will be asked for.
+    `unusable` holds the rows with such cells among those read so far. `encoded` holds, for inputs behind a frozen
+    encoder, the features of all rows that will be read.
     """
 
     def __init__(
@@ -180,6 +180,7 @@ class TableSource:
             for piece in modality.pieces(cell):
                 if piece not in order:
                     prepared = self._usable(spec, piece, int(row), partial(self._content, modality, piece))
+                    # -1 marks a value that can't be used, so that it is tried only once.
                     order[piece] = -1 if prepared is None else len(features)
                     features += [] if prepared is None else [prepared]
                 positions.append(order[piece])
@@ -199,7 +200,7 @@ class TableSource:
         return spec.processor(good)
 
     def _usable(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features | None:
-        """Prepared features; None where the cell can't be used and that is no error."""
+        """Prepared features; None where the cell can't be used and that is allowed."""
         try:
             return self._prepared(spec, key, row, raw)
         except DataError as error:
@@ -234,7 +235,7 @@ class TableSource:
 
 
 class TensorSource:
-    """Rows that are tensors already, such as cached features: a batch is one index a tensor.
+    """Rows that are tensors already, such as cached features: a batch is each tensor indexed once.
 
     Args:
         inputs: modality → feature → `[N, …]`.
@@ -266,7 +267,7 @@ def _as_target(values: Any) -> Any:
 
 
 def _target_rows(values: Any, rows: Tensor) -> Tensor:
-    """Targets of some rows; of rows of unlike length padded with -1, or NaN."""
+    """Targets of some rows; where their lengths differ they are padded with -1, or with NaN for floats."""
     targets = values[rows]
     if isinstance(targets, Ragged):
         return targets.padded(float("nan") if targets.flat.is_floating_point() else -1)

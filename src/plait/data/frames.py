@@ -21,13 +21,13 @@ from plait.modalities import MODALITIES
 from plait.values import as_text, is_missing, plain
 
 TEXTS = (str, PurePath, uuid.UUID)
-# What Arrow raises of values that it has no type for.
+# What Arrow raises for values that it has no type for.
 UNFIT = (pa.ArrowException, OverflowError)
 NUMBERS = (bool, int, float, np.number, np.bool_, decimal.Decimal)
 
 
 def columns_of(frame: pd.DataFrame) -> tuple[dict[str, pa.Array], dict[str, str], set[str]]:
-    """The columns of a frame as Arrow arrays; of those that no modality covers, why; and which are categorical.
+    """The columns of a frame as Arrow arrays, why no modality covers some of them, and which are categorical.
 
     Raises:
         DataError: two columns have one name, or an image's array can't be one.
@@ -116,6 +116,7 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     for row, value in enumerate(cells, 1):
         if isinstance(value, str) and not value.isascii() and value.encode(errors="replace").decode() != value:
             raise DataError(f"row {row}, column {name!r}: half a character (a lone surrogate); correct the text")
+    # First what modalities store in their own way, such as images, then other kinds of objects.
     objects = [(modality.takes, modality.store) for modality in MODALITIES.values()]
     for fits, convert in [*objects, *_KINDS]:
         if present and all(fits(value) for value in present):

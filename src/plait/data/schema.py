@@ -17,7 +17,7 @@ from plait.files.reading import read_json
 from plait.modalities import MODALITIES, Sample, recognised
 from plait.values import is_missing, shown
 
-IGNORE = "ignore"  # what a column is that is no input
+IGNORE = "ignore"  # the type of a column that is no input
 SAMPLE = 5_000  # cells that are looked at; counts of missing and distinct cells are over all
 SEVERAL = "; several in a cell are a set without order"
 GROUP = "the group"

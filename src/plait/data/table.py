@@ -142,7 +142,7 @@ class Table:
             DataError: a cell holds what Python has no value for, such as a date after the year 9999.
         """
         column = self.column(name)
-        cells = column.chunk(0) if column.num_chunks == 1 else column  # an index into chunks would be searched a row
+        cells = column.chunk(0) if column.num_chunks == 1 else column  # of several, each row's has to be looked up
         try:
             return [cells[int(row)].as_py() for row in rows]
         except (ValueError, OverflowError, pa.ArrowException) as error:
@@ -162,7 +162,7 @@ class Table:
         return DataError(f"{self.source}: column {name!r} can't be read ({error})")
 
     def iterate(self, name: str, rows: np.ndarray | None = None, size: int = 65_536) -> Iterator[Any]:
-        """Cells of one column, held a part at a time."""
+        """Cells of one column, read a part at a time."""
         if rows is None:
             rows = np.arange(len(self))
         for start in range(0, len(rows), size):

@@ -56,7 +56,7 @@ def why(error: Exception) -> tuple[str, int | None]:
 
 
 def unwritable(path: Path, error: Exception, advice: str = "") -> RunError:
-    """What to say where a file or folder can't be written: the reason, what helps against that one, and `advice` then.
+    """The error where a file or folder can't be written: the reason, what helps against it, and then `advice`.
 
     >>> print(unwritable(Path("run"), OSError(28, "No space left on device")))
     run: can't be written (No space left on device); free some space
@@ -72,7 +72,7 @@ def replacing(path: Path, advice: str = "", tidy: bool = True) -> Iterator[Path]
 
     Args:
         path: of the file; its folder is made where it is missing.
-        advice: what to do then, where something helps against the reason.
+        advice: what to do where it can't be written, added where something helps against the reason.
         tidy: remove what killed processes left of this file; not worth it where thousands are written.
 
     Raises:
@@ -161,6 +161,7 @@ def claimed(
     plait.errors.RunError: ...: another process works in this folder; wait for it, or choose another folder
     """
     _refuse_null(folder)
+    # What was there, so that a failure can leave it as it was: `missing` folders, and entries from `before`.
     missing: list[Path] = []
     before: set[str] = set()
     try:
@@ -211,7 +212,7 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def _locked(folder: Path, waiting: Callable[[str], None] | None) -> FileLock:
-    while True:
+    while True:  # until the file that is locked is the one in the folder: another process may have removed it
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK)
         try:

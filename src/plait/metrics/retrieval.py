@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 CHUNK = 2048  # queries, and items, whose scores stand in memory at once: 16 MB
-# Relative to the largest score possible: what the order in which a float64 product adds up makes of equal ones. Scores
-# that a float32 model tells apart are no ties.
+# How far equal scores may lie apart, relative to the largest possible one, because float64 products add up in different
+# orders. Scores that a float32 model tells apart are no ties.
 TIED = 1e-12
 
 
@@ -35,7 +35,7 @@ def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ran
 
     Ties are counted pessimistically: what does not belong to a query and scores as high stands before what does, so
     that a model which gives everything one score finds nothing. Products are taken in float64, so that only equal
-    scores are ties. What belongs to a query never stands in the way of something else that does.
+    scores are ties. What belongs to a query never pushes down something else that does.
 
     Args:
         queries: `[Q, D]`; normalise them where cosines are meant.
@@ -53,6 +53,7 @@ def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ran
     pairs, pair_scores = pairs[order], pair_scores[order]
     slack = TIED * _largest(queries) * _largest(items)
     before = np.zeros(len(pairs), np.int64)
+    # For each pair, count the items of others that score at least as high.
     for start in range(0, len(queries), CHUNK):
         first, last = np.searchsorted(pairs[:, 0], [start, start + CHUNK])
         if first == last:
@@ -61,10 +62,10 @@ def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ran
         for left in range(0, len(items), CHUNK):
             scores = queries[start : start + CHUNK] @ items[left : left + CHUNK].T
             inside = np.flatnonzero((pairs[first:last, 1] >= left) & (pairs[first:last, 1] < left + CHUNK))
-            scores[row[inside], pairs[first:last, 1][inside] - left] = -np.inf  # all that belongs to the query
+            scores[row[inside], pairs[first:last, 1][inside] - left] = -np.inf  # a query's own items do not count
             for part in np.array_split(np.arange(len(row)), -(-len(row) // CHUNK)):
                 before[first + part] += (scores[row[part]] >= least[part, None]).sum(axis=1)
-    position = np.arange(len(pairs)) - np.searchsorted(pairs[:, 0], pairs[:, 0])  # of several, by score
+    position = np.arange(len(pairs)) - np.searchsorted(pairs[:, 0], pairs[:, 0])  # among the query's own items
     return Ranks(pairs[:, 0], before + position + 1, len(items))
 
 

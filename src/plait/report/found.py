@@ -1,4 +1,4 @@
-"""The part of a run's page about what is found: recall, and some questions with what came first."""
+"""The part of a run's page about retrieval: recall, and some queries with what they found first."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,14 +30,17 @@ def found_section(prepared: Prepared, task: Any, part: Part, name: str, vectors:
     rows = np.flatnonzero((codes[:, [a, b]] >= 0).all(axis=1))
     curves: dict[str, list[tuple[float, float]]] = {}
     groups: list[dict[str, Any]] = []
-    for asking, asked in ((b, a), (a, b)):
-        query, item = task.names[asking], task.names[asked]
-        queries, items = (rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, asked))
-        links = np.argwhere(_linked(codes[rows][:, [asking, asked]], codes[queries, asking], codes[items, asked]))
-        ranks = rank_pairs(vectors[queries, asking], vectors[items, asked], links)
+    for asking, answering in ((b, a), (a, b)):
+        query, item = task.names[asking], task.names[answering]
+        queries, items = (rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, answering))
+        # Each distinct value asks once, and is found once, however many rows hold it.
+        links = np.argwhere(
+            _linked(codes[rows][:, [asking, answering]], codes[queries, asking], codes[items, answering])
+        )
+        ranks = rank_pairs(vectors[queries, asking], vectors[items, answering], links)
         curves[f"{query} finds {item}"] = _recalls(ranks)
         if not groups:  # one direction is enough to get an impression
-            groups = _questions(prepared, part, vectors, (asking, asked), queries, items, links)
+            groups = _questions(prepared, part, vectors, (asking, answering), queries, items, links)
     return {
         "name": "What is found",
         "part": name,

@@ -48,6 +48,7 @@ def write_report(
         baseline: what guesses without a model reach, in a line.
     """
     recipe, targets = prepared.recipe, prepared.targets
+    # Test rows where there are some, else validation rows, are what the page shows.
     part_name = "test" if "test" in scored else "val"
     metric = targets.choose_metric(recipe.train.metric)[0]
     sections = [s for s in (_target_section(name, part_name, scored, prepared) for name in targets.names) if s]
@@ -113,8 +114,8 @@ def _target_section(name: str, part_name: str, scored: Scored, prepared: Prepare
     if task.writes is not None:
         return generated_section(prepared, task, part, part_name, predictions[name])
     usable = ~task.unusable(truth)
-    drawn = [DRAW[figure.kind](*figure.data) for figure in task.figures(truth[usable], predictions[name][usable])]
-    return {"name": f"Answers: {name}", "part": part_name, "plots": drawn}
+    svgs = [DRAW[figure.kind](*figure.data) for figure in task.figures(truth[usable], predictions[name][usable])]
+    return {"name": f"Answers: {name}", "part": part_name, "plots": svgs}
 
 
 DRAW: dict[str, Callable[..., str]] = {
@@ -134,7 +135,7 @@ def _examples(prepared: Prepared, part_name: str, scored: Scored) -> list[dict[s
     losses = prepared.targets.row_loss(outputs, encoded).numpy()
     usable = np.any([~t.unusable(truth[n]) for n, t in prepared.targets.tasks.items()], axis=0)
     order = np.argsort(losses, kind="stable")
-    order = order[usable[order]]
+    order = order[usable[order]]  # rows without a usable target have no loss worth showing
     worst, best = order[::-1][:EXAMPLES], order[:EXAMPLES]
 
     def cards(positions: np.ndarray) -> list[dict[str, Any]]:

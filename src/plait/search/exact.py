@@ -69,10 +69,10 @@ class ExactIndex:
         return best.numpy(), where.numpy()
 
     def _one(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of one query: by the narrow copy where there is one, else numpy's product, which does nothing besides."""
+        """The best of one query: by the 8-bit copy where there is one, else by numpy's product alone."""
         self._single_queries += 1
         if self._single_queries == OFTEN and self.vectors.size >= LARGE:
-            with suppress(RuntimeError, AttributeError):  # not every torch has its product: then there is none
+            with suppress(RuntimeError, AttributeError):  # not every torch has its product: no copy then
                 self._narrow = Int8Index(self.tensor)
         narrow = self._narrow
         if narrow is None or k > narrow.deepest:
@@ -96,6 +96,7 @@ class ExactIndex:
             room = self._scores(len(vectors), len(queries))
             scores, places = _best(vectors, query_tensor.to(vectors.dtype), min(wanted, len(vectors)), room)
             places = places + start
+            # Merge the best of this part with the best of those before.
             if best is None:
                 best, where = scores, places
             else:
@@ -106,6 +107,7 @@ class ExactIndex:
         assert best is not None
         if half is None:
             return best, where
+        # bfloat16 has only found candidates; float32 decides among them.
         again = torch.bmm(self.tensor[where], query_tensor.unsqueeze(2)).squeeze(2)
         best, chosen = again.topk(k, dim=1)
         return best, where.gather(1, chosen)
@@ -124,6 +126,7 @@ def _best(vectors_ND: Tensor, queries_QD: Tensor, k: int, scores_NQ: Tensor) -> 
     groups = count // GROUP
     if groups <= 2 * k:
         return (queries_QD @ vectors_ND.T).float().topk(k, dim=1)
+    # The product, block by block, and the best score of each group while the block is in the cache.
     largest_GQ = torch.empty(groups, queries)
     for start in range(0, count, BLOCK):
         block = scores_NQ[start : start + BLOCK]
@@ -134,6 +137,7 @@ def _best(vectors_ND: Tensor, queries_QD: Tensor, k: int, scores_NQ: Tensor) -> 
         whole = len(block) // GROUP
         first = start // GROUP
         largest_GQ[first : first + whole] = block[: whole * GROUP].view(whole, GROUP, queries).amax(dim=1)
+    # The k best vectors lie in the k best groups, or in the rest that fills no group.
     best_Qk = largest_GQ.T.topk(k, dim=1).indices
     places = (best_Qk.unsqueeze(2) * GROUP + torch.arange(GROUP)).flatten(1)
     rest = torch.arange(groups * GROUP, count).expand(queries, -1)

@@ -102,7 +102,7 @@ class Index:
 
     @property
     def stored(self) -> dict[str, str]:
-        """Column → what the database calls it: a name of ours, or in indices of before the same."""
+        """Column → what the database calls it: a name of ours, or in older indices the column's own."""
         return self.meta.get("stored") or {name: name for name in self.columns}
 
     @property
@@ -180,9 +180,8 @@ class Index:
         try:
             self.table.optimize()
             for name in (self.stored[text] for text in self.texts):
-                config = lancedb.index.FTS(
-                    base_tokenizer="icu", stem=False, remove_stop_words=False
-                )  # 企鹅 is a word too
+                # ICU finds words where no spaces part them, such as 企鹅.
+                config = lancedb.index.FTS(base_tokenizer="icu", stem=False, remove_stop_words=False)
                 self.table.create_index(name, config=config, replace=True)
             count = len(self)
             if count >= ANN_FROM:
@@ -202,7 +201,7 @@ class Index:
 
     @property
     def indexed(self) -> bool:
-        """Whether all of its texts can be looked in; not so where it was stopped before."""
+        """Whether full text can be searched in all columns of words; not so where indexing was stopped before."""
         return {self.stored[name] for name in self.texts} <= {
             column for index in self.table.list_indices() for column in index.columns
         }
@@ -237,7 +236,7 @@ def fingerprint(predictor: Predictor) -> str:
 
 
 def row_keys(table: Table, rows: np.ndarray, schema: Schema, media: Media) -> list[str]:
-    """A key a row for all that it holds: cells, and what its files hold, whatever their paths."""
+    """A key per row, made of its cells and of the contents of its files, whatever their paths."""
     keys = []
     modalities = {name: MODALITIES.get(column.modality) for name, column in schema.items()}
     columns = {name: table.cells(name, rows) for name in table.columns}
@@ -248,7 +247,7 @@ def row_keys(table: Table, rows: np.ndarray, schema: Schema, media: Media) -> li
             modality = modalities.get(name)
             if modality is not None and modality.media:
                 parts = [_key(modality, piece, media) for piece in modality.pieces(cells[place])]
-            for part in [name.encode(), *parts]:
+            for part in [name.encode(), *parts]:  # with lengths, so that no two rows hash the same bytes
                 digest.update(len(part).to_bytes(8, "little") + part)
         keys.append(digest.hexdigest())
     return keys

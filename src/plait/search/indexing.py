@@ -52,7 +52,7 @@ def index_table(
     verbose: bool = True,
     allow_outside: bool = False,
 ) -> Indexed:
-    """Embed a table's rows and add those to an index that it does not hold.
+    """Embed a table's rows and add to an index those that it does not hold yet.
 
     Args:
         run: a retrieval run, or a pretrained model (`hf:NAME`, `open_clip:MODEL/WEIGHTS`).
@@ -68,7 +68,7 @@ def index_table(
     """
     predictor = load_aligned(run, verbose=False, allow_outside=allow_outside)
     opened, path = open_table(table), Path(output).expanduser()
-    # Alone from the first look at what is there to the last write: of two at once each row would come twice.
+    # Locked from the first look at the index to the last write: two commands at once would add each row twice.
     with claimed(path, partial(is_begun, path), waiting=console.say), _stoppable(path):
         return _add(predictor, str(run), opened, path, side, allow_outside, verbose)
 
@@ -93,6 +93,7 @@ def _add(
     schema = infer_schema(opened)
     left_out: list[str] = []
     lacking: list[str] = []
+    # An index keeps the columns that its first table gave.
     if existing is not None:
         index = existing
         left_out = [name for name in opened.columns if name not in index.columns]
@@ -118,6 +119,7 @@ def _add(
                 chosen = rows[fresh]
                 embedded = predictor.embed(source.take(chosen))
                 assert isinstance(embedded, dict)
+                # A row without what is searched has no vector, and is counted but not added.
                 has_vector = ~np.isnan(embedded[side]).any(axis=1)
                 without += int((~has_vector).sum())
                 new_keys = [keys[i] for i, has in zip(fresh, has_vector, strict=True) if has]
@@ -138,7 +140,7 @@ def _add(
 
 @contextmanager
 def _stoppable(path: Path) -> Iterator[None]:
-    """Ctrl-C says how to go on, where there are rows already."""
+    """Where there are rows already, Ctrl-C ends with a line about how to go on."""
     try:
         yield
     except KeyboardInterrupt:

@@ -23,7 +23,7 @@ from plait.training.precision import multiplies_faster_in_bfloat16
 
 Mode = Literal["meaning", "words", "both"]
 MODES = ("meaning", "words", "both")
-DEEPER = 10  # times what is asked for, that each ranking of a fusion brings
+DEEPER = 10  # a fusion takes so many times k from each of its rankings
 PROBES, REFINED = 20, 4  # of the approximate index
 LONGEST_QUERY, LONGEST_FILTER = 10_000, 20_000  # characters
 
@@ -128,6 +128,7 @@ class Searcher:
         Raises:
             RunError: the run is none of matching, or reads what the query and the index do not have.
         """
+        # The run has to read one text, which is the query, and one image, from the index's first column of images.
         kinds_of = {name: spec.kind for name, spec in matcher.inputs_.items()}
         texts = [name for name, kind in kinds_of.items() if kind is not None and kind.words]
         pictures = [name for name, kind in kinds_of.items() if kind is not None and kind.media]
@@ -185,7 +186,7 @@ class Searcher:
             parts.append((query.weights[1], self._stored(self._place[query.like])))
         if len(parts) == 1:
             return parts[0][1]
-        largest = max(query.weights)  # 1e308 and 1e308 are no more than 1 and 1
+        largest = max(query.weights)  # scaled by it, 1e308 and 1e308 do not overflow
         vector = sum(weight / largest * part for weight, part in parts)
         length = float(np.linalg.norm(vector))
         if not 0 < length < math.inf:

@@ -1,4 +1,4 @@
-"""Filters on columns: read, checked, and written anew, so that nothing else reaches the database."""
+"""Filters on columns: parsed, checked, and written again from the parts, so that nothing else reaches the database."""
 
 import math
 import re
@@ -118,6 +118,7 @@ class _Parser:
         return self.predicate()
 
     def predicate(self) -> str:
+        # What comes after the column decides: `is`, then what `not` can stand before, then a comparison.
         name, kind = self.column()
         column = f"`{name}`"
         if self.word("is"):
@@ -144,7 +145,7 @@ class _Parser:
             if self.word(mark):
                 return f"{column} {'=' if mark == '==' else mark} {self.value(kind)}"
         self.fail("<, <=, =, !=, >=, >, in, like, between or is null")
-        raise AssertionError
+        raise AssertionError  # `fail` always raises
 
     def column(self) -> tuple[str, str]:
         token = self.token
@@ -157,7 +158,7 @@ class _Parser:
         if name not in self.columns:
             raise DataError(f"--where: {unknown('column', name, self.columns)}")
         stored_name = self.stored.get(name, name)
-        if "`" in stored_name:  # in an index of before
+        if "`" in stored_name:  # in an older index, which stored columns under their own names
             raise DataError(f"--where: the column {name!r} has a backtick in its name; make the index anew")
         self.place += 1
         return stored_name, self.columns[name]

@@ -1,4 +1,4 @@
-"""What a page on this machine lets in: its own names, bodies of bounded size, connections that do something."""
+"""What a page on this machine lets in: requests to its own names, bodies of bounded size, connections in use."""
 
 import asyncio
 import ipaddress
@@ -28,8 +28,8 @@ class KnownHosts:
 
     Args:
         app: what answers.
-        host: that is listened on. Of all of the machine's (`0.0.0.0`, `::`) known are its name and any address, which
-            cannot be rebound.
+        host: that is listened on. Where it is every address (`0.0.0.0`, `::`), the machine's name and any address are
+            accepted: an address cannot be rebound.
     """
 
     def __init__(self, app: Any, host: str) -> None:
@@ -93,6 +93,7 @@ class BoundedBody:
         if not declared.isdigit() or int(declared) > self.limit:
             await refuse(send, 413, self._too_large)
             return
+        # Bytes so far; whether the body is complete, the answer begun; the status it is refused with, or 0.
         received, whole, begun, refused = 0, False, False, 0
         until = time.monotonic() + self.patience
 
@@ -131,7 +132,7 @@ class BoundedBody:
 
 
 def impatient(protocol: Callable[..., Any], patience: float = PATIENCE) -> Callable[..., Any]:
-    """uvicorn's protocol, which ends a connection on which no request comes: it waits for half a request for ever.
+    """uvicorn's protocol, but ending a connection on which no request comes: by itself it would wait for ever.
 
     Args:
         protocol: uvicorn's class.
@@ -140,7 +141,7 @@ def impatient(protocol: Callable[..., Any], patience: float = PATIENCE) -> Calla
 
     def make(**options: Any) -> Any:
         connection = protocol(**options)
-        if not hasattr(connection, "cycle"):  # another uvicorn: without
+        if not hasattr(connection, "cycle"):  # another version of uvicorn: do without
             return connection
         connected = connection.connection_made
 

@@ -46,8 +46,8 @@ def make_app(
     run_in_threadpool: Any = import_extra("fastapi.concurrency", "serve").run_in_threadpool
     app = fastapi.FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(BoundedBody, limit=LARGEST_UPLOAD, patience=patience)
-    app.add_middleware(KnownHosts, host=host)  # the last one that is added looks first
-    one_at_a_time = threading.Lock()  # torch uses all cores for one question
+    app.add_middleware(KnownHosts, host=host)  # the one that is added last comes first
+    one_at_a_time = threading.Lock()  # torch uses all cores for one query
     files = resources.files("plait.serving")
 
     @app.middleware("http")

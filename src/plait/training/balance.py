@@ -60,7 +60,7 @@ class GradientModulation:
 
     @contextmanager
     def __call__(self, step: int) -> Iterator[None]:
-        """Within it gradients are clipped and used: noise comes before, and part of the step is taken back after."""
+        """Clipping and the optimizer's step go in here: noise is added before, and part of the step undone after."""
         factors, self.sums = self.coefficients(), {}
         slowed: list[tuple[nn.Parameter, Tensor, float]] = []
         for place, (name, encoder) in enumerate(self.encoders.items()):

@@ -15,7 +15,7 @@ from plait.training.evaluate import run_batches
 
 Loss = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 Rows = tuple[Source, np.ndarray]
-JOINT = "(all)"  # the model's own answer, beside those of its modalities
+JOINT = "(all)"  # the whole model's answer, beside those of its modalities
 BATCH = 256
 MOST = 2000  # training rows that losses are measured on
 LEAST = 0.1  # overfitting counts as at least this share of the gain, or a lucky one would get all the weight
@@ -63,16 +63,17 @@ def estimate_blend(
     val: Rows,
     device: torch.device,
 ) -> dict[str, float]:
-    """Let each modality, and all together (`JOINT`), learn by themselves from where a model is, and weigh them.
+    """Train a copy of a model on each modality's loss, and one on the joint loss (`JOINT`); weigh the losses by that.
 
     Args:
-        model: stays as it is; it has a head a modality, or is a late fusion.
+        model: is not changed; it has a head for each modality, or is a late fusion.
         train_one: trains a model on one of the losses.
         loss: (predictions, targets) → the loss of some rows.
         train, val: what losses are measured on.
         device: where models run.
     """
     source, rows = train
+    # Training rows are sampled evenly: only their mean loss is needed.
     parts = ((source, rows[:: max(1, -(-len(rows) // MOST))]), val)
 
     def losses(candidate: MultimodalModel) -> dict[str, Losses]:

@@ -57,7 +57,7 @@ def outputs_of(
 ) -> dict[str, Any]:
     """Raw float32 outputs of a plan's rows, target → `[N, …]`, in the order of `plan.rows`; `POOLED` too.
 
-    Of a target that is answered for each token they are `Ragged`.
+    For a target that is answered token by token they are `Ragged`.
     """
     collected: dict[str, list[Any]] = {}
     batch_rows: list[np.ndarray] = []
@@ -65,6 +65,7 @@ def outputs_of(
         for name, values in [*output.predictions.items(), (POOLED, output.pooled)]:
             collected.setdefault(name, []).append(_rows(values))
         batch_rows.append(rows)
+    # With groups, batches come in another order than the plan's rows: put each answer in its row's place.
     place = np.empty(len(plan.rows), dtype=np.int64)
     order = np.argsort(plan.rows, kind="stable")
     answered_rows = np.concatenate(batch_rows)

@@ -29,7 +29,7 @@ class SelfCritic:
         self.task, self.seed, self.draws = task, seed, 0
 
     def __call__(self, model: Any, batch: Batch) -> Tensor:
-        """The loss of one drawn text a row."""
+        """The loss of one drawn text per row."""
         unwrapped = getattr(model, "module", model)
         drawn, advantage = self._drawn(unwrapped, batch)
         ids = torch.full_like(batch.targets[self.task.target], -1)
@@ -47,7 +47,7 @@ class SelfCritic:
         context = unwrapped.head.context(unwrapped.fusion(tokens))
         length = min(unwrapped.head.generation.max_length, self.task.texts.max_length)
         greedy = GenerationSettings(max_length=length)
-        self.draws += 1
+        self.draws += 1  # each call draws with a seed of its own
         wild = replace(greedy, temperature=1.0, seed=self.seed * 1_000_003 + self.draws)
         token_ids = [generate(unwrapped.head.decoder, context, settings).ids[:, 0] for settings in (wild, greedy)]
         unwrapped.train()
@@ -57,7 +57,7 @@ class SelfCritic:
 
 
 def policy_loss(logits_BLV: Tensor, ids_BL: Tensor, advantage_B: Tensor) -> Tensor:
-    """Minus the mean of advantage times the log-probability of what was drawn, a token's mean a text.
+    """Minus the mean of advantage times the log-probability of what was drawn, averaged over each text's tokens.
 
     >>> logits = torch.zeros(1, 2, 4)
     >>> round(float(policy_loss(logits, torch.tensor([[1, -1]]), torch.tensor([2.0]))), 3)

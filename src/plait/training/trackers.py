@@ -24,7 +24,7 @@ class Log(Protocol):
 
 
 class Several:
-    """One listener that tells several."""
+    """One listener that passes everything on to several."""
 
     def __init__(self, listeners: list[Listener]) -> None:
         self.listeners = listeners
@@ -111,7 +111,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
 @contextmanager
 def listeners(log: Log, settings: TrainSettings, verbose: bool) -> Iterator[Several]:
-    """Everyone who is told, opened and closed.
+    """All listeners of a run, opened and closed.
 
     Raises:
         RecipeError: a tracker is unknown.

@@ -45,6 +45,7 @@ def grow_trees(
     booster = booster or default_booster()
     grow = _grow_lightgbm if booster == "lightgbm" else _grow_sklearn
     builder = TreeBuilder(sum(space.width for space in spaces))
+    # Each target has some outputs, one or more for each of its problems; `start` is its first one.
     start = 0
     for position, space in enumerate(spaces):
         for problem in space.problems():
@@ -67,7 +68,7 @@ def grow_trees(
 
 
 def _share(x: np.ndarray) -> float:
-    """Of the features that a tree looks at: few of an embedding's many."""
+    """The share of the features that a tree looks at: small where an embedding has many."""
     return 1.0 if x.shape[1] <= 50 else 0.3 if x.shape[1] < MANY else 0.1
 
 
@@ -156,6 +157,7 @@ def _grow_sklearn(
     for trees in model._predictors:
         for column, tree in enumerate(trees):
             builder.tree(_copy_sklearn(builder, tree.nodes), output + int(classes_seen[column]))
+    # Our copy has to give the same sums as the original.
     sample = x[:64]
     ours, theirs = _check_sum(builder, sample, output, classes_seen), _their_sum(model, sample, classes)
     if not np.allclose(ours, theirs, atol=1e-4):  # their nodes are no public interface
@@ -181,7 +183,7 @@ def _copy_sklearn(builder: TreeBuilder, nodes: np.ndarray) -> int:
 
 
 def _check_sum(builder: TreeBuilder, x: np.ndarray, output: int, classes_seen: np.ndarray) -> np.ndarray:
-    """What our copy of the trees says, of the outputs that were grown."""
+    """What our copy of the trees gives for the outputs that were grown."""
     import torch
 
     from plait.heads.trees import TreeHead

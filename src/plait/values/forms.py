@@ -103,7 +103,7 @@ _FORMS = [
 
 @dataclass(frozen=True)
 class Reading:
-    """What is found of a column's texts.
+    """What was found out about a column's texts.
 
     Args:
         form: how it writes; None where no form reads every cell, or several read different values.
@@ -132,6 +132,7 @@ def read_numbers(texts: Sequence[str], decimal: str | None = None) -> Reading:
         return Reading(None)
     bodies = [body for _, body in parts]
     candidate: tuple[NumberForm, list[float]] | None = None
+    # Forms may differ as long as they read the same values; the first one is taken then.
     for form in _FORMS:
         values = _all_read(form, bodies) if decimal in (None, form.decimal) else None
         if values is None:
@@ -198,7 +199,7 @@ def _date(year: str, month: str, day: str, time: str | None) -> datetime.datetim
 
 
 def read_dates(texts: Sequence[str]) -> Reading:
-    """The form of a column's dates. A bare number is none: 20260101 is one to Python.
+    """The form of a column's dates. A bare number is no date, though Python reads 20260101 as one.
 
     >>> read_dates(["2026-01-02", "27/11/2026"]).form.order, read_dates(["2026-01-02"]).form.order
     ('dmy', '')
@@ -207,6 +208,7 @@ def read_dates(texts: Sequence[str]) -> Reading:
     """
     rest = [text for text in texts if not (_ISO.match(text.strip()) or _YEAR.fullmatch(text.strip()))]
     others = set(rest)
+    # Dates that begin with the year can be read in any form; the others have to agree on one.
     if any(ISO.read(text) is None for text in texts if text not in others):
         return Reading(None)
     if not rest:

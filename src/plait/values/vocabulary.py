@@ -96,7 +96,7 @@ class Vocabulary:
         if self._numeric or self._truth:
             number = _number_in(text) if is_plain_number(text) else None
             return self.UNKNOWN if number is None else self._find_number(number)
-        whole = _WHOLE.fullmatch(text)  # "3.0" for "3" is what a program made of the number, "3.1" for "3.10" is not
+        whole = _WHOLE.fullmatch(text)  # "3.0" for "3" is how a program rewrites a number, "3.1" for "3.10" is not
         code = self._numbers.get(int(whole[1]), self.UNKNOWN) if whole else self.UNKNOWN
         return code if code >= 0 and _WHOLE.fullmatch(str(self.values[code]).strip()) else self.UNKNOWN
 

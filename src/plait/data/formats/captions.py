@@ -111,7 +111,7 @@ def _json(path: Path) -> Any:
 
 def _coco(path: Path, values: Mapping[str, Any]) -> Table:
     notes = values["annotations"]
-    if isinstance(notes, list):  # those of boxes have no captions
+    if isinstance(notes, list):  # annotations of boxes have no captions
         notes = [note for note in notes if not isinstance(note, dict) or "caption" in note]
     coco: Coco = checked({**values, "annotations": notes}, Coco, path)
     names = {image["id"]: image["file_name"] for image in coco["images"]}
@@ -131,7 +131,7 @@ def _coco(path: Path, values: Mapping[str, Any]) -> Table:
 
 
 def _results(path: Path, values: Sequence[Any]) -> Table:
-    """What a captioning model said, without images: to be judged by their captions."""
+    """The captions that a model wrote, without images: to be scored as texts."""
     results: list[Result] = checked(values, list[Result], path)
     rows = [(entry["image_id"], entry["caption"]) for entry in results]
     return _table(path, path.parent, pd.DataFrame(rows, columns=["image_id", "caption"]))

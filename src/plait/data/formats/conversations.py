@@ -107,6 +107,7 @@ def read_vqa(path: Path, held: Mapping[str, Any], beside: Path, other: Mapping[s
     annotations: Answers = {"annotations": []} if other is None else checked(other, Answers, beside)
     notes = {note["question_id"]: note for note in annotations["annotations"]}
     subtype = questions.get("data_subtype") or _year(path)
+    # A row per question. The annotations know their images by number only, so names are built as COCO builds them.
     rows, silent = [], []
     for entry in questions["questions"]:
         identity = entry["question_id"]
@@ -129,7 +130,7 @@ def read_vqa(path: Path, held: Mapping[str, Any], beside: Path, other: Mapping[s
         raise DataError(f"{path}: no annotation's question_id is among the questions' ids")
     names = ["image", "question", "answer", "answers", "answer_type", "question_type", "question_id", "image_id"]
     frame = pd.DataFrame(rows, columns=names)
-    if other is None:
+    if other is None:  # a test set: nobody has answered
         frame = frame.drop(columns=["answer", "answers", "answer_type", "question_type"])
     root, folder = locate(path, [rows[0][0]], [subtype])
     frame["image"] = [(folder / name).as_posix() for name in frame["image"]]
@@ -145,7 +146,7 @@ def vqa_partner(path: Path) -> Path:
 
 
 def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: Any) -> Table:
-    """VisDial 1.0 → a row a turn: `image`, `caption`, `history`, `question`, `answer`, `turn`, `options`.
+    """VisDial 1.0 → a row per turn: `image`, `caption`, `history`, `question`, `answer`, `turn`, `options`.
 
     `history` holds the caption and the turns before. `options` and `gt_index` (from 0) are there where the file has
     them, and `relevance` where dense annotations lie beside it.
@@ -165,7 +166,7 @@ def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: An
             asks = one["question"]
             question = f"{_listed(path, questions, asks)}?" if isinstance(asks, int) else asks
             if "answer" not in one and "answer_options" not in one:
-                history.append(question)  # of a test set the last turn alone is to be answered
+                history.append(question)  # in a test set only the last turn is to be answered
                 continue
             answer = _listed(path, answers, one["answer"]) if "answer" in one else None
             options = [_listed(path, answers, n) for n in one.get("answer_options", [])] or None
@@ -199,7 +200,7 @@ def _listed(path: Path, texts: Sequence[str], place: int) -> str:
 
 
 def _first_of(root: Path, folder: Path, name: str, identity: Any) -> str:
-    """An image's path; of COCO's two parts the one that holds it."""
+    """An image's path, in the one of COCO's two parts that holds it."""
     for part, other in (("train2014", "val2014"), ("val2014", "train2014")):
         if part in name and not (root / folder / name).is_file():
             elsewhere = Path(str(folder).replace(part, other)) / name.replace(part, other)
@@ -212,8 +213,8 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
     """A chat → a row for each thing that the assistant said: `image`, `history`, `question`, `answer`.
 
     Both common forms: place holders in a text (`<image>`, as LLaVA's `conversations` have too), and content that is a
-    list of parts. Other columns stay. Of several images the texts keep the place holders, for a language model puts
-    each where it is spoken of; a row has the images that were shown until then.
+    list of parts. Other columns stay. With several images the texts keep their place holders, so that a language model
+    can put each image where it is mentioned; a row has the images that were shown up to its question.
 
     Raises:
         DataError: the place holders are more or fewer than the images, or a message has no role or content.
@@ -232,6 +233,7 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
     messages = row.get(key) or []
     if not isinstance(messages, list):
         raise DataError(f"{source}: row {number}: {key} is a list of messages, got {str(messages)[:60]}")
+    # Both forms of a message become (role, text), with a place holder in the text for each image.
     for message in messages:
         if not isinstance(message, Mapping):
             raise DataError(f"{source}: row {number}: a message needs a role and content, got {str(message)[:60]}")
@@ -258,9 +260,10 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
         raise DataError(
             f"{source}: row {number}: {marks} place holders ({MARK}) and {len(pictures)} images; each image needs one"
         )
-    if len(pictures) == 1:
+    if len(pictures) == 1:  # one image needs no place holder: the row's column says which it is
         turns = [(role, " ".join(text.replace(MARK, " ").split())) for role, text in turns]
     other = {name: value for name, value in row.items() if name not in (key, "images", "image")}
+    # A row per answer. What was said before it is its history; what the user said since the last answer, its question.
     rows: list[dict[str, Any]] = []
     history: list[str] = []
     question = ""

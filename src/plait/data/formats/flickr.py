@@ -44,7 +44,7 @@ def read_flickr_csv(path: Path, delimiter: str) -> Table:
         DataError: a list of captions is none, or the images are nowhere near.
     """
     try:
-        with warnings.catch_warnings():  # a row with more cells than names would lose them
+        with warnings.catch_warnings():  # pandas would drop the cells beyond the last name, with a warning
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path, sep=delimiter, dtype=str, skipinitialspace=True, encoding="utf-8-sig", index_col=False

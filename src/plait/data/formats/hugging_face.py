@@ -38,7 +38,7 @@ def read_saved_dataset(path: Path) -> Table:
 
 
 def is_dataset(held: Any) -> bool:
-    """A `datasets.Dataset` or `DatasetDict` in memory, known without loading the library."""
+    """A `datasets.Dataset` or `DatasetDict` in memory, recognised without importing the library."""
     kinds = type(held).__mro__
     return any(f"{kind.__module__}.{kind.__qualname__}" in DATASETS for kind in kinds)
 

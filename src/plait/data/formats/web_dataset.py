@@ -16,8 +16,8 @@ from plait.errors import DataError
 from plait.files.reading import MOST_MEDIA, parse_json
 from plait.modalities import MODALITIES, media_with
 
-ROWS = 256  # samples that stand in memory: images are large
-MOST_SHARDS = 100_000  # that a pattern names
+ROWS = 256  # samples held in memory at once: images are large
+MOST_SHARDS = 100_000  # that a pattern may name
 TEXTS = {"txt": "caption", "text": "caption", "caption": "caption", "cls": "label"}
 
 
@@ -80,7 +80,7 @@ def read_shards(path: Path) -> Table:
 
 
 def _media() -> list[str]:
-    """Columns of files; each is called as its modality."""
+    """Columns that hold files; each is named after its modality."""
     return [name for name, modality in MODALITIES.items() if modality.suffixes]
 
 
@@ -92,7 +92,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _columns(shards: list[Path]) -> list[str]:
-    """The columns of the first samples; a later sample's other keys would come too late to be one."""
+    """The columns that the first samples have; keys that appear only later are left out."""
     columns: dict[str, None] = {"key": None}
     for number, sample in enumerate(_samples(shards[0])):
         columns |= dict.fromkeys(sample)
@@ -128,14 +128,14 @@ def _samples(shard: Path) -> Iterator[dict[str, Any]]:
 
 
 class _Damaged(Exception):
-    """What tarfile says of a file that is none."""
+    """Tarfile could not read a file to its end."""
 
 
 def _files(shard: Path) -> Iterator[tuple[str, bytes]]:
     """Path and contents of each file in a shard.
 
     Raises:
-        _Damaged: from whatever tarfile raises: of headers that make no sense also TypeError, ValueError and others.
+        _Damaged: from whatever tarfile raises; for headers that make no sense also TypeError, ValueError and others.
     """
     try:
         with tarfile.open(shard, "r|*", encoding="utf-8", errors="replace") as archive:
