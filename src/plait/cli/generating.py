@@ -81,10 +81,8 @@ def generate(
         _chat(writer, values)
         return
     if not values:
-        readable = ", ".join(writer.inputs)
-        raise DataError(
-            f"about what? Give --image, --question, --set COLUMN=VALUE or --table; the run reads {readable}"
-        )
+        names = ", ".join(writer.inputs)
+        raise DataError(f"about what? Give --image, --question, --set COLUMN=VALUE or --table; the run reads {names}")
     # A single text is printed while it is written.
     stream = not as_json and writer.settings.best == 1
     written = writer.write(values, _say if stream else None)

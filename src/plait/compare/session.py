@@ -171,7 +171,7 @@ def _answers(
             else:
                 answers[candidate.name][job.seed, job.fold] = earlier
 
-    def wanted() -> Iterator[Job]:  # read as processes get free: a candidate that failed is not tried again
+    def wanted() -> Iterator[Job]:  # read as processes become free: a candidate that failed is not tried again
         for job in waiting:
             if stop.asked:
                 return
@@ -254,10 +254,8 @@ def _path(folder: RunFolder, job: Job) -> Path:
 def _keep(path: Path, answer: Answer) -> None:
     costs = np.array(json.dumps(answer.costs))
     with replacing(path) as beside, beside.open("wb") as file:  # given a name, numpy would add .npz
-        predictions = answer.predictions
-        flat, lengths = (
-            (predictions.flat, predictions.lengths) if isinstance(predictions, Ragged) else (predictions, np.empty(0))
-        )
+        answers = answer.predictions
+        flat, lengths = (answers.flat, answers.lengths) if isinstance(answers, Ragged) else (answers, np.empty(0))
         np.savez(file, rows=answer.rows, predictions=flat, lengths=lengths, score=answer.score, costs=costs)
 
 

@@ -41,7 +41,7 @@ class ExactIndex:
         self._room = threading.local()  # for scores: memory that is touched for the first time costs a third more
         self.half: Tensor | None = self.tensor.to(torch.bfloat16) if half else None
         self._narrow: Int8Index | None = None
-        self._single_queries = 0  # single queries so far
+        self._single_queries = 0  # so far
 
     def __len__(self) -> int:
         return len(self.vectors)
