@@ -107,7 +107,7 @@ def read_vqa(path: Path, held: Mapping[str, Any], beside: Path, other: Mapping[s
     annotations: Answers = {"annotations": []} if other is None else checked(other, Answers, beside)
     notes = {note["question_id"]: note for note in annotations["annotations"]}
     subtype = questions.get("data_subtype") or _year(path)
-    # A row per question. The annotations know their images by number only, so names are built as COCO builds them.
+    # A row per question. Images are known by number only, so their names are built as COCO builds them.
     rows, silent = [], []
     for entry in questions["questions"]:
         identity = entry["question_id"]
