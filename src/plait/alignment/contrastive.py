@@ -22,7 +22,7 @@ def info_nce(
         same_BB: bool, True where row i of a and row j of b belong together too, such as another caption of the same
             image or a text that comes twice: they are no negatives of each other.
         hardness: how much more a negative counts the closer it is (beta of 2010.04592, in units of the logits; the
-            weights are constants to the gradient, and of mean one); 0 for all alike.
+            weights have a mean of one and get no gradient); 0 for all alike.
 
     >>> apart = torch.eye(4)
     >>> bool(info_nce(apart, apart, 0.07) < info_nce(apart, apart.flip(0), 0.07))
@@ -38,8 +38,8 @@ def info_nce(
 
 def _harder(logits_BB: Tensor, hardness: float) -> Tensor:
     """Cross-entropy with negatives weighed by their own closeness."""
-    own_BB = torch.eye(len(logits_BB), dtype=torch.bool, device=logits_BB.device)
-    negatives_BB = logits_BB.detach().masked_fill(own_BB, -torch.inf)
+    diagonal_BB = torch.eye(len(logits_BB), dtype=torch.bool, device=logits_BB.device)
+    negatives_BB = logits_BB.detach().masked_fill(diagonal_BB, -torch.inf)
     count_B1 = negatives_BB.isfinite().sum(dim=1, keepdim=True).clamp(min=1)
     weight_BB = (hardness * negatives_BB).log_softmax(dim=1) + count_B1.log()  # of mean one
     weighed_BB = logits_BB + torch.where(negatives_BB.isfinite(), weight_BB, 0.0)
@@ -49,7 +49,7 @@ def _harder(logits_BB: Tensor, hardness: float) -> Tensor:
 def sigmoid_loss(
     a_BD: Tensor, b_BD: Tensor, temperature: Tensor | float, bias: Tensor | float, same_BB: Tensor | None = None
 ) -> Tensor:
-    """Each pair of the batch is a question of its own (SigLIP, 2303.15343).
+    """Each pair of the batch is a yes-or-no question of its own (SigLIP, 2303.15343).
 
     Args:
         a_BD, b_BD: row i of one belongs to row i of the other; normalised.
@@ -75,10 +75,10 @@ def triplet_loss(
         hardest: count the hardest negative of the batch alone, as the paper does; else the mean of all.
     """
     scores_BB = at_least_float32(a_BD @ b_BD.T)
-    own_B = scores_BB.diagonal()
+    matching_B = scores_BB.diagonal()
     skip_BB = _others(same_BB, scores_BB) | torch.eye(len(a_BD), dtype=torch.bool, device=a_BD.device)
-    cost_a = (margin + scores_BB - own_B[:, None]).clamp(min=0).masked_fill(skip_BB, 0)
-    cost_b = (margin + scores_BB - own_B[None, :]).clamp(min=0).masked_fill(skip_BB, 0)
+    cost_a = (margin + scores_BB - matching_B[:, None]).clamp(min=0).masked_fill(skip_BB, 0)
+    cost_b = (margin + scores_BB - matching_B[None, :]).clamp(min=0).masked_fill(skip_BB, 0)
     if hardest:
         return (cost_a.amax(dim=1) + cost_b.amax(dim=0)).mean()
     return (cost_a + cost_b).sum() / (~skip_BB).sum().clamp(min=1)

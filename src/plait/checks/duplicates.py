@@ -30,9 +30,9 @@ def near_matches(queries: Sequence[int], known: Sequence[int], most: int = NEAR)
             for candidate in buckets.get((quarter, (query >> 16 * quarter) & 0xFFFF), ())
             if (known[candidate] ^ query).bit_count() <= most
         )
-        found = next(near, None)
-        if found is not None:
-            matches.append((number, found))
+        match = next(near, None)
+        if match is not None:
+            matches.append((number, match))
     return matches
 
 

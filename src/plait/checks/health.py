@@ -109,15 +109,15 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
     if missing:
         text = f"{target}: {len(missing)} training rows have no target; fill them, or train with --on-error skip"
         health.findings.append(Finding("error", "missing_target", text, len(missing), tuple(missing[:5])))
-    found = count_values(values, table.untyped)
-    names, counts = list(found), np.array(list(found.values()))
-    present = sum(found.values())
+    counts_by_value = count_values(values, table.untyped)
+    names, counts = list(counts_by_value), np.array(list(counts_by_value.values()))
+    present = sum(counts_by_value.values())
     if len(names) < 2:
         text = f"{target}: the target is constant or empty; there is nothing to learn"
         health.findings.append(Finding("error", "constant_target", text, present))
         return
     if len(names) > max(20, present // 5):
-        return  # a number, or texts: no classes to count
+        return  # numbers or texts, not classes to count
     order = np.argsort(-counts, kind="stable")
     health.balance[target] = {str(names[i]): int(counts[i]) for i in order}
     rare = [f"{names[i]} ({counts[i]})" for i in order[::-1] if counts[i] < RARE]
@@ -130,9 +130,9 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
         health.findings.append(Finding("warning", "unbalanced", text, int(counts.max())))
     for part, (other, chosen) in parts.items():
         if part != "train" and other is not table and target in other:
-            known = Vocabulary(names)
+            vocabulary = Vocabulary(names)
             cells = (v for v in other.cells(target, chosen) if not is_missing(v))
-            unseen = {as_text(value) for value in cells if known.find(value) == known.UNKNOWN}
+            unseen = {as_text(value) for value in cells if vocabulary.find(value) == vocabulary.UNKNOWN}
             if unseen:
                 text = f"{target}: {part} holds {len(unseen)} classes that train lacks; such rows are not scored"
                 health.findings.append(Finding("warning", "unseen_class", text, len(unseen), tuple(sorted(unseen)[:5])))
@@ -202,7 +202,8 @@ def _check_values(
             for piece in pieces:
                 first_row.setdefault(piece, int(row))
 
-        look = partial(_looked_at, modality, Media(table.root, allow_outside))
+        # Threads decode the distinct values; a DataError is a result like any other.
+        look = partial(_facts_of, modality, Media(table.root, allow_outside))
         with ThreadPoolExecutor(workers) as pool:
             results = dict(zip(first_row, pool.map(look, first_row), strict=True))
         bad = [f"row {first_row[piece] + 1}: {e}" for piece, e in results.items() if isinstance(e, DataError)]
@@ -216,26 +217,27 @@ def _check_values(
             if fact.odd is not None:
                 where = f"row {first_row[piece] + 1}: {fact.odd.detail}"
                 odd.setdefault((fact.odd.kind, fact.odd.text), []).append(where)
-        for (kind, said), rows_of in odd.items():
-            text = f"{name}: {len(rows_of)} {modality.plural} of {part} {said}"
+        for (kind, description), rows_of in odd.items():
+            text = f"{name}: {len(rows_of)} {modality.plural} of {part} {description}"
             health.findings.append(Finding("warning", kind, text, len(rows_of), tuple(rows_of[:5])))
         fingerprints[part] = {
             piece if isinstance(piece, str) else str(piece)[:200]: fact.fingerprint for piece, fact in facts.items()
         }
+    # Values of other parts that train has too, or nearly; not where values are expected to come again and again.
     train = fingerprints.get("train", {})
     if not train or modality.recur(every):
         return
-    known = {value: print_ for value, print_ in train.items() if print_ is not None}
-    for part, seen_there in fingerprints.items():
+    train_prints = {value: print_ for value, print_ in train.items() if print_ is not None}
+    for part, part_prints in fingerprints.items():
         if part != "train":
-            shared = [(value, value) for value in seen_there if value in train]
-            asked = {v: print_ for v, print_ in seen_there.items() if print_ is not None and v not in train}
-            matches = near_matches(list(asked.values()), list(known.values()))
-            near = [(list(asked)[a], list(known)[b]) for a, b in matches]
+            shared = [(value, value) for value in part_prints if value in train]
+            new_prints = {v: print_ for v, print_ in part_prints.items() if print_ is not None and v not in train}
+            matches = near_matches(list(new_prints.values()), list(train_prints.values()))
+            near = [(list(new_prints)[a], list(train_prints)[b]) for a, b in matches]
             _report_duplicates(health, name, part, shared + near, modality.plural, _advice(name, group))
 
 
-def _looked_at(modality: Modality, media: Media, piece: Any) -> Facts | DataError:
+def _facts_of(modality: Modality, media: Media, piece: Any) -> Facts | DataError:
     try:
         return modality.look(modality.open(piece, media))
     except DataError as error:
@@ -243,18 +245,18 @@ def _looked_at(modality: Modality, media: Media, piece: Any) -> Facts | DataErro
 
 
 def _check_rows(health: Health, parts: Rows, inputs: Sequence[str]) -> None:
-    """Rows whose inputs are all the same: within train they only cost time, across parts the score lies."""
+    """Rows of other parts whose inputs are all the same as those of a training row: their score says nothing."""
     if not inputs:
         return
     table, rows = parts["train"]
-    seen = {key: int(row) for row, key in zip(rows, _keys(table, rows, inputs), strict=True)}
+    row_of_key = {key: int(row) for row, key in zip(rows, _keys(table, rows, inputs), strict=True)}
     for part, (other, chosen) in parts.items():
         if part == "train":
             continue
         both = [
-            f"{part} row {row + 1} = train row {seen[key] + 1}"
+            f"{part} row {row + 1} = train row {row_of_key[key] + 1}"
             for row, key in zip(chosen, _keys(other, chosen, inputs), strict=True)
-            if key in seen
+            if key in row_of_key
         ]
         if both:
             text = (

@@ -53,8 +53,8 @@ def show_health(health: Health) -> None:
     if len(rows) > 60:
         console.say(f"… and {len(rows) - 60:,} more columns; --json lists all")
     for target, counts in health.balance.items():
-        shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:12])
-        console.say(f"{target}: {shown}{', …' if len(counts) > 12 else ''}")
+        class_counts = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:12])
+        console.say(f"{target}: {class_counts}{', …' if len(counts) > 12 else ''}")
     for finding in health.findings:
         console.say(f"{finding.level}: {finding.message}")
         for example in finding.examples:

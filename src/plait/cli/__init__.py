@@ -51,7 +51,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         _interrupted()
     except SystemExit as stop:
-        if stop.code == 130:  # typer turned Ctrl-C into an exit without a word
+        if stop.code == 130:  # typer turned Ctrl-C into a silent exit
             _interrupted()
         raise
     sys.exit(0)

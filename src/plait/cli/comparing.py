@@ -44,14 +44,14 @@ def compare(
     from plait.errors import RecipeError
 
     recipe = recipe_of(source, overrides, target, types, None, None, None, group, on_error, None, delimiter, decimal)
-    recipe, said = prepare_recipe(recipe)
+    recipe, notes = prepare_recipe(recipe)
     if not quiet:
-        for line in said:
+        for line in notes:
             typer.echo(line, err=True)
     chosen = None if fusions is None else names_in(fusions)
     if chosen == []:
         raise RecipeError("--fusions: expected names such as concat,low_rank, got none")
-    found = compare(
+    comparison = compare(
         recipe,
         output=output,
         fusions=chosen,
@@ -63,4 +63,4 @@ def compare(
         verbose=not quiet,
     )
     if as_json:
-        print_json(found.to_json())
+        print_json(comparison.to_json())

@@ -42,6 +42,7 @@ def run_demo(folder: Path, epochs: int = 6, seed: int = 0, verbose: bool = True)
         train, test = get_dataset("easy-vqa", folder / "data")
         accuracy: dict[str, float] = {}
         rows = []
+        # One model after the other, each in a run folder of its own, on the same rows.
         for name, inputs in MODELS.items():
             began = time.monotonic()
             _remove_run(folder / name)
@@ -98,6 +99,7 @@ VERDICT = "Neither the question nor the image can answer alone; together they ca
 
 def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
     cards = []
+    # Some questions of the test table, evenly spaced, each with what the three models answered.
     try:
         questions = pd.read_csv(run.path / "data" / "test.csv").iloc[::1210]
     except OSError as error:
@@ -109,10 +111,10 @@ def _page(rows: list[dict[str, Any]], seconds: float, run: RunFolder) -> str:
         for name in MODELS
     }
     for place, row in zip(questions.index, questions.itertuples(), strict=True):
-        by_model = {name: answers[name].loc[place + 1] for name in MODELS}
-        given = [(LABELS[name], answer, answer == row.answer) for name, answer in by_model.items()]
+        answer_of = {name: answers[name].loc[place + 1] for name in MODELS}
+        verdicts = [(LABELS[name], answer, answer == row.answer) for name, answer in answer_of.items()]
         image = show_cell(modalities.IMAGE, str(row.image), Media(run.path / "data"), SIDE)[0]
-        cards.append({"picture": thumbnail(image), "row": row, "given": given})
+        cards.append({"picture": thumbnail(image), "row": row, "given": verdicts})
     bars = plots.bars({LABELS[row["name"]]: row["accuracy"] for row in rows}, "accuracy on 9,673 test questions")
     return render(
         "demo.html",

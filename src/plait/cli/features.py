@@ -14,11 +14,11 @@ def features_list(as_json: Json = False) -> None:
     """Which encoders' outputs are stored, how many rows, when they were last used."""
     from plait.features.listing import describe_stores, show_stores
 
-    found = describe_stores()
+    stores = describe_stores()
     if as_json:
-        print_json(found)
+        print_json(stores)
     else:
-        show_stores(found)
+        show_stores(stores)
 
 
 @features.command("verify")

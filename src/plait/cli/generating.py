@@ -50,13 +50,14 @@ def generate(
     from plait.modalities import IMAGE
     from plait.predictor import Predictor
 
+    # Options of tables without a table would have no effect, so they are refused.
     of_tables = {"--output": output, "--keep": keep, "--delimiter": delimiter}
     if table is None and (any(of_tables.values()) or on_error is not OnUnusable.refuse):
         typed = next((name for name, value in of_tables.items() if value), "--on-error")
         raise DataError(f"{typed} belongs to --table; leave it out, or name a table")
-    said = {"beams": beams, "temperature": temperature, "top_k": top_k, "top_p": top_p, "max_length": max_length}
-    said |= {"best": best, "seed": seed}
-    changes = {name: value for name, value in said.items() if value is not None}
+    options = {"beams": beams, "temperature": temperature, "top_k": top_k, "top_p": top_p, "max_length": max_length}
+    options |= {"best": best, "seed": seed}
+    changes = {name: value for name, value in options.items() if value is not None}  # over the run's settings
     if best is not None and beams is None and not temperature:
         changes["beams"] = best
     writer = Writer(
@@ -65,6 +66,7 @@ def generate(
     if table is not None:
         _write_table(writer, table, output, keep or [], as_json, on_error, delimiter)
         return
+    # One row, from the options; or a conversation about it.
     values: dict[str, Any] = {}
     if image is not None:
         values[writer.first(IMAGE.name)] = str(image)
@@ -79,16 +81,17 @@ def generate(
         _chat(writer, values)
         return
     if not values:
-        known = ", ".join(writer.inputs)
-        raise DataError(f"about what? Give --image, --question, --set COLUMN=VALUE or --table; the run reads {known}")
+        names = ", ".join(writer.inputs)
+        raise DataError(f"about what? Give --image, --question, --set COLUMN=VALUE or --table; the run reads {names}")
+    # A single text is printed while it is written.
     stream = not as_json and writer.settings.best == 1
-    found = writer.write(values, _say if stream else None)
+    written = writer.write(values, _say if stream else None)
     if as_json:
-        print_json([{"text": text, "score": score} for text, score in found])
+        print_json([{"text": text, "score": score} for text, score in written])
     elif stream:
         typer.echo()
     else:
-        for text, score in found:
+        for text, score in written:
             typer.echo(f"{score:.2f}\t{printable(text)}")
 
 
@@ -115,16 +118,16 @@ def _chat(writer: Any, values: dict[str, Any]) -> None:
     from plait.errors import DataError
     from plait.inference.generate import HISTORY
 
-    column, said = writer.asked, [values[HISTORY]] if values.get(HISTORY) else []
+    column, history = writer.asked, [values[HISTORY]] if values.get(HISTORY) else []
     typer.echo("Ask; an empty line ends.", err=True)
     for line in sys.stdin:
         question = line.strip()
         if not question:
             return
-        before = {HISTORY: "\n".join(said)} if said and HISTORY in writer.inputs else {}
+        before = {HISTORY: "\n".join(history)} if history and HISTORY in writer.inputs else {}
         try:
-            found = writer.write({**values, **before, column: question}, _say)
-            said.append(f"{question} {found[0][0]}.")
+            written = writer.write({**values, **before, column: question}, _say)
+            history.append(f"{question} {written[0][0]}.")
         except DataError as error:
             typer.echo(f"plait: {printable(str(error))}", err=True)
         typer.echo()

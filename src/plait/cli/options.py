@@ -58,13 +58,13 @@ def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
     """The command with `--plugin MODULE`, whose parts are there before anything else happens."""
 
     @functools.wraps(command)
-    def run(*, plugin: list[str] | None = None, **given: Any) -> None:
+    def run(*, plugin: list[str] | None = None, **arguments: Any) -> None:
         if plugin:
             from plait.build.plugins import load
 
             for name in plugin:
                 load(name)
-        command(**given)
+        command(**arguments)
 
     signature = inspect.signature(command)
     option = inspect.Parameter("plugin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Plugins)
@@ -90,17 +90,18 @@ def recipe_of(
     """A recipe from a file or a table, with what the command line says on top."""
     from plait.recipe import Recipe, apply_overrides
 
+    # What the command line says of tables and columns goes into the section `data`.
     values: dict[str, Any] = {}
     is_recipe = source.suffix.lower() in (".yaml", ".yml")
-    said = {
+    data_options = {
         "val": _share(val),
         "test": _share(test),
         "split": split,
         "group": group,
         "on_error": on_error and on_error.value,
     }
-    said |= {"delimiter": delimiter, "decimal": decimal}
-    data: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
+    data_options |= {"delimiter": delimiter, "decimal": decimal}
+    data: dict[str, Any] = {key: value for key, value in data_options.items() if value is not None}
     if types:
         data["types"] = dict(_pair(text, "--type") for text in types)
     if not is_recipe:
@@ -111,15 +112,16 @@ def recipe_of(
         values["task"] = [{"type": task}]
     if data:
         values["data"] = data
+    # The file's recipe is the base, and the command line wins; `data` is merged key by key.
     if is_recipe:
         base = Recipe.read(source)
         if base.plugins:
             from plait.build.plugins import load_for
 
             load_for(base, source)
-        held = base.model_dump(mode="json", exclude_defaults=True)
-        held.pop("resolved", None)
-        values = {**held, **values, "data": {**held.get("data", {}), **data}}
+        base_values = base.model_dump(mode="json", exclude_defaults=True)
+        base_values.pop("resolved", None)
+        values = {**base_values, **values, "data": {**base_values.get("data", {}), **data}}
     return Recipe.parse(apply_overrides(values, overrides or []), str(source))
 
 
@@ -127,9 +129,9 @@ def tell_unusable(problems: list[str], on_error: OnUnusable) -> None:
     """Name the cells that could not be used, on stderr."""
     from plait.console import printable
 
-    said = "no answer" if on_error is OnUnusable.skip else "counted as missing"
+    outcome = "no answer" if on_error is OnUnusable.skip else "counted as missing"
     for problem in problems:
-        typer.echo(printable(f"{said}: {problem}"), err=True)
+        typer.echo(printable(f"{outcome}: {problem}"), err=True)
 
 
 def names_in(text: str | None) -> list[str]:

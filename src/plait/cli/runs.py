@@ -137,6 +137,7 @@ def evaluate(
     from plait.errors import DataError, RecipeError
     from plait.predictor import Predictor
 
+    # First what needs no run, then each kind of evaluation by the option that asks for it.
     if predictions is not None or references is not None:
         from plait.evaluation.result_files import score_files
         from plait.metrics.caption import CAPTION_METRICS
@@ -177,6 +178,7 @@ def evaluate(
         return
     if output is not None or rows is not None:
         raise RecipeError("-o and --rows belong to --modalities, --missing or --noise")
+    # None of these options: the metrics of the run's own task.
     predictor = load(run, verbose=True)
     _show_scores(predictor.evaluate(table, metric), as_json, metric or predictor.targets_.measures)
 
@@ -247,6 +249,7 @@ def predict(
     from plait.errors import DataError
     from plait.inference.predict import predict_labels, predict_row, predict_table
 
+    # `--set` takes the arguments as one row, else they name a table.
     if as_row:
         answer = predict_row(run, given or [], allow_outside)
         if as_json:
@@ -257,12 +260,13 @@ def predict(
         return
     if not given or len(given) > 1:
         raise DataError("which rows? Name one table, or one row with --set COLUMN=VALUE")
-    if labels is not None:
+    if labels is not None:  # classes that are named here, not learned
         names, templates = names_in(labels), template or ["{}"]
         count = predict_labels(run, Path(given[0]), names, templates, output, keep or [], as_json, allow_outside)
         if output is not None:
             typer.echo(f"{count:,} rows: {output}", err=True)
         return
+    # Cells that can't be used are gathered while the answers are written, and named afterwards.
     problems: list[str] = []
     handling: tuple[Any, ...] = (problems, on_error.value, delimiter, allow_outside)
     count = predict_table(run, Path(given[0]), output, keep or [], as_json, *handling)

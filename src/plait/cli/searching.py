@@ -22,11 +22,11 @@ def index(
 
     from plait.search.indexing import describe, index_table
 
-    found = index_table(str(run), table, output, side, verbose=not quiet, allow_outside=allow_outside)
+    indexed = index_table(str(run), table, output, side, verbose=not quiet, allow_outside=allow_outside)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(indexed))
     else:
-        typer.echo(describe(found, output))
+        typer.echo(describe(indexed, output))
 
 
 def search(

@@ -13,11 +13,11 @@ def doctor(as_json: Json = False) -> None:
     from plait import console
     from plait.checks.doctor import examine
 
-    found = examine()
+    facts = examine()
     if as_json:
-        print_json(found)
+        print_json(facts)
         return
-    rows = [(key, flat(value)) for key, value in found.items()]
+    rows = [(key, flat(value)) for key, value in facts.items()]
     console.show(console.table("", ["", "here"], rows))
 
 

@@ -43,11 +43,11 @@ def candidates_of(modalities: Sequence[str], fusions: Sequence[str] | None = Non
         raise RecipeError(f"there is nothing to fuse: the only modality is {', '.join(modalities) or 'none'}")
     check_fusions(fusions)
     every = tuple(modalities)
-    found = [Candidate(name, "single", (name,), "concat") for name in every]
+    candidates = [Candidate(name, "single", (name,), "concat") for name in every]
     if len(every) > 2:
-        found += [Candidate(" + ".join(pair), "subset", pair, "concat") for pair in combinations(every, 2)]
+        candidates += [Candidate(" + ".join(pair), "subset", pair, "concat") for pair in combinations(every, 2)]
     chosen = [*FUSIONS, BOOSTED] if fusions is None else list(dict.fromkeys(fusions))
-    return found + [Candidate(name, BOOSTED if name == BOOSTED else "fusion", every, name) for name in chosen]
+    return candidates + [Candidate(name, BOOSTED if name == BOOSTED else "fusion", every, name) for name in chosen]
 
 
 def check_fusions(names: Sequence[str] | None) -> None:

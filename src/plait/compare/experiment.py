@@ -43,7 +43,7 @@ VAL = 0.1  # of a fold's training rows: picks the epoch
 
 @dataclass
 class Answer:
-    """What one training run left: answers to the fold's test rows, and what they cost."""
+    """What one training run gave: answers to the fold's test rows, and what they cost."""
 
     rows: np.ndarray
     predictions: np.ndarray
@@ -80,17 +80,18 @@ class Experiment:
     """
 
     def __init__(self, recipe: Recipe, table: Table, folds: int, verbose: bool, most: int | None = None) -> None:
-        kept_out = task_with(recipe, "uncompared")
-        if kept_out is not None:
-            reason = getattr(task_class(kept_out), "uncompared", "")
+        excluded = task_with(recipe, "uncompared")
+        if excluded is not None:
+            reason = getattr(task_class(excluded), "uncompared", "")
             raise RecipeError(
-                f"{reason}; compare by a column, or train runs of {kept_out.type} and plait evaluate each"
+                f"{reason}; compare by a column, or train runs of {excluded.type} and plait evaluate each"
             )
         for name in ("start", "teacher"):
             if getattr(recipe.train, name) is not None:
                 raise RecipeError(f"train.{name}: compare trains all models from the same beginning; leave it out")
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
+        # The recipe is completed first: everything below reads its inputs and settings.
         self.table, self.verbose = table, verbose
         self.schema = prepare.type_columns(recipe, table)
         recipe = recipe.model_copy(update={"inputs": complete_inputs(recipe.inputs, self.schema)})
@@ -115,24 +116,25 @@ class Experiment:
         self.groups = None if group is None else table.codes(group)[0]
         if most is not None and most < len(self.rows):
             self._sample(most)
+        # Frozen encoders run once, before the folds are cut: rows that they can't read are left out of all folds.
         self.accelerator = make_accelerator(recipe.train.device)
         self.device = self.accelerator.device
         self.inputs = build_inputs(self.recipe, table, self.rows, self.schema)
         self._encode()
         self._refuse_absent()
         self.folds = self._cut(folds)
-        self._made: dict[int, Fold] = {}
+        self._fold_of: dict[int, Fold] = {}
         self.precision = "float32"
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: without encoders, whose outputs are stored, and without what it makes itself."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("full", "accelerator", "_made")}
-        return {"plugins": carried(), "state": kept}
+        state = {name: value for name, value in vars(self).items() if name not in ("full", "accelerator", "_fold_of")}
+        return {"plugins": carried(), "state": state}
 
     def __setstate__(self, sent: dict[str, Any]) -> None:
         receive(sent["plugins"])
         vars(self).update(sent["state"])
-        self.accelerator, self._made = make_accelerator(self.recipe.train.device), {}
+        self.accelerator, self._fold_of = make_accelerator(self.recipe.train.device), {}
 
     @property
     def modalities(self) -> list[str]:
@@ -203,7 +205,7 @@ class Experiment:
 
     def fold(self, number: int) -> Fold:
         """Processors and scales are fitted on the fold's own training rows."""
-        if number not in self._made:
+        if number not in self._fold_of:
             test = self.folds[number]
             rest = np.setdiff1d(self.rows, test)
             labels = self.task.strata(self.truth[rest])
@@ -223,8 +225,8 @@ class Experiment:
             table_source.encoded = self.encoded
             source = self._in_memory(table_source)
             truth = table_source.targets[self.name].numpy()
-            self._made[number] = Fold(train_rows, val, test, inputs, targets, source, truth)
-        return self._made[number]
+            self._fold_of[number] = Fold(train_rows, val, test, inputs, targets, source, truth)
+        return self._fold_of[number]
 
     def _in_memory(self, source: TableSource) -> Source:
         """Tensors, where every input is stored or tabular and they fit; indexing them is all that a batch costs."""
@@ -241,8 +243,8 @@ class Experiment:
     def recipe_of(self, method: str) -> Recipe:
         """The comparison's recipe with another fusion; options of a method apply to that method alone."""
         fusion = self.recipe.fusion
-        kept = fusion.options if fusion.method == method else {}
-        section = {"method": method, "dim": fusion.dim, "missing_token": fusion.missing_token, **kept}
+        options = fusion.options if fusion.method == method else {}
+        section = {"method": method, "dim": fusion.dim, "missing_token": fusion.missing_token, **options}
         values = self.recipe.model_dump(mode="json", exclude_defaults=True)
         return with_positions(Recipe.parse({**values, "fusion": section}))
 
@@ -300,8 +302,8 @@ class Experiment:
 
         def validate(model: torch.nn.Module) -> dict[str, float]:
             outputs = outputs_of(model, fold.source, val, precision, self.device)
-            known = {self.name: truth[self.name].numpy()}
-            scores = targets.metrics(targets.predictions(outputs), known, [metric.name])
+            truths = {self.name: truth[self.name].numpy()}
+            scores = targets.metrics(targets.predictions(outputs), truths, [metric.name])
             return scores | {"loss": float(targets.loss(outputs, truth))}
 
         metric = prepare.metric_of(self.recipe, targets)
@@ -328,7 +330,7 @@ class Experiment:
         return self.task.score(truth, predictions, [metric]).get(metric, float("nan"))
 
     def settle_precision(self, candidates: Sequence[Candidate]) -> None:
-        """What `auto` becomes, the same for all: what the slowest is fastest in, because it takes most of the time."""
+        """What `auto` becomes for all: whatever makes the slowest candidate fastest, which takes most of the time."""
         self.precision = self.recipe.train.precision
         if self.precision != "auto":
             return
@@ -348,7 +350,7 @@ class Experiment:
         return model, batch, Objective(self.recipe.train, fold.targets, model)
 
     def _step_ms(self, candidate: Candidate) -> float:
-        """Milliseconds of a training step; none of trees, and of what can't (it says why when its turn comes)."""
+        """Milliseconds of a training step; 0 for trees, and for what fails (its own run will say why)."""
         if candidate.method == BOOSTED:
             return 0.0
         try:
@@ -383,7 +385,7 @@ def _as_tensor(truth: Any) -> Any:
 
 
 class _Renumbered:
-    """Tensors of some rows, asked for by the table's row numbers."""
+    """Tensors of some rows, to be read by the table's row numbers."""
 
     def __init__(self, tensors: TensorSource, place: np.ndarray) -> None:
         self.tensors, self.place = tensors, place

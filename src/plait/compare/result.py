@@ -94,10 +94,10 @@ class Comparison:
         writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for row in self.rows:
-            shown = {**vars(row), "modalities": " ".join(row.modalities)}
+            cells = {**vars(row), "modalities": " ".join(row.modalities)}
             for key in ("versus_best_single", "versus_concat"):
-                shown[key] = "" if shown[key] is None else shown[key].difference
-            writer.writerow(shown)
+                cells[key] = "" if cells[key] is None else cells[key].difference
+            writer.writerow(cells)
         return text.getvalue()
 
 
@@ -119,6 +119,7 @@ def judge(
         groups: `[N]` codes of rows that are drawn together.
         seconds: of the whole comparison.
     """
+    # Within, higher is always better: `sign` turns errors round.
     sign = 1.0 if higher else -1.0
     draws = draw_rows(len(truth), groups, DRAWS)
     samples, rows = {}, []

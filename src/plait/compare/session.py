@@ -80,33 +80,35 @@ def compare(
         RunFolder(Path(output).expanduser()).refuse_existing(but="comparison")
     opened = open_table(recipe.data.train if table is None else table)
     experiment = Experiment(recipe, opened, folds, verbose, rows)
-    found = candidates_of(experiment.modalities, fusions)
+    candidates = candidates_of(experiment.modalities, fusions)
     stem = Path(opened.source).stem if opened.root is not None else "frame"
     with claimed_folder(output, stem, "comparisons", goes_on="comparison") as folder, _stoppable(folder):
+        # Runs whose answers the folder holds already are not run again; the time that they took counts.
         before = _open(folder, _fingerprint(experiment, opened, folds))
         if verbose:
-            _announce(experiment, found, folds, seeds, folder)
+            _announce(experiment, candidates, folds, seeds, folder)
         metric = metric_of(experiment.recipe, experiment.targets).name
         try:
             with StopRequest() as stop, console.Board(metric, verbose) as board:
-                judged = _answers(experiment, found, seeds, folder, board, stop, processes)
+                judged = _answers(experiment, candidates, seeds, folder, board, stop, processes)
         finally:
             seconds = before + time.monotonic() - start
             folder.write_json("state.json", {**folder.read_json("state.json"), "seconds": seconds})
-        kept, groups = experiment.rows, experiment.groups
-        ordered = None if groups is None else groups[kept]
+        # Every candidate is judged on the same draws of rows; grouped rows are drawn together.
+        compared, groups = experiment.rows, experiment.groups
+        ordered = None if groups is None else groups[compared]
         measured = (metric, partial(experiment.measure, metric), experiment.targets.measures.get(metric, True))
-        comparison = judge(judged, experiment.truth[kept], *measured, ordered, seconds)
+        comparison = judge(judged, experiment.truth[compared], *measured, ordered, seconds)
         _write(folder, comparison, experiment)
         if verbose:
             show(comparison, folder)
         if save_best and comparison.best:
-            _save_best(experiment, next(c for c in found if c.name == comparison.best), opened, folder, verbose)
+            _save_best(experiment, next(c for c in candidates if c.name == comparison.best), opened, folder, verbose)
     return comparison
 
 
 def prepare_recipe(recipe: Recipe) -> tuple[Recipe, list[str]]:
-    """A budget for many models: what nobody set is set so that each trains in seconds.
+    """A budget for many models: what the user left open is set so that each trains in seconds.
 
     Text and image columns have frozen packaged encoders, where they are installed: twenty models on five folds train
     twenty heads on features that are computed once; twenty networks from scratch would take hours and learn less from
@@ -115,26 +117,27 @@ def prepare_recipe(recipe: Recipe) -> tuple[Recipe, list[str]]:
     Returns:
         The recipe, and a line for all that was set.
     """
-    said = []
+    lines = []
     if "dim" not in recipe.fusion.model_fields_set:
         recipe = recipe.updated({"fusion": {"dim": DIM}})
-        said.append(f"fusion.dim: {DIM} for all (train's is 256)")
+        lines.append(f"fusion.dim: {DIM} for all (train's is 256)")
     schema = type_columns(recipe, open_table(recipe.data.train)) if recipe.data.train else {}
     if "layers" not in recipe.tabular.options and _has_tabular(recipe, schema):
         recipe = recipe.updated({"tabular": {"layers": TABULAR_LAYERS}})
-        said.append(f"tabular.layers: {TABULAR_LAYERS} for all (train's is 1): columns meet in the fusion only")
+        lines.append(f"tabular.layers: {TABULAR_LAYERS} for all (train's is 1): columns meet in the fusion only")
     if not all(is_present(module) for module in EXTRAS["packaged"] + EXTRAS["pretrained"]):
-        return recipe, said
+        return recipe, lines
+    # Columns whose encoder the recipe leaves open get a packaged one.
     changes = {}
     for name, column in schema.items():
-        given = recipe.inputs.get(name)
-        asked = given is not None and (given.encoder is not None or given.options)
-        listed = not recipe.inputs or given is not None or any(s.modality is None for s in recipe.inputs.values())
+        spec = recipe.inputs.get(name)
+        set_by_user = spec is not None and (spec.encoder is not None or spec.options)
+        takes_part = not recipe.inputs or spec is not None or any(s.modality is None for s in recipe.inputs.values())
         packaged = MODALITIES[column.modality].packaged if column.modality in MODALITIES else None
-        if packaged is not None and not asked and listed:
+        if packaged is not None and not set_by_user and takes_part:
             changes[name] = {"encoder": packaged, "frozen": True}
-            said.append(f"{name}: {packaged}, frozen (name another with inputs.{name}.encoder=…)")
-    return (recipe.updated({"inputs": changes}) if changes else recipe), said
+            lines.append(f"{name}: {packaged}, frozen (name another with inputs.{name}.encoder=…)")
+    return (recipe.updated({"inputs": changes}) if changes else recipe), lines
 
 
 def _has_tabular(recipe: Recipe, schema: Schema) -> bool:
@@ -143,7 +146,7 @@ def _has_tabular(recipe: Recipe, schema: Schema) -> bool:
 
 def _answers(
     experiment: Experiment,
-    found: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     seeds: int,
     folder: RunFolder,
     board: Any,
@@ -156,18 +159,19 @@ def _answers(
         Interrupted: Ctrl-C; the answers that are there are kept.
     """
     count = len(experiment.folds)
-    answers: dict[str, dict[tuple[int, int], Answer]] = {candidate.name: {} for candidate in found}
+    answers: dict[str, dict[tuple[int, int], Answer]] = {candidate.name: {} for candidate in candidates}
     failed: dict[str, str] = {}
+    # What an earlier session answered is read; the rest waits for its turn.
     waiting = []
-    for candidate in found:
+    for candidate in candidates:
         for job in (Job(candidate, fold, seed) for seed in range(seeds) for fold in range(count)):
-            held = _read(_path(folder, job))
-            if held is None:
+            earlier = _read(_path(folder, job))
+            if earlier is None:
                 waiting.append(job)
             else:
-                answers[candidate.name][job.seed, job.fold] = held
+                answers[candidate.name][job.seed, job.fold] = earlier
 
-    def wanted() -> Iterator[Job]:
+    def wanted() -> Iterator[Job]:  # read as processes become free: a candidate that failed is not tried again
         for job in waiting:
             if stop.asked:
                 return
@@ -179,11 +183,11 @@ def _answers(
         if scores and candidate.name not in failed:
             board.scored(candidate.name, candidate.kind, float(np.nanmean(scores)), len(scores), seeds * count)
 
-    for candidate in found:
+    for candidate in candidates:
         show(candidate)
     interrupted = False
     if waiting:
-        experiment.settle_precision(found)
+        experiment.settle_precision(candidates)
     processes = processes or processes_for(experiment, len(waiting))
     try:
         for job, result in run_jobs(experiment, wanted(), processes):
@@ -206,7 +210,7 @@ def _answers(
         Judged(candidate, failed=failed[candidate.name])
         if candidate.name in failed
         else _judged(experiment, candidate, answers[candidate.name])
-        for candidate in found
+        for candidate in candidates
     ]
 
 
@@ -225,16 +229,16 @@ def _stopped(folder: RunFolder) -> Interrupted:
     return Interrupted(f"stopped; the same command goes on where it was, with -o {folder.path}")
 
 
-def _judged(experiment: Experiment, candidate: Candidate, found: dict[tuple[int, int], Answer]) -> Judged:
+def _judged(experiment: Experiment, candidate: Candidate, by_run: dict[tuple[int, int], Answer]) -> Judged:
     """Answers of all folds in the order of the rows."""
-    seeds = sorted({seed for seed, _ in found})
-    answers = [[found[seed, fold] for fold in range(len(experiment.folds))] for seed in seeds]
+    seeds = sorted({seed for seed, _ in by_run})
+    answers = [[by_run[seed, fold] for fold in range(len(experiment.folds))] for seed in seeds]
     predictions = []
-    for of_seed in answers:
+    for of_seed in answers:  # each row is in one fold, so sorted by row number all answers line up
         order = np.argsort(np.concatenate([answer.rows for answer in of_seed]))
         predictions.append(joined([answer.predictions for answer in of_seed])[order])
     per_fold = np.nanmean([[answer.score for answer in of_seed] for of_seed in answers], axis=0)
-    every = [answer.costs for answer in found.values()]
+    every = [answer.costs for answer in by_run.values()]
     costs: dict[str, Any] = {key: float(np.mean([cost[key] for cost in every])) for key in every[0]}
     costs["parameters"] = int(costs["parameters"])
     costs["peak_bytes"] = int(max(cost["peak_bytes"] for cost in every))
@@ -242,28 +246,28 @@ def _judged(experiment: Experiment, candidate: Candidate, found: dict[tuple[int,
 
 
 def _path(folder: RunFolder, job: Job) -> Path:
-    """A file of its own for any run, whatever its columns are called."""
+    """The file of one run's answers: names of columns, which may hold any character, are hashed."""
     digest = hashlib.sha256(f"{job.candidate.kind} {job.candidate.name}".encode()).hexdigest()[:16]
     return folder.path / ANSWERS / f"{digest}-{job.seed}-{job.fold}.npz"
 
 
 def _keep(path: Path, answer: Answer) -> None:
     costs = np.array(json.dumps(answer.costs))
-    with replacing(path) as beside, beside.open("wb") as file:  # of a name alone numpy would make another
-        said = answer.predictions
-        flat, lengths = (said.flat, said.lengths) if isinstance(said, Ragged) else (said, np.empty(0))
+    with replacing(path) as beside, beside.open("wb") as file:  # given a name, numpy would add .npz
+        answers = answer.predictions
+        flat, lengths = (answers.flat, answers.lengths) if isinstance(answers, Ragged) else (answers, np.empty(0))
         np.savez(file, rows=answer.rows, predictions=flat, lengths=lengths, score=answer.score, costs=costs)
 
 
 def _read(path: Path) -> Answer | None:
     """What an earlier session has answered; None where there is nothing, or nothing whole."""
     try:
-        with np.load(path, allow_pickle=False) as held:
-            costs = json.loads(str(held["costs"]))
-            said: Any = held["predictions"]
-            if "lengths" in held.files and len(held["lengths"]):  # absent in answers of before
-                said = Ragged(said, held["lengths"])
-            return Answer(held["rows"], said, float(held["score"]), costs)
+        with np.load(path, allow_pickle=False) as stored:
+            costs = json.loads(str(stored["costs"]))
+            predictions: Any = stored["predictions"]
+            if "lengths" in stored.files and len(stored["lengths"]):  # absent in older answers
+                predictions = Ragged(predictions, stored["lengths"])
+            return Answer(stored["rows"], predictions, float(stored["score"]), costs)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
@@ -296,13 +300,15 @@ def _open(folder: RunFolder, fingerprint: str) -> float:
     return 0.0
 
 
-def _announce(experiment: Experiment, found: Sequence[Candidate], folds: int, seeds: int, folder: RunFolder) -> None:
+def _announce(
+    experiment: Experiment, candidates: Sequence[Candidate], folds: int, seeds: int, folder: RunFolder
+) -> None:
     rows = [(column.name, column.modality, column.reason) for column in experiment.schema.values()]
     console.show(console.table("", ["column", "type", "because"], rows[:40]))
     for note in experiment.notes:
         console.say(note)
     console.say(
-        f"{len(found)} models x {folds} folds x {seeds} {'seed' if seeds == 1 else 'seeds'}, "
+        f"{len(candidates)} models x {folds} folds x {seeds} {'seed' if seeds == 1 else 'seeds'}, "
         f"{experiment.recipe.train.epochs} epochs each, on {len(experiment.rows):,} rows; folder: {folder.path}"
     )
 
@@ -339,10 +345,10 @@ def show(comparison: Comparison, folder: RunFolder) -> None:
 
 def _save_best(experiment: Experiment, best: Candidate, table: Table, folder: RunFolder, verbose: bool) -> None:
     """A run of the winner on all rows: no row is kept for validation, so it runs its epochs to the end."""
-    kept = {c for name in best.modalities for c in experiment.inputs[name].columns}
+    columns = {c for name in best.modalities for c in experiment.inputs[name].columns}
     recipe = experiment.recipe_of(best.method)
     values = recipe.model_dump(mode="json", exclude_defaults=True)
-    values["inputs"] = {name: spec for name, spec in values["inputs"].items() if name in kept}
+    values["inputs"] = {name: spec for name, spec in values["inputs"].items() if name in columns}
     values["data"] = {**values.get("data", {}), "val": "none", "test": None}
     chosen = Recipe.parse(values)
     Predictor.from_recipe(chosen, folder.path / "best", verbose=verbose).fit(table)

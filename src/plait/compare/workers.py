@@ -62,7 +62,7 @@ def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Ite
     if processes == 1:
         yield from ((job, _attempt(experiment, job)) for job in jobs)
         return
-    # Packed as one, it is read whole before it is opened: else a process's imports would hold up the next one's start.
+    # Wrapped, it is sent as bytes and unpacked later: else the imports of one process would delay the next one's start.
     receive = wrap_non_picklable_objects(partial(_receive, experiment))
     parallel = Parallel(
         n_jobs=processes,

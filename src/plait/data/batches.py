@@ -39,7 +39,7 @@ class InputSpec:
 
     @property
     def kind(self) -> Modality | None:
-        """What its one column holds; None of a group."""
+        """What its one column holds; None for a group of columns."""
         return MODALITIES.get(self.modality)
 
 
@@ -52,7 +52,7 @@ class Source(Protocol):
 
 
 class Cache:
-    """Prepared values, kept while they fit: what is small is decoded once a run, what is large once an epoch.
+    """Prepared values, kept while there is room: a small data set is decoded once per run, a large one once per epoch.
 
     Args:
         limit: bytes.
@@ -60,24 +60,24 @@ class Cache:
 
     def __init__(self, limit: int) -> None:
         self.room = limit
-        self._held: dict[Any, Features] = {}
+        self._features: dict[Any, Features] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Any, make: Callable[[], Features]) -> Features:
-        held = self._held.get(key)
-        if held is not None:
-            return held
-        made = make()
-        size = sum(array.nbytes for array in made.values()) + 200
-        with self._lock:
-            if size <= self.room and key not in self._held:
-                self._held[key] = made
+        cached = self._features.get(key)
+        if cached is not None:
+            return cached
+        features = make()
+        size = sum(array.nbytes for array in features.values()) + 200
+        with self._lock:  # another thread may have prepared the same value meanwhile
+            if size <= self.room and key not in self._features:
+                self._features[key] = features
                 self.room -= size
-        return made
+        return features
 
 
 class StoredColumn(Protocol):
-    """Features of a column that were made before, by row; see `plait.features`."""
+    """Features of a column that were computed before, by row; see `plait.features`."""
 
     width: int
     positions: np.ndarray
@@ -95,10 +95,10 @@ class TableSource:
         targets: target → `[rows of the table, …]` encoded targets, or `Ragged`.
         allow_outside: media paths may leave the table's folder.
         cache: shared with other sources of the same processors.
-        problems: where given, a cell that can't be used counts as missing and is named here, once; else it is an error.
+        problems: if given, a cell that can't be used counts as missing and is noted here once; else it is an error.
 
-    `unusable` are the rows with such cells, as far as they were asked for. `encoded` holds, of inputs behind a frozen
-    encoder, the features of all rows that will be asked for.
+    `unusable` holds the rows with such cells among those read so far. `encoded` holds, for inputs behind a frozen
+    encoder, the features of all rows that will be read.
     """
 
     def __init__(
@@ -117,9 +117,9 @@ class TableSource:
         self.cache = cache or Cache(0)
         self.problems = problems
         self.unusable: set[int] = set()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self.encoded: dict[str, StoredColumn] = {}
-        self._own = object()  # marks cache entries that are this table's rows, not values
+        self._row_marker = object()  # marks cache entries that are this table's rows, not values
 
     def __len__(self) -> int:
         return len(self.table)
@@ -137,14 +137,14 @@ class TableSource:
 
     def find_problems(self, rows: np.ndarray) -> list[dict[str, Any]]:
         """Cells of some rows that can't be used, each with row (from 1), column and what is wrong."""
-        found = []
+        problems = []
         for row in rows:
             for name in self.inputs:
                 try:
                     self._input(name, np.array([row]))
                 except DataError as error:
-                    found.append({"row": int(row) + 1, "input": name, "problem": str(error)})
-        return found
+                    problems.append({"row": int(row) + 1, "input": name, "problem": str(error)})
+        return problems
 
     def _input(self, name: str, rows: np.ndarray) -> Input:
         if name in self.encoded:
@@ -179,9 +179,10 @@ class TableSource:
             positions = []
             for piece in modality.pieces(cell):
                 if piece not in order:
-                    made = self._usable(spec, piece, int(row), partial(self._content, modality, piece))
-                    order[piece] = -1 if made is None else len(features)
-                    features += [] if made is None else [made]
+                    prepared = self._usable(spec, piece, int(row), partial(self._content, modality, piece))
+                    # -1 marks a value that can't be used, so that it is tried only once.
+                    order[piece] = -1 if prepared is None else len(features)
+                    features += [] if prepared is None else [prepared]
                 positions.append(order[piece])
             if -1 in positions:
                 self.unusable.add(int(row))
@@ -199,7 +200,7 @@ class TableSource:
         return spec.processor(good)
 
     def _usable(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features | None:
-        """Prepared features; None where the cell can't be used and that is no error."""
+        """Prepared features; None where the cell can't be used and that is allowed."""
         try:
             return self._prepared(spec, key, row, raw)
         except DataError as error:
@@ -212,12 +213,12 @@ class TableSource:
         """Name a cell that can't be used, the first time that it is met."""
         assert self.problems is not None
         self.unusable.add(row)
-        if problem not in self._told:
-            self._told.add(problem)
+        if problem not in self._reported:
+            self._reported.add(problem)
             self.problems.append(problem)
 
     def _prepared(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features:
-        key = (self._own if spec.is_group else self.table.root, spec.columns[0], key)
+        key = (self._row_marker if spec.is_group else self.table.root, spec.columns[0], key)
         try:
             return self.cache.get(key, lambda: spec.processor(raw()))
         except DataError as error:
@@ -234,7 +235,7 @@ class TableSource:
 
 
 class TensorSource:
-    """Rows that are tensors already, such as cached features: a batch is one index a tensor.
+    """Rows that are tensors already, such as cached features: a batch is each tensor indexed once.
 
     Args:
         inputs: modality → feature → `[N, …]`.
@@ -266,11 +267,11 @@ def _as_target(values: Any) -> Any:
 
 
 def _target_rows(values: Any, rows: Tensor) -> Tensor:
-    """Targets of some rows; of rows of unlike length padded with -1, or NaN."""
-    found = values[rows]
-    if isinstance(found, Ragged):
-        return found.padded(float("nan") if found.flat.is_floating_point() else -1)
-    return found
+    """Targets of some rows; where their lengths differ they are padded with -1, or with NaN for floats."""
+    targets = values[rows]
+    if isinstance(targets, Ragged):
+        return targets.padded(float("nan") if targets.flat.is_floating_point() else -1)
+    return targets
 
 
 def _padded(index: Sequence[Sequence[int]]) -> Tensor:

@@ -16,7 +16,7 @@ from plait.data.table import Table
 from plait.errors import DataError
 
 EMPTY = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
-ROWS = 16_384  # a record batch
+ROWS = 16_384  # rows of a record batch
 RECORDS = 100  # that must have as many `;` as the header
 LONGEST = 1_000  # lines that a quoted cell may span where others of the file hold lone quotes
 NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|", "space": " "}
@@ -59,7 +59,7 @@ def delimiter_of(path: Path, given: str | None = None) -> str:
     """The mark that cuts a `.csv` file: as given, else the first of comma, tab and bar that the header holds, else `;`.
 
     A semicolon, which Excel writes where the comma is the decimal mark, is taken where the header holds none of the
-    others outside quotes and the first records all have as many as it; that is said.
+    others outside quotes and the first records all have as many as it; a line in the terminal then says so.
 
     Raises:
         DataError: the given one is no single character.
@@ -88,22 +88,23 @@ def delimiter_of(path: Path, given: str | None = None) -> str:
 
 
 def _quotes(path: Path, delimiter: str, width: int) -> str:
-    """What the file's quotes are: `none` to care for, `quotes` around cells, `letters` of texts, or `mixed`.
+    """What the file's quotes are: `none` that matter, `quotes` around cells, `letters` within texts, or `mixed`.
 
-    They are letters where some line can't be read with quotes, and every line without has as many cells as the header:
-    so an inch sign or a lone quote neither swallows rows nor refuses a good file.
+    They are letters where some line can't be read with quotes, and every line has as many cells as the header if they
+    mean nothing: so an inch sign or a lone quote neither swallows rows nor makes a good file be refused.
     """
-    alone, letters, found = True, True, False
+    # `alone`: each line can be read by itself. `letters`: each line has all its cells if quotes mean nothing.
+    alone, letters, quoted = True, True, False
     with path.open(encoding="utf-8-sig", newline="") as file:
         for line in file:
             if '"' not in line:
                 continue
-            found = True
+            quoted = True
             alone = alone and _record(line, delimiter) is not None
             letters = letters and line.rstrip("\r\n").count(delimiter) + 1 == width
             if not alone and not letters:
                 break
-    if not found or alone:
+    if not quoted or alone:
         return "none"
     if letters:
         return "letters"
@@ -130,14 +131,14 @@ def _by_hand(path: Path, delimiter: str, schema: pa.Schema) -> Iterator[pa.Recor
     Raises:
         DataError: a line can be read neither way.
     """
-    held: list[list[str]] = []
+    pending: list[list[str]] = []
     for number, record in enumerate(_records(path, delimiter, len(schema))):
         if number:  # the first is the header
-            held.append(record)
-        if len(held) == ROWS:
-            yield _batch(held, schema)
-            held = []
-    yield _batch(held, schema)
+            pending.append(record)
+        if len(pending) == ROWS:
+            yield _batch(pending, schema)
+            pending = []
+    yield _batch(pending, schema)
 
 
 def _records(path: Path, delimiter: str, width: int) -> Iterator[list[str]]:

@@ -21,13 +21,13 @@ from plait.modalities import MODALITIES
 from plait.values import as_text, is_missing, plain
 
 TEXTS = (str, PurePath, uuid.UUID)
-# What Arrow raises of values that it has no type for.
+# What Arrow raises for values that it has no type for.
 UNFIT = (pa.ArrowException, OverflowError)
 NUMBERS = (bool, int, float, np.number, np.bool_, decimal.Decimal)
 
 
 def columns_of(frame: pd.DataFrame) -> tuple[dict[str, pa.Array], dict[str, str], set[str]]:
-    """The columns of a frame as Arrow arrays; of those that no modality covers, why; and which are categorical.
+    """The columns of a frame as Arrow arrays, why no modality covers some of them, and which are categorical.
 
     Raises:
         DataError: two columns have one name, or an image's array can't be one.
@@ -68,8 +68,8 @@ def frame_of(rows: Sequence[Mapping[Any, Any]] | Mapping[Any, Any]) -> pd.DataFr
             return frame_of([rows])
         lengths = {str(name): len(value) if name in columns else 0 for name, value in rows.items()}
         if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{name}: {length or 'one value'}" for name, length in list(lengths.items())[:5])
-            raise DataError(f"the dict's columns differ in length ({told}); give each a list of one length")
+            listing = ", ".join(f"{name}: {length or 'one value'}" for name, length in list(lengths.items())[:5])
+            raise DataError(f"the dict's columns differ in length ({listing}); give each a list of one length")
         return pd.DataFrame({name: _objects(list(value)) for name, value in rows.items()})
     for number, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
@@ -117,11 +117,12 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     for row, value in enumerate(cells, 1):
         if isinstance(value, str) and not value.isascii() and value.encode(errors="replace").decode() != value:
             raise DataError(f"row {row}, column {name!r}: half a character (a lone surrogate); correct the text")
+    # First what modalities store in their own way, such as images, then other kinds of objects.
     objects = [(modality.takes, modality.store) for modality in MODALITIES.values()]
     for fits, convert in [*objects, *_KINDS]:
         if present and all(fits(value) for value in present):
-            made = [None if value is None else convert(name, row, value) for row, value in enumerate(cells, 1)]
-            return pa.array(made), ""
+            converted = [None if value is None else convert(name, row, value) for row, value in enumerate(cells, 1)]
+            return pa.array(converted), ""
     bare = [value if _nested(value) else plain(value) for value in cells]
     try:
         array = pa.array(bare, from_pandas=True)

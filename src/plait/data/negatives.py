@@ -8,11 +8,11 @@ from torch import Tensor
 
 from plait.types import Batch, Input
 
-CANDIDATES = 8  # of which the hardest is taken
+CANDIDATES = 8  # drawn for each row where the hardest one is wanted
 
 
 def with_negatives(batch: Batch, target: str, anchor: str, score: Callable[[Batch], Tensor] | None = None) -> Batch:
-    """A batch with one non-match a row added: the row with the anchor of another.
+    """A batch with one non-match added per row: the row with the anchor of another row.
 
     Draws from torch's own random state, which checkpoints hold.
 
@@ -20,10 +20,11 @@ def with_negatives(batch: Batch, target: str, anchor: str, score: Callable[[Batc
         batch: `targets[target]` is `[B, 3]`: label, and codes of the anchor's value and of all others'.
         target: the matching task's.
         anchor: the input that is exchanged.
-        score: batch → `[B, 1]` logits. Where given, the hardest of several candidates is taken: the one that it takes
-            most for a match.
+        score: batch → `[B, 1]` logits. If given, the hardest of several candidates is used: the one that it scores
+            most like a match.
     """
     codes = batch.targets[target].cpu()
+    # Row i does not match the anchor of row j where the anchors differ, and all other values of the rows, too.
     wrong_BB = (codes[:, None, 1] != codes[None, :, 1]) & (codes[:, None, 2] != codes[None, :, 2])
     wrong_BB &= (codes[:, 0] >= 0)[:, None] & (codes[:, 1] >= 0)[None, :]
     rows = wrong_BB.any(dim=1).nonzero().squeeze(1)
@@ -40,7 +41,7 @@ def with_negatives(batch: Batch, target: str, anchor: str, score: Callable[[Batc
 
 
 def exchanged(batch: Batch, target: str, anchor: str, rows: Tensor, anchors: Tensor) -> Batch:
-    """Some rows of a batch, each with the anchor of some row; what has another's is no match."""
+    """Some rows of a batch, each with the anchor of some row; with the anchor of another row it is no match."""
     inputs = {n: _rows_of(value, anchors if n == anchor else rows, len(batch)) for n, value in batch.inputs.items()}
     targets = {name: values[rows.to(values.device)] for name, values in batch.targets.items()}
     label = targets[target].clone()

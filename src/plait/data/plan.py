@@ -14,7 +14,7 @@ class BatchPlan:
 
     Args:
         rows: `[N]` row numbers.
-        batch_size: rows a batch. With groups, a batch takes whole groups until it has at least so many; a group
+        batch_size: rows per batch. With groups, a batch takes whole groups until it has at least so many; a group
             larger than that is cut.
         groups: `[N]` codes, such as which image a row shows; -1 where a row has none.
         shuffle: else rows come in their order (with groups: a group's rows together).
@@ -50,7 +50,9 @@ class BatchPlan:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch; with groups the last epoch's number may be cut to it, and a shorter one repeats rows."""
+        """Batches per epoch, counted in epoch 0. With groups another epoch may have more, and leaves out the last ones,
+        or fewer, and repeats the first ones.
+        """
         return self._steps
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[np.ndarray]:
@@ -82,7 +84,7 @@ class BatchPlan:
         rank = random.permutation(self.groups.max() + 1)[self.groups] if self.shuffle else self.groups
         order = np.lexsort((random.random(len(rank)), rank)) if self.shuffle else np.argsort(rank, kind="stable")
         sizes = np.unique(rank[order], return_counts=True)[1]
-        sizes = np.concatenate([np.diff(_edges(size, self.batch_size)) for size in sizes])  # cut the giants
+        sizes = np.concatenate([np.diff(_edges(size, self.batch_size)) for size in sizes])  # cut larger groups
         cuts, filled, start = [0], 0, 0
         for size in sizes.tolist():
             filled += size
@@ -96,14 +98,14 @@ class BatchPlan:
 
 
 def padded_share(plan: BatchPlan, lengths: np.ndarray, epoch: int = 0) -> float:
-    """Share of an epoch's places that hold no token, where every text of a batch is as long as its longest.
+    """Share of an epoch's tokens that are padding, where every text is padded to the longest of its batch.
 
     >>> lengths = np.array([1, 1, 4, 4])
     >>> padded_share(BatchPlan(np.arange(4), 2, shuffle=False), lengths)
     0.0
     """
-    of = dict(zip(plan.rows.tolist(), lengths.tolist(), strict=True))
-    sizes = [[of[row] for row in batch.tolist()] for batch in plan.epoch(epoch)]
+    length_of = dict(zip(plan.rows.tolist(), lengths.tolist(), strict=True))
+    sizes = [[length_of[row] for row in batch.tolist()] for batch in plan.epoch(epoch)]
     places = sum(max(batch) * len(batch) for batch in sizes)
     return 1 - sum(map(sum, sizes)) / max(1, places)
 

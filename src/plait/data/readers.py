@@ -34,14 +34,14 @@ from plait.files.reading import parse_json
 from plait.modalities import MODALITIES, in_words, media_with
 
 SPLIT_FOLDERS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
-ROWS = 16_384  # a record batch
+ROWS = 16_384  # rows of a record batch
 
 
 Openable: TypeAlias = str | Path | pd.DataFrame | Table | pa.Table | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 def open_table(source: Openable, delimiter: str | None = None) -> Table:
-    """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of images; or what holds one already.
+    """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of images; or what already is one.
 
     That is a pandas frame, an Arrow table, a `datasets.Dataset`, a list of dicts (rows), a dict of columns, or a dict
     of one row. And captioned images: COCO's and Karpathy's `.json`, Flickr30k's `.token` and CSV, WebDataset's
@@ -104,13 +104,13 @@ def _reader(path: Path) -> Callable[[Path], Table]:
     if not stat.S_ISREG(mode):
         raise DataError(f"{path}: expected a file or a folder, got a pipe or a device")
     ending = ".token" if ".token" in path.name else path.suffix.lower()
-    known = {**READERS, **FORMATS}
-    if ending not in known:
+    readers = {**READERS, **FORMATS}
+    if ending not in readers:
         raise DataError(
-            f"{path}: expected a table ({', '.join(known)}) or a folder of images, "
+            f"{path}: expected a table ({', '.join(readers)}) or a folder of images, "
             f"got a {path.suffix or 'file without an ending'}"
         )
-    return known[ending]
+    return readers[ending]
 
 
 def read_csv(path: Path, delimiter: str | None = None) -> Table:
@@ -146,23 +146,24 @@ def read_parquet(path: Path) -> Table:
 
 def read_jsonl(path: Path) -> Table:
     """One JSON object a line. A column of mixed kinds becomes text; a list of texts stays a list."""
+    # The file is read twice: first for the columns and their kinds, then for the rows.
     kinds: dict[str, set[str]] = {}
     for row in _json_rows(path):
         if not kinds and is_chat(row):
             return read_chats(path, list(_json_rows(path)))
         for name, value in row.items():
             kinds.setdefault(name, set()).add(_json_kind(value))
-    types = {name: _arrow_type(seen - {"null"}) for name, seen in kinds.items()}
+    types = {name: _arrow_type(kinds_seen - {"null"}) for name, kinds_seen in kinds.items()}
     schema = pa.schema(list(types.items()))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        held: list[dict[str, Any]] = []
+        pending: list[dict[str, Any]] = []
         for row in _json_rows(path):
-            held.append({name: _json_value(row.get(name), kind) for name, kind in types.items()})
-            if len(held) == ROWS:
-                yield pa.RecordBatch.from_pylist(held, schema)
-                held = []
-        yield pa.RecordBatch.from_pylist(held, schema)
+            pending.append({name: _json_value(row.get(name), kind) for name, kind in types.items()})
+            if len(pending) == ROWS:
+                yield pa.RecordBatch.from_pylist(pending, schema)
+                pending = []
+        yield pa.RecordBatch.from_pylist(pending, schema)
 
     return Table.from_batches(schema, batches(), path.parent, str(path))
 
@@ -184,9 +185,8 @@ def _json_kind(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int | float):
-        return (
-            "number" if isinstance(value, float) or abs(value) <= 2**53 else "text"
-        )  # an id of many digits keeps them
+        # An integer that a float can't hold is an id of many digits, and keeps them as text.
+        return "number" if isinstance(value, float) or abs(value) <= 2**53 else "text"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return "list"
     return "text"
@@ -226,8 +226,8 @@ def read_image_folder(path: Path) -> Table:
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
     if not len(frame):
-        known = {name: sorted(modality.suffixes)[:5] for name, modality in MODALITIES.items() if modality.suffixes}
-        wanted = " nor ".join(f"{name} ({', '.join(endings)}, …)" for name, endings in known.items())
+        suffixes = {name: sorted(modality.suffixes)[:5] for name, modality in MODALITIES.items() if modality.suffixes}
+        wanted = " nor ".join(f"{name} ({', '.join(endings)}, …)" for name, endings in suffixes.items())
         raise DataError(f"{path}: there is no {wanted} in this folder")
     table = Table.from_frame(frame, root=path)
     table.source = str(path)
@@ -240,30 +240,28 @@ def _folder_rows(folder: Path, root: Path) -> pd.DataFrame:
         frame = READERS[metadata[0].suffix](metadata[0]).data.to_pandas()
         if "file_name" not in frame.columns:
             raise DataError(f"{metadata[0]}: expected a column file_name, got {', '.join(map(str, frame.columns))}")
-        named = [media_with(Path(name).suffix) for name in frame["file_name"] if isinstance(name, str)]
-        media = next((name for name in named if name is not None), next(iter(MODALITIES)))
+        media_names = [media_with(Path(name).suffix) for name in frame["file_name"] if isinstance(name, str)]
+        media = next((name for name in media_names if name is not None), next(iter(MODALITIES)))
         if media in frame.columns:
             raise DataError(f"{metadata[0]}: has a column {media} beside file_name, which becomes it; rename it")
-        below = folder.relative_to(
-            root
-        )  # a name that leads out of the folder stays so, and is refused where it is read
+        below = folder.relative_to(root)  # a name that leads out of the folder is refused where it is read
         names = [(below / name).as_posix() if isinstance(name, str) else None for name in frame.pop("file_name")]
         frame.insert(0, media, pd.Series(names, dtype=object))
         return frame
     files = [p for p in sorted(folder.rglob("*")) if media_with(p.suffix) is not None]
-    kept = [p for p in files if not is_hidden(p.relative_to(folder))]
-    if len(kept) < len(files):
+    visible = [p for p in files if not is_hidden(p.relative_to(folder))]
+    if len(visible) < len(files):
         some = next(p for p in files if is_hidden(p.relative_to(folder)))
         what = in_words(str(media_with(some.suffix)))
-        count = len(files) - len(kept)
+        count = len(files) - len(visible)
         console.say(f"{folder}: {count:,} hidden {what} are left out, such as {some.relative_to(folder)}")
-    modalities = [str(media_with(p.suffix)) for p in kept]
+    modalities = [str(media_with(p.suffix)) for p in visible]
     rows: dict[str, list[Any]] = {
-        one: [str(p.relative_to(root)) if name == one else None for p, name in zip(kept, modalities, strict=True)]
+        one: [str(p.relative_to(root)) if name == one else None for p, name in zip(visible, modalities, strict=True)]
         for one in dict.fromkeys(modalities)
     }
-    if any(p.parent != folder for p in kept):
-        rows["label"] = [p.parent.name for p in kept]
+    if any(p.parent != folder for p in visible):
+        rows["label"] = [p.parent.name for p in visible]
     return pd.DataFrame(rows)
 
 

@@ -17,7 +17,7 @@ from plait.files.reading import read_json
 from plait.modalities import MODALITIES, Sample, recognised
 from plait.values import is_missing, shown
 
-IGNORE = "ignore"  # what a column is that is no input
+IGNORE = "ignore"  # the type of a column that is no input
 SAMPLE = 5_000  # cells that are looked at; counts of missing and distinct cells are over all
 SEVERAL = "; several in a cell are a set without order"
 GROUP = "the group"
@@ -151,9 +151,9 @@ def _guess(sample: Sample) -> tuple[str, str]:
         return IGNORE, "it has no values"
     if sample.distinct == 1 and sample.count > 1:
         return IGNORE, f"every cell holds {shown(sample.values[0], 40)}"
-    found = recognised(sample)
-    if found is not None:
-        return found
+    match = recognised(sample)
+    if match is not None:
+        return match
     if not sample.single:
         return IGNORE, f"its cells are {type(sample.values[0]).__name__}s, which no type covers"
     return IGNORE, "its values are unique ids"

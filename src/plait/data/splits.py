@@ -27,7 +27,7 @@ def holdout(
         rows: `[N]` row numbers.
         share: of the rows (of the groups, where there are some) that goes into the second part, 0 to 1.
         labels: `[N]` class codes; each class is shared out alike. Classes with one row stay in the first part.
-        groups: `[N]` codes; a group is never torn.
+        groups: `[N]` codes; a group is never split up.
         seed: the same seed gives the same parts.
 
     Returns:
@@ -56,7 +56,7 @@ def holdout(
 def folds_of(
     rows: np.ndarray, count: int, labels: np.ndarray | None = None, groups: np.ndarray | None = None, seed: int = 0
 ) -> list[np.ndarray]:
-    """Cut rows into folds: each class shared out alike, no group torn.
+    """Cut rows into folds: each class shared out alike, no group split up.
 
     Args:
         rows: `[N]` row numbers.
@@ -83,7 +83,7 @@ def folds_of(
             f"{count} folds need at least {count} {what}, got {units}; use --folds {max(2, units)} or fewer"
         )
     options = {"shuffle": True, "random_state": seed}
-    if labels is not None:  # classes smaller than the folds share a place, else scikit-learn warns of each
+    if labels is not None:  # classes with fewer rows than folds count as one, or scikit-learn would warn of each
         _, labels, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         labels = np.where(sizes[labels] >= count, labels, -1)
     if groups is not None and labels is not None:
@@ -92,7 +92,7 @@ def folds_of(
         cuts = GroupKFold(count).split(rows, groups=groups)
     elif labels is not None and np.unique(labels, return_counts=True)[1].max() >= count:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the shared place may be small
+            warnings.simplefilter("ignore")  # these classes may be too small together, too
             cuts = list(StratifiedKFold(count, **options).split(rows, labels))
     else:
         cuts = KFold(count, **options).split(rows)

@@ -103,12 +103,12 @@ class Table:
             reason, number = why(error)
             folder = tempfile.gettempdir()
             if number in FULL:
-                said = f"no room to unpack the table in {folder} ({reason}); free some, or point TMPDIR elsewhere"
+                message = f"no room to unpack the table in {folder} ({reason}); free some, or point TMPDIR elsewhere"
             elif number in ADVICE:
-                said = f"the table can't be unpacked in {folder} ({reason}); point TMPDIR elsewhere"
+                message = f"the table can't be unpacked in {folder} ({reason}); point TMPDIR elsewhere"
             else:
-                said = f"the table can't be read ({reason})"
-            raise DataError(f"{source}: {said}") from error
+                message = f"the table can't be read ({reason})"
+            raise DataError(f"{source}: {message}") from error
         return cls(data, root, source, untyped=untyped, categorical=categorical)
 
     def __len__(self) -> int:
@@ -142,7 +142,7 @@ class Table:
             DataError: a cell holds what Python has no value for, such as a date after the year 9999.
         """
         column = self.column(name)
-        cells = column.chunk(0) if column.num_chunks == 1 else column  # an index into chunks would be searched a row
+        cells = column.chunk(0) if column.num_chunks == 1 else column  # of several, each row's has to be looked up
         try:
             return [cells[int(row)].as_py() for row in rows]
         except (ValueError, OverflowError, pa.ArrowException) as error:
@@ -162,7 +162,7 @@ class Table:
         return DataError(f"{self.source}: column {name!r} can't be read ({error})")
 
     def iterate(self, name: str, rows: np.ndarray | None = None, size: int = 65_536) -> Iterator[Any]:
-        """Cells of one column, held a part at a time."""
+        """Cells of one column, read a part at a time."""
         if rows is None:
             rows = np.arange(len(self))
         for start in range(0, len(rows), size):

@@ -1,4 +1,4 @@
-"""Emoji, clip art and stamps with what they show in words, to learn which belong together."""
+"""Emoji, clip art and stamps with captions, to learn which belong together."""
 
 from pathlib import Path
 
@@ -37,6 +37,7 @@ def write_drawings(folder: Path, sources: tuple[Path, Path, Path] | None = None)
     emoji, art, stamps = (_read(path, folder) for path in paths)
     emoji["caption"], art["caption"] = emoji["name"], art["title"]
     emoji["repeat"], art["repeat"], stamps["repeat"] = 1, 1, STAMPS_COUNT
+    # A caption that several stamps share can't tell which of them is meant, so it is not tested.
     once = stamps[~stamps["caption"].str.casefold().duplicated(keep=False)]
     chosen = np.random.default_rng(0).choice(once.index.to_numpy(), HELD_OUT, replace=False)
     test = stamps.loc[np.sort(chosen)]

@@ -20,16 +20,16 @@ def write_emoji(folder: Path, images: Path | None = None, names: Path | None = N
     names = names or npm_package(*NAMES)
     listed = json.loads((images / "emoji.json").read_text(encoding="utf-8"))
     data = json.loads((names / "en" / "data.json").read_text(encoding="utf-8"))
-    known = {_code(entry["hexcode"]): entry for entry in data}
+    entry_of_code = {_code(entry["hexcode"]): entry for entry in data}
     rows, files = [], []
     for entry in listed:
         source = images / "img" / "google" / "64" / entry["image"]
-        named = known.get(_code(entry["unified"]))
-        if named is not None and source.exists():
+        entry_with_name = entry_of_code.get(_code(entry["unified"]))
+        if entry_with_name is not None and source.exists():
             name = f"pictures/{entry['image']}"
             files.append((source, folder / name))
-            tags = ";".join(named.get("tags", []))
-            rows.append((name, named["label"], tags, entry["category"], entry["subcategory"]))
+            tags = ";".join(entry_with_name.get("tags", []))
+            rows.append((name, entry_with_name["label"], tags, entry["category"], entry["subcategory"]))
     copy_pictures(files)
     return [write_table(folder / "emoji.csv", rows, ["picture", "name", "tags", "group", "subgroup"])]
 

@@ -55,8 +55,8 @@ def describe(drawing: Path) -> tuple[str, list[str]]:
     """Title and keywords in the description that a drawing carries."""
     with drawing.open("rb") as file:
         text = file.read(HEAD).decode("utf-8", errors="replace")
-    found = re.search(r"<metadata.*?</metadata>", text, re.DOTALL)
-    metadata = found.group() if found else text
+    match = re.search(r"<metadata.*?</metadata>", text, re.DOTALL)
+    metadata = match.group() if match else text
     titles = re.findall(r"<dc:title>\s*([^<]+?)\s*</dc:title>", metadata)
     keywords = re.findall(r"<rdf:li>\s*([^<]+?)\s*</rdf:li>", metadata)
     return _clean(titles[0]) if titles else "", [word for word in map(_clean, keywords) if word]

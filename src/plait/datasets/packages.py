@@ -64,6 +64,7 @@ def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> 
     folder = cached_folder(PACKAGES) / key
     if folder.is_dir():
         return folder
+    # Where the cache can't be written, a temporary folder takes its place in this process.
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep(folder.parent)
@@ -82,17 +83,17 @@ def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> 
         except FileNotFoundError as error:
             raise DataError(f"{what}: {error.filename} is not here to download it; {advice}") from error
         except subprocess.CalledProcessError as error:
-            said = (error.stderr or "").strip().splitlines()
-            raise DataError(f"{what}: the download failed ({said[-1][:160] if said else error}); {advice}") from error
+            lines = (error.stderr or "").strip().splitlines()
+            raise DataError(f"{what}: the download failed ({lines[-1][:160] if lines else error}); {advice}") from error
         except (StopIteration, tarfile.TarError) as error:
             raise DataError(f"{what}: the download gave no package; {advice}") from error
-        if not folder.is_dir():
+        if not folder.is_dir():  # else another process was quicker
             (Path(name) / "unpacked").rename(folder)
     return folder
 
 
 def _folder_beside(folder: Path) -> "tempfile.TemporaryDirectory[str]":
-    """Where a download is unpacked; one that a kill left there is known by its name, and removed by the next."""
+    """Where a download is unpacked; its name lets the next process remove what a killed one left."""
     return tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=f".{os.getpid()}.tmp")
 
 

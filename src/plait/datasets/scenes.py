@@ -65,15 +65,15 @@ def _dialog(scene: Scene, source: random.Random) -> Iterator[tuple[str | None, s
     place = source.choice(PLACES)
     colour, other = scene[place][0], scene[BESIDE[place]][0]
     count = sum(one == other for one, _ in scene.values())
-    asked = [
+    turns = [
         (f"what colour is the thing at the {place}?", colour),
         ("and the one beside it?", other),
         ("how many have that colour?", NUMBERS[count - 1]),
     ]
-    said: list[str] = []
-    for turn, (question, answer) in enumerate(asked, 1):
-        yield "\n".join(said) or None, question, answer, turn
-        said.append(f"{question} {answer}.")
+    history: list[str] = []
+    for turn, (question, answer) in enumerate(turns, 1):
+        yield "\n".join(history) or None, question, answer, turn
+        history.append(f"{question} {answer}.")
 
 
 def _draw(scene: Scene, source: random.Random) -> Image.Image:

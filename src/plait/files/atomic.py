@@ -49,21 +49,21 @@ def why(error: Exception) -> tuple[str, int | None]:
     """
     number = getattr(error, "errno", None)
     if not isinstance(number, int):
-        found = re.search(r"\(os error (\d+)\)", str(error))
-        number = int(found[1]) if found else None
-    said = (str(error) or type(error).__name__).splitlines()[0][:200]
-    return (said, None) if number is None else (os.strerror(number), number)
+        match = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(match[1]) if match else None
+    message = (str(error) or type(error).__name__).splitlines()[0][:200]
+    return (message, None) if number is None else (os.strerror(number), number)
 
 
 def unwritable(path: Path, error: Exception, advice: str = "") -> RunError:
-    """What to say where a file or folder can't be written: the reason, what helps against that one, and `advice` then.
+    """The error where a file or folder can't be written: the reason, what helps against it, and then `advice`.
 
     >>> print(unwritable(Path("run"), OSError(28, "No space left on device")))
     run: can't be written (No space left on device); free some space
     """
     reason, number = why(error)
-    said = [ADVICE[number], *([advice] if advice else [])] if number in ADVICE else []
-    return RunError("; ".join([f"{path}: can't be written ({reason})", *said]))
+    hints = [ADVICE[number], *([advice] if advice else [])] if number in ADVICE else []
+    return RunError("; ".join([f"{path}: can't be written ({reason})", *hints]))
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def replacing(path: Path, advice: str = "", tidy: bool = True) -> Iterator[Path]
 
     Args:
         path: of the file; its folder is made where it is missing.
-        advice: what to do then, where something helps against the reason.
+        advice: what to do where it can't be written, added where something helps against the reason.
         tidy: remove what killed processes left of this file; not worth it where thousands are written.
 
     Raises:
@@ -161,6 +161,7 @@ def claimed(
     plait.errors.RunError: ...: another process works in this folder; wait for it, or choose another folder
     """
     _refuse_null(folder)
+    # What was there, so that a failure can leave it as it was: `missing` folders, and entries from `before`.
     missing: list[Path] = []
     before: set[str] = set()
     try:
@@ -211,7 +212,7 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def _locked(folder: Path, waiting: Callable[[str], None] | None) -> FileLock:
-    while True:
+    while True:  # until the file that is locked is the one in the folder: another process may have removed it
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK)
         try:
@@ -233,19 +234,19 @@ def _locked(folder: Path, waiting: Callable[[str], None] | None) -> FileLock:
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes left half written in a folder of plait's own, and in the folders in it."""
-    _remove_strays(folder, own=True)  # in a container every process has the number of the last one
+    _remove_strays(folder, ours=True)  # in a container every process has the number of the last one
     for inner in folder.iterdir():
         if inner.is_dir() and not inner.is_symlink():
-            _remove_strays(inner, own=True)
+            _remove_strays(inner, ours=True)
 
 
-def _remove_strays(folder: Path, name: str | None = None, own: bool = False) -> None:
+def _remove_strays(folder: Path, name: str | None = None, ours: bool = False) -> None:
     for path in folder.iterdir():
         match = TEMPORARY.fullmatch(path.name)
         if match is None or name not in (None, match["name"]):
             continue
         process = int(match["process"])
-        running = not own if process == os.getpid() else _is_running(process)
+        running = not ours if process == os.getpid() else _is_running(process)
         with suppress(OSError):  # another process was quicker, or it is not ours to remove
             if not running or time.time() - path.stat().st_mtime > OLD:
                 _remove(path)

@@ -107,7 +107,7 @@ def read_json(path: Path, kind: Any = Any, error: type[PlaitError] = RunError, m
 
 
 def made_of(make: Callable[..., Made], values: Mapping[str, Any], source: object) -> Made:
-    """What a class or function makes of what a run's JSON says; its annotations are what is expected.
+    """Call a class or function with values from a run's JSON, checked against its annotations.
 
     Raises:
         RunError: a value is missing, unknown, or of another kind than the constructor takes.
@@ -171,7 +171,7 @@ class _Bounded(yaml.SafeLoader):
         self.sizes: dict[int, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        alias = self.check_event(yaml.AliasEvent)
+        alias = self.check_event(yaml.AliasEvent)  # counts as much as what it stands for
         before = self.nodes
         self.depth += 1
         if self.depth > DEEPEST:
@@ -208,13 +208,13 @@ def _arguments(make: Callable[..., Any]) -> Any:
     """A pydantic model of what a constructor takes."""
     annotated: Any = vars(make).get("__init__", make) if isinstance(make, type) else make
     hints = typing.get_type_hints(annotated, include_extras=True)
-    taken = {
+    fields = {
         name: (hints.get(name, Any), ... if one.default is one.empty else one.default)
         for name, one in inspect.signature(make).parameters.items()
         if one.kind is not one.VAR_KEYWORD
     }
     config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
-    return create_model("Arguments", __config__=config, **taken)  # type: ignore[call-overload]
+    return create_model("Arguments", __config__=config, **fields)  # type: ignore[call-overload]
 
 
 def _first(problem: ValidationError) -> str:

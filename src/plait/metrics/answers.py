@@ -12,10 +12,10 @@ NUMBERS["none"] = "0"
 ARTICLES = {"a", "an", "the"}
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 PERIOD = re.compile(r"\.(?!\d)")
-PERIODS = 32  # so many are taken out: there the value of re.UNICODE stands where the count belongs
+PERIODS = 32  # so many are removed: the official script passes re.UNICODE, which is 32, in the place of the count
 COMMA_IN_NUMBER = re.compile(r"\d,\d")
-# Whole contractions, met with one of their apostrophes left out. Those of I are none of them: the official table writes
-# them with a capital, and words are lower-case when they are looked up.
+# Contractions, to be recognised with one of their apostrophes left out. Those of "I" are absent: the official table
+# writes them with a capital, and never finds them among words that are lower-case by then.
 _ENDINGS = {
     "n't": "ai are ca could did does do had has have is might must need ought sha should was were wo would",
     "n't've": "could had might should would",
@@ -31,7 +31,7 @@ WHOLE += ["'ow's'at", "'twas", "ma'am", "o'clock", "y'all"]
 CONTRACTIONS = {
     whole[:at] + whole[at + 1 :]: whole for whole in WHOLE for at, letter in enumerate(whole) if letter == "'"
 }
-CONTRACTIONS["somebody'd"] = "somebodyd"  # the other way round, there
+CONTRACTIONS["somebody'd"] = "somebodyd"  # the other way round in the official table
 VQA_TYPES = ("yes/no", "number", "other")
 ANLS_LEAST, RELAXED = 0.5, 0.05
 
@@ -57,7 +57,8 @@ def vqa_accuracy(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> np.
     """`[N]` accuracy of VQA (1505.00468): right if three people say so, averaged over leaving one of them out.
 
     As the official evaluation counts: where all people say the same, letter by letter, answers are compared as they
-    are, capitals and all; elsewhere after `vqa_normalised`. One person alone counts as three (there as none).
+    are, capitals and all; elsewhere after `vqa_normalised`. A single answer counts as three (in the official
+    script as none).
 
     >>> vqa_accuracy(["two", "cat"], [["2"] * 2 + ["3"] * 8, ["cat"]]).round(2).tolist()
     [0.6, 1.0]
@@ -66,13 +67,13 @@ def vqa_accuracy(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> np.
 
 
 def _vqa(answer: str, people: Sequence[str]) -> float:
-    said, answer = [_plain(one) for one in people], _plain(answer)
-    if len(set(said)) > 1:
-        said, answer = [vqa_normalised(one) for one in said], vqa_normalised(answer)
-    right = [one == answer for one in said]
-    if len(said) == 1:
+    votes, answer = [_plain(one) for one in people], _plain(answer)
+    if len(set(votes)) > 1:
+        votes, answer = [vqa_normalised(one) for one in votes], vqa_normalised(answer)
+    right = [one == answer for one in votes]
+    if len(votes) == 1:
         return float(right[0])
-    return float(np.mean([min(1.0, (sum(right) - own) / 3) for own in right]))
+    return float(np.mean([min(1.0, (sum(right) - left_out) / 3) for left_out in right]))
 
 
 def exact_match(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> np.ndarray:
@@ -93,9 +94,9 @@ def anls(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> np.ndarray:
     """
 
     def best(answer: str, accepted: Sequence[str]) -> float:
-        own = " ".join(answer.lower().split())
-        found = max((_likeness(own, " ".join(text.lower().split())) for text in accepted), default=0.0)
-        return found if found >= ANLS_LEAST else 0.0
+        normalised = " ".join(answer.lower().split())
+        similarity = max((_likeness(normalised, " ".join(text.lower().split())) for text in accepted), default=0.0)
+        return similarity if similarity >= ANLS_LEAST else 0.0
 
     return np.array([best(answer, accepted) for answer, accepted in zip(answers, truths, strict=True)])
 
@@ -104,7 +105,7 @@ def _likeness(a: str, b: str) -> float:
     if not a and not b:
         return 1.0
     row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
+    for i, x in enumerate(a, 1):  # one row of the table of edit distances after the other
         diagonal, row[0] = row[0], i
         for j, y in enumerate(b, 1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
@@ -119,10 +120,10 @@ def relaxed_accuracy(answers: Sequence[str], truths: Sequence[Sequence[str]]) ->
     """
 
     def right(answer: str, accepted: str) -> bool:
-        given, true = _number(answer), _number(accepted)
-        if given is None or true is None:
+        number, true = _number(answer), _number(accepted)
+        if number is None or true is None:
             return answer.strip().lower() == accepted.strip().lower()
-        return abs(given - true) <= RELAXED * abs(true)
+        return abs(number - true) <= RELAXED * abs(true)
 
     pairs = zip(answers, truths, strict=True)
     return np.array([float(any(right(answer, text) for text in accepted)) for answer, accepted in pairs])

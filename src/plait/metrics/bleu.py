@@ -41,20 +41,21 @@ class Bleu:
         keys, most, size = self.most[n]
         if not len(keys):
             return np.zeros(texts)
-        asked = counts.text * (size + 1) + counts.gram
-        at = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
-        held = (keys[at] == asked) & (counts.gram < size)
-        return np.bincount(counts.text, np.where(held, np.minimum(counts.count, most[at]), 0), minlength=texts)
+        wanted = counts.text * (size + 1) + counts.gram
+        at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+        matched = (keys[at] == wanted) & (counts.gram < size)
+        return np.bincount(counts.text, np.where(matched, np.minimum(counts.count, most[at]), 0), minlength=texts)
 
     def _closest(self, lengths: np.ndarray) -> np.ndarray:
-        """The reference length next to each text's; of two equally near the shorter."""
+        """The reference length closest to each text's; of two equally close ones the shorter."""
+        # One number to compare by: the distance, then the length.
         away = np.abs(self.lengths - lengths[self.image])
         rank = away * (self.lengths.max(initial=0) + 1) + self.lengths
         return np.minimum.reduceat(rank, self.starts) % (self.lengths.max(initial=0) + 1)
 
 
 def _most_a_picture(counts: Counts, image: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Keys of (image, n-gram) in order, and how often the reference that has it most often has it."""
+    """Sorted keys of (image, n-gram), and of each its highest count in any one reference of the image."""
     keys = image[counts.text] * (size + 1) + counts.gram
     order = np.argsort(keys, kind="stable")
     keys = keys[order]

@@ -79,8 +79,8 @@ class CaptionScorer:
         for name in ("ROUGE_L", "CIDEr"):
             if name in each:
                 whole[name] = float(each[name].mean()) if len(texts) else 0.0
-        kept = [name for name in CAPTION_METRICS if name in wanted]
-        return {name: whole[name] for name in kept}, {name: each[name] for name in kept}
+        ordered = [name for name in CAPTION_METRICS if name in wanted]
+        return {name: whole[name] for name in ordered}, {name: each[name] for name in ordered}
 
     def consensus(self, texts: Sequence[str], about: np.ndarray) -> np.ndarray:
         """`[N]` CIDEr-D of texts about images of any number and order: the reward of self-critical training."""

@@ -1,4 +1,4 @@
-"""CIDEr-D: how much a caption says what people say of that image and of no other."""
+"""CIDEr-D: how far a caption says what people say about that image and about no other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Cider:
     """CIDEr-D (1411.5726) as pycocoevalcap computes it: idf from the references at hand, lengths in bigrams.
 
     An n-gram of a caption that no reference has counts in its length with the idf of one seen in one image.
-    Where all references hold the same n-grams (those of one image do), every idf is 0 and nothing can be told from
-    anything: `is_defined` is False then, and scores are 0, which says nothing of the captions.
+    Where all references hold the same n-grams (as those of a single image do), every idf is 0: `is_defined` is False
+    then, and scores are 0 whatever the captions say.
 
     Args:
         grams: of all references.
@@ -44,7 +44,7 @@ class Cider:
 
     def _idf(self, counts: Counts, size: int) -> np.ndarray:
         pairs = np.unique(self.image[counts.text] * (size + 1) + counts.gram)
-        seen_in = np.bincount(pairs % (size + 1), minlength=size + 1)  # the last one: in no reference
+        seen_in = np.bincount(pairs % (size + 1), minlength=size + 1)  # the last one is for n-grams in no reference
         return np.log(max(1, self.images)) - np.log(np.maximum(1, seen_in))
 
     def score(self, counts: Sequence[Counts], lengths: np.ndarray, about: np.ndarray | None = None) -> np.ndarray:
@@ -68,15 +68,16 @@ class Cider:
         value = counts.count * self.idf[n][np.minimum(counts.gram, size)]
         norms = _norms(counts.text, value, len(about))
         keys, reference, weight = self.entries[n]
-        known = counts.gram < size
-        text = counts.text[known]
-        asked = about[text] * (size + 1) + counts.gram[known]
-        first = np.searchsorted(keys, asked)
-        many = np.searchsorted(keys, asked, side="right") - first
+        in_references = counts.gram < size
+        # Each n-gram of a text meets that n-gram in every reference of its image that has it.
+        text = counts.text[in_references]
+        wanted = about[text] * (size + 1) + counts.gram[in_references]
+        first = np.searchsorted(keys, wanted)
+        many = np.searchsorted(keys, wanted, side="right") - first
         at, by = _ranges(first, many), np.repeat(text, many)
-        product = np.minimum(np.repeat(value[known], many), weight[at]) * weight[at]
+        product = np.minimum(np.repeat(value[in_references], many), weight[at]) * weight[at]
         pair = pairs.first[by] + reference[at] - self.first[about[by]]
-        dot = np.bincount(pair, product, minlength=len(pairs.text)).astype(float)  # of nothing at all it is whole
+        dot = np.bincount(pair, product, minlength=len(pairs.text)).astype(float)  # bincount of nothing gives integers
         scale = norms[pairs.text] * self.norms[n][pairs.reference]
         return np.divide(dot, scale, out=dot, where=scale > 0)
 

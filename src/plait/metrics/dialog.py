@@ -14,8 +14,8 @@ def rank_metrics(ranks: np.ndarray) -> dict[str, float]:
     >>> rank_metrics(np.array([1, 2, 8]))["mean_rank"]
     3.6666666666666665
     """
-    found = {f"r{k}": float((ranks <= k).mean()) for k in (1, 5, 10)}
-    return {"mrr": float((1 / ranks).mean()), **found, "mean_rank": float(ranks.mean())}
+    recalls = {f"r{k}": float((ranks <= k).mean()) for k in (1, 5, 10)}
+    return {"mrr": float((1 / ranks).mean()), **recalls, "mean_rank": float(ranks.mean())}
 
 
 def ranks_of_scores(scores: np.ndarray) -> np.ndarray:

@@ -73,8 +73,8 @@ class Meteor:
         """METEOR of all texts together, and `[N]` of each with its best reference; text i is about image i."""
         stats = []
         for words, references in zip(texts, self.references, strict=True):
-            found = [align(words, reference, self.synonyms) for reference in references]
-            stats.append(max(found, key=lambda one: one.score))
+            alignments = [align(words, reference, self.synonyms) for reference in references]
+            stats.append(max(alignments, key=lambda one: one.score))
         whole = stats[0] if stats else None
         for one in stats[1:]:
             assert whole is not None
@@ -117,19 +117,19 @@ def _candidates(
     """For each word of the text the places of the reference that it can match, each with the best stage."""
     stems = [stem(word) for word in reference]
     senses = [set(synonyms(word)) for word in reference] if synonyms else []
-    found = []
+    candidates = []
     for word in text:
-        own, meant = stem(word), set(synonyms(word)) if synonyms else set()
+        word_stem, word_senses = stem(word), set(synonyms(word)) if synonyms else set()
         options = []
         for at, other in enumerate(reference):
             if word == other:
                 options.append((at, 0))
-            elif senses and meant & senses[at]:
+            elif senses and word_senses & senses[at]:
                 options.append((at, 2))
-            elif own == stems[at]:
+            elif word_stem == stems[at]:
                 options.append((at, 1))
-        found.append(options)
-    return found
+        candidates.append(options)
+    return candidates
 
 
 @lru_cache(maxsize=100_000)

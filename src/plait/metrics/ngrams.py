@@ -31,14 +31,14 @@ class NGrams:
 
     def __init__(self, texts: Sequence[Sequence[str]]) -> None:
         self._words: dict[str, int] = {}
-        self._known: list[np.ndarray] = []  # of each length, the sorted keys of the references' n-grams
+        self._reference_keys: list[np.ndarray] = []  # of each length, the sorted keys of the references' n-grams
         flat, self.lengths = self._flatten(texts, learn=True)
         self.counts = self._count(flat, self.lengths, learn=True)
 
     @property
     def sizes(self) -> list[int]:
         """Distinct n-grams of the references, by length."""
-        return [len(known) for known in self._known]
+        return [len(keys) for keys in self._reference_keys]
 
     def of(self, texts: Sequence[Sequence[str]]) -> tuple[list[Counts], np.ndarray]:
         """Counts of other texts by length of the n-gram, and the texts' lengths.
@@ -57,24 +57,24 @@ class NGrams:
     def _count(self, words: np.ndarray, lengths: np.ndarray, learn: bool) -> list[Counts]:
         text = np.repeat(np.arange(len(lengths)), lengths)
         left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(words))  # words from here to the text's end
-        found = []
+        counts = []
         gram = np.zeros(len(words), dtype=np.int64)
         for order in range(1, ORDER + 1):
             at = np.flatnonzero(left >= order)
             numbers = self._number(gram[at] * BASE + words[at + order - 1], order, learn)
             gram[at] = numbers
-            found.append(_tally(text[at], numbers))
-        return found
+            counts.append(_tally(text[at], numbers))
+        return counts
 
     def _number(self, keys: np.ndarray, order: int, learn: bool) -> np.ndarray:
         distinct, place = np.unique(keys, return_inverse=True)
         if learn:
-            self._known.append(distinct)
+            self._reference_keys.append(distinct)
             return place
-        known = self._known[order - 1]
-        at = np.searchsorted(known, distinct).clip(max=max(0, len(known) - 1))
-        seen = known[at] == distinct if len(known) else np.zeros(len(distinct), dtype=bool)
-        numbers = np.where(seen, at, len(known) + np.cumsum(~seen) - 1)
+        reference_keys = self._reference_keys[order - 1]
+        at = np.searchsorted(reference_keys, distinct).clip(max=max(0, len(reference_keys) - 1))
+        is_known = reference_keys[at] == distinct if len(reference_keys) else np.zeros(len(distinct), dtype=bool)
+        numbers = np.where(is_known, at, len(reference_keys) + np.cumsum(~is_known) - 1)
         return numbers[place]
 
 

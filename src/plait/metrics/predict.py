@@ -1,6 +1,6 @@
 """Metrics of classification, multi-label and regression, in numpy: a comparison takes each of them thousands of times.
 
-scikit-learn's are the same numbers (tested), and check their arguments for longer than they count.
+scikit-learn gives the same numbers (tested), but takes longer to check arguments than to count.
 
 `METRICS` maps a name to its function, which kinds of task it fits and which way is better. A metric that a table
 does not allow (ROC-AUC where the truth holds one class) is left out of the result rather than invented.
@@ -40,14 +40,14 @@ def _accuracy(truth: np.ndarray, p: np.ndarray) -> float:
 
 
 def _balanced_accuracy(truth: np.ndarray, p: np.ndarray) -> float:
-    """The mean over the classes that the truth has of the share that is found."""
+    """The mean, over the classes that the truth has, of the share of their rows that is answered rightly."""
     counts = np.bincount(truth)
     hits = np.bincount(truth, weights=p.argmax(axis=1) == truth)
     return float((hits[counts > 0] / counts[counts > 0]).mean())
 
 
 def _f1_macro(truth: np.ndarray, p: np.ndarray) -> float:
-    """The mean over the labels, or over the classes that the truth or the answers have; 0 of one without either."""
+    """The mean over the labels, or over the classes that the truth or the answers have; a label in neither counts 0."""
     hits, sizes = _hits(truth, p)
     if truth.ndim == 1:
         hits, sizes = hits[sizes > 0], sizes[sizes > 0]
@@ -60,10 +60,10 @@ def _f1_micro(truth: np.ndarray, p: np.ndarray) -> float:
 
 
 def _hits(truth: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each class or label: rows where it is rightly answered, and rows that have it plus rows that answer it."""
+    """For each class or label: rows where it is rightly answered, and rows that have it plus rows that answer it."""
     if truth.ndim == 2:
-        known, answered = truth > 0.5, p >= 0.5
-        return (known & answered).sum(axis=0), known.sum(axis=0) + answered.sum(axis=0)
+        present, answered = truth > 0.5, p >= 0.5
+        return (present & answered).sum(axis=0), present.sum(axis=0) + answered.sum(axis=0)
     answers, count = p.argmax(axis=1), max(p.shape[1], truth.max() + 1)
     hits = np.bincount(truth[answers == truth], minlength=count)
     return hits, np.bincount(truth, minlength=count) + np.bincount(answers, minlength=count)
@@ -165,11 +165,11 @@ def score(kind: str, truth: np.ndarray, prediction: np.ndarray, names: Sequence[
     >>> score("regression", np.array([1.0, 2.0]), np.array([1.0, 4.0]), ["mae"])
     {'mae': 1.0}
     """
-    known = list(fitting(kind))
+    valid_names = list(fitting(kind))
     for name in names or ():
-        if name not in known:
-            raise RecipeError(unknown(f"metric of {kind}", name, known))
+        if name not in valid_names:
+            raise RecipeError(unknown(f"metric of {kind}", name, valid_names))
     if not len(truth):
         return {}
-    values = {name: METRICS[name].function(truth, prediction) for name in (known if names is None else names)}
+    values = {name: METRICS[name].function(truth, prediction) for name in (valid_names if names is None else names)}
     return {name: value for name, value in values.items() if np.isfinite(value)}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 CHUNK = 2048  # queries, and items, whose scores stand in memory at once: 16 MB
-# Relative to the largest score possible: what the order in which a float64 product adds up makes of equal ones. Scores
-# that a float32 model tells apart are no ties.
+# How far equal scores may lie apart, relative to the largest possible one, because float64 products add up in different
+# orders. Scores that a float32 model tells apart are no ties.
 TIED = 1e-12
 
 
@@ -35,7 +35,7 @@ def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ran
 
     Ties are counted pessimistically: what does not belong to a query and scores as high stands before what does, so
     that a model which gives everything one score finds nothing. Products are taken in float64, so that only equal
-    scores are ties. What belongs to a query never stands in the way of something else that does.
+    scores are ties. What belongs to a query never pushes down something else that does.
 
     Args:
         queries: `[Q, D]`; normalise them where cosines are meant.
@@ -48,23 +48,24 @@ def rank_pairs(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> Ran
     """
     queries, items = np.asarray(queries, np.float64), np.asarray(items, np.float64)
     pairs = np.unique(np.asarray(pairs, np.int64).reshape(-1, 2), axis=0)
-    own = np.einsum("pd,pd->p", queries[pairs[:, 0]], items[pairs[:, 1]])
-    order = np.lexsort((-own, pairs[:, 0]))
-    pairs, own = pairs[order], own[order]
+    pair_scores = np.einsum("pd,pd->p", queries[pairs[:, 0]], items[pairs[:, 1]])
+    order = np.lexsort((-pair_scores, pairs[:, 0]))
+    pairs, pair_scores = pairs[order], pair_scores[order]
     slack = TIED * _largest(queries) * _largest(items)
     before = np.zeros(len(pairs), np.int64)
+    # For each pair, count the items of others that score at least as high.
     for start in range(0, len(queries), CHUNK):
         first, last = np.searchsorted(pairs[:, 0], [start, start + CHUNK])
         if first == last:
             continue
-        row, least = pairs[first:last, 0] - start, own[first:last] - slack
+        row, least = pairs[first:last, 0] - start, pair_scores[first:last] - slack
         for left in range(0, len(items), CHUNK):
             scores = queries[start : start + CHUNK] @ items[left : left + CHUNK].T
             inside = np.flatnonzero((pairs[first:last, 1] >= left) & (pairs[first:last, 1] < left + CHUNK))
-            scores[row[inside], pairs[first:last, 1][inside] - left] = -np.inf  # all that belongs to the query
+            scores[row[inside], pairs[first:last, 1][inside] - left] = -np.inf  # a query's own items do not count
             for part in np.array_split(np.arange(len(row)), -(-len(row) // CHUNK)):
                 before[first + part] += (scores[row[part]] >= least[part, None]).sum(axis=1)
-    position = np.arange(len(pairs)) - np.searchsorted(pairs[:, 0], pairs[:, 0])  # of several, by score
+    position = np.arange(len(pairs)) - np.searchsorted(pairs[:, 0], pairs[:, 0])  # among the query's own items
     return Ranks(pairs[:, 0], before + position + 1, len(items))
 
 
@@ -113,9 +114,9 @@ def retrieval_metrics(texts: np.ndarray, images: np.ndarray, image_of: np.ndarra
     """
     pairs = np.stack([np.arange(len(texts)), np.asarray(image_of)], axis=1)
     both = {"txt": directed_metrics(images, texts, pairs[:, ::-1]), "img": directed_metrics(texts, images, pairs)}
-    found = {f"{name}_r{k}": direction.pop(f"r{k}") for name, direction in both.items() for k in (1, 5, 10)}
-    found["r_mean"] = float(np.mean(list(found.values())))
-    return found | {key: float(np.mean([direction[key] for direction in both.values()])) for key in both["txt"]}
+    metrics = {f"{name}_r{k}": direction.pop(f"r{k}") for name, direction in both.items() for k in (1, 5, 10)}
+    metrics["r_mean"] = float(np.mean(list(metrics.values())))
+    return metrics | {key: float(np.mean([direction[key] for direction in both.values()])) for key in both["txt"]}
 
 
 def directed_metrics(queries: np.ndarray, items: np.ndarray, pairs: np.ndarray) -> dict[str, float]:

@@ -43,6 +43,7 @@ def _lanes(references: Sequence[Sequence[str]]) -> tuple[dict[str, int], int, li
 
 
 def _score(words: Sequence[str], where: dict[str, int], every: int, lanes: list[tuple[int, int]]) -> float:
+    # Bits that drop out of `unmatched` are words of the longest common subsequence so far.
     unmatched = every
     for word in words:
         here = where.get(word)

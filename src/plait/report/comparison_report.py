@@ -20,11 +20,11 @@ def write_comparison(folder: RunFolder, comparison: Any, recipe: str, notes: lis
     scored = sorted((row for row in comparison.rows if row.score is not None), key=lambda row: sign * row.score)
     intervals = {row.name: (row.score, row.low, row.high, row.kind) for row in scored}
     costs = {row.name: (row.train_seconds, row.score, row.kind) for row in scored}
-    drawn = []
+    figures = []
     if scored:
         single = next((row.score for row in scored if row.kind == "single"), None)
-        drawn = [plots.intervals(intervals, comparison.metric, single)]
-        drawn.append(plots.cost(costs, "training, seconds a fold", comparison.metric))
+        figures = [plots.intervals(intervals, comparison.metric, single)]
+        figures.append(plots.cost(costs, "training, seconds a fold", comparison.metric))
     folder.write_text(
         "report.html",
         render(
@@ -33,7 +33,7 @@ def write_comparison(folder: RunFolder, comparison: Any, recipe: str, notes: lis
             comparison=comparison,
             scored=scored,
             failed=[row for row in comparison.rows if row.score is None],
-            plots=drawn,
+            plots=figures,
             notes=notes,
             recipe=recipe,
         ),

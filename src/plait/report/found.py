@@ -1,4 +1,4 @@
-"""The part of a run's page about what is found: recall, and some questions with what came first."""
+"""The part of a run's page about retrieval: recall, and some queries with what they found first."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,14 +30,17 @@ def found_section(prepared: Prepared, task: Any, part: Part, name: str, vectors:
     rows = np.flatnonzero((codes[:, [a, b]] >= 0).all(axis=1))
     curves: dict[str, list[tuple[float, float]]] = {}
     groups: list[dict[str, Any]] = []
-    for asking, asked in ((b, a), (a, b)):
-        query, found = task.names[asking], task.names[asked]
-        queries, items = (rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, asked))
-        links = np.argwhere(_linked(codes[rows][:, [asking, asked]], codes[queries, asking], codes[items, asked]))
-        ranks = rank_pairs(vectors[queries, asking], vectors[items, asked], links)
-        curves[f"{query} finds {found}"] = _recalls(ranks)
+    for asking, answering in ((b, a), (a, b)):
+        query, item = task.names[asking], task.names[answering]
+        queries, items = (rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, answering))
+        # Each distinct value asks once, and is found once, however many rows hold it.
+        links = np.argwhere(
+            _linked(codes[rows][:, [asking, answering]], codes[queries, asking], codes[items, answering])
+        )
+        ranks = rank_pairs(vectors[queries, asking], vectors[items, answering], links)
+        curves[f"{query} finds {item}"] = _recalls(ranks)
         if not groups:  # one direction is enough to get an impression
-            groups = _questions(prepared, part, vectors, (asking, asked), queries, items, links)
+            groups = _questions(prepared, part, vectors, (asking, answering), queries, items, links)
     return {
         "name": "What is found",
         "part": name,
@@ -70,11 +73,11 @@ def _questions(
 ) -> list[dict[str, Any]]:
     names = list(prepared.inputs)
     belongs = {(int(q), int(i)) for q, i in links}
-    asked = []
+    questions = []
     for position in np.unique(np.linspace(0, len(queries) - 1, ASKED).astype(int)):
         scores = vectors[items, sides[1]] @ vectors[queries[position], sides[0]]
         best = np.argsort(-scores, kind="stable")[:SHOWN]
-        found = [
+        hits = [
             {
                 "cell": shown_cell(prepared, part, names[sides[1]], int(items[i])),
                 "score": float(scores[i]),
@@ -82,8 +85,8 @@ def _questions(
             }
             for i in best
         ]
-        asked.append({"cell": shown_cell(prepared, part, names[sides[0]], int(queries[position])), "found": found})
-    return asked
+        questions.append({"cell": shown_cell(prepared, part, names[sides[0]], int(queries[position])), "found": hits})
+    return questions
 
 
 def shown_cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapping[str, Any]:
@@ -94,7 +97,7 @@ def shown_cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapp
     if spec.kind is None:
         text = str(values)[:TEXT] if len(values) != 1 else str(next(iter(values.values())))[:TEXT]
         return {"picture": None, "text": "–" if text == "None" else text}
-    shown = show_cell(spec.kind, next(iter(values.values()), None), part.source.media, SIDE, 1)
-    if not shown:
+    pieces = show_cell(spec.kind, next(iter(values.values()), None), part.source.media, SIDE, 1)
+    if not pieces:
         return {"picture": None, "text": "–"}
-    return {"picture": thumbnail(shown[0]), "text": shown[0].text[:TEXT]}
+    return {"picture": thumbnail(pieces[0]), "text": pieces[0].text[:TEXT]}

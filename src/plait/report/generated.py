@@ -36,10 +36,10 @@ def generated_section(prepared: Prepared, task: Any, part: Part, name: str, pred
     texts, right = task.answers(predictions[first]), [list(task.right_answers(row)) for row in truth[first]]
     if task.short:
         hits = exact_match(texts, right)
-        drawn = [plots.bars(_by_answer(hits, right), "share right, by answer")]
+        svgs = [plots.bars(_by_answer(hits, right), "share right, by answer")]
     else:
         scored = CaptionScorer(right).score_each(texts, ["CIDEr"])
-        drawn = [plots.histogram(each, f"{name} of each text") for name, each in scored.items()]
+        svgs = [plots.histogram(each, f"{name} of each text") for name, each in scored.items()]
     chosen = first[np.unique(np.linspace(0, len(first) - 1, SHOWN).astype(int))]
     looks = _looks(prepared, task, part, chosen, predictions)
     cards = [
@@ -51,7 +51,7 @@ def generated_section(prepared: Prepared, task: Any, part: Part, name: str, pred
         }
         for place, position in enumerate(chosen)
     ]
-    return {"name": f"What was written: {task.target}", "part": name, "plots": drawn, "written": cards}
+    return {"name": f"What was written: {task.target}", "part": name, "plots": svgs, "written": cards}
 
 
 def _by_answer(hits: np.ndarray, right: Sequence[Sequence[str]], most: int = 20) -> dict[str, float]:
@@ -65,7 +65,7 @@ def _by_answer(hits: np.ndarray, right: Sequence[Sequence[str]], most: int = 20)
 def _looks(
     prepared: Prepared, task: Generation, part: Part, positions: np.ndarray, predictions: Any
 ) -> list[list[dict[str, Any]]]:
-    """Of each row, each word with an image of where the decoder looked as it wrote it; empty where unknown."""
+    """For each row, its words, each with an image of where the decoder looked as it wrote it; empty where unknown."""
     decoder: Any = prepared.model.head.decoder
     pictures = [name for name, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.pictured]
     if not pictures or not hasattr(decoder, "looks"):
@@ -73,18 +73,18 @@ def _looks(
     weights = _weights(prepared, part, pictures[0], positions, predictions)
     if weights is None:
         return []
-    found = []
+    looks_of_rows = []
     for place, position in enumerate(positions):
         cell = shown_cell(prepared, part, pictures[0], int(position))
         ids = [int(token) for token in predictions.ids[position] if token >= 0 and token != task.texts.end]
         words = _words(task, ids)
-        found.append(
+        looks_of_rows.append(
             [
                 {"word": word, "picture": _heated(cell.get("picture"), weights[place, pieces].mean(axis=0))}
                 for word, pieces in words[:WORDS]
             ]
         )
-    return found
+    return looks_of_rows
 
 
 @torch.no_grad()
@@ -100,14 +100,15 @@ def _weights(
     side = math.isqrt(lengths[picture])
     if side < 2 or side * side != lengths[picture] or fused.tokens.x.shape[1] != sum(lengths.values()):
         return None
+    # The decoder reads its own text again, one token behind, and its attention is cut to the image's tokens.
     ids = torch.from_numpy(predictions.ids[positions]).to(model.device)
     decoder_input = torch.cat(
         [torch.full_like(ids[:, :1], model.head.decoder.begin_id), ids[:, :-1].clamp(min=0)], dim=1
     )
-    looked = model.head.decoder.looks(model.head.context(fused), decoder_input)
+    attention = model.head.decoder.looks(model.head.context(fused), decoder_input)
     start = 1 + sum(lengths[name] for name in list(lengths)[: list(lengths).index(picture)])
-    own = looked[:, :, start : start + lengths[picture]].float().cpu().numpy()
-    grid: np.ndarray = own.reshape(*own.shape[:2], side, side)
+    of_picture = attention[:, :, start : start + lengths[picture]].float().cpu().numpy()
+    grid: np.ndarray = of_picture.reshape(*of_picture.shape[:2], side, side)
     return grid
 
 

@@ -22,12 +22,13 @@ def write_modalities(path: Path, report: ModalityReport, run: str, table: str) -
     curves, tables = [], curve_tables(report)
     every = [score for _, scores in tables for curve in scores.values() for score in curve.values()]
     margin = 0.05 * (max(every, default=1.0) - min(every, default=0.0)) or 0.05
-    limits = (min(every, default=0.0) - margin, max(every, default=1.0) + margin)  # one for all, to compare them
+    # All curves have the same limits, so that they can be compared.
+    limits = (min(every, default=0.0) - margin, max(every, default=1.0) + margin)
     for title, scores in tables:
         levels = list(next(iter(scores.values())))
-        named = {name: list(curve.values()) for name, curve in scores.items()}
-        drawn = plots.levels(named, levels, report.metric, limits)
-        curves.append({"title": title, "plot": drawn, "levels": levels, "scores": named})
+        values_by_name = {name: list(curve.values()) for name, curve in scores.items()}
+        svg = plots.levels(values_by_name, levels, report.metric, limits)
+        curves.append({"title": title, "plot": svg, "levels": levels, "scores": values_by_name})
     page = render(
         "modalities.html",
         title=f"The modalities of {run}",

@@ -173,9 +173,9 @@ def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: 
     return _svg(draw, 6.4, 4.4)
 
 
-def _legend_of_kinds(axes: "Axes", shown: set[str]) -> None:
+def _legend_of_kinds(axes: "Axes", kinds: set[str]) -> None:
     for kind, colour in KINDS.items():
-        if kind in shown:
+        if kind in kinds:
             axes.plot([], [], "o", color=colour, label=kind)
     axes.legend(frameon=False, fontsize=8)
 

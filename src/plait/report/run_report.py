@@ -48,9 +48,10 @@ def write_report(
         baseline: what guesses without a model reach, in a line.
     """
     recipe, targets = prepared.recipe, prepared.targets
-    shown = "test" if "test" in scored else "val"
+    # Test rows where there are some, else validation rows, are what the page shows.
+    part_name = "test" if "test" in scored else "val"
     metric = targets.choose_metric(recipe.train.metric)[0]
-    sections = [s for s in (_target_section(name, shown, scored, prepared) for name in targets.names) if s]
+    sections = [s for s in (_target_section(name, part_name, scored, prepared) for name in targets.names) if s]
     run.write_text(
         "report.html",
         render(
@@ -64,8 +65,8 @@ def write_report(
             curves=_curves(progress, metric),
             targets=sections,
             modalities=modalities,
-            modalities_part=shown,
-            examples=_examples(prepared, shown, scored),
+            modalities_part=part_name,
+            examples=_examples(prepared, part_name, scored),
             columns=list(prepared.schema.values())[:200],
             notes=prepared.notes,
             parameters=parameter_rows(prepared.model),
@@ -102,19 +103,19 @@ def _curves(progress: Progress, metric: str) -> list[str]:
     return curves
 
 
-def _target_section(name: str, shown: str, scored: Scored, prepared: Prepared) -> dict[str, Any] | None:
+def _target_section(name: str, part_name: str, scored: Scored, prepared: Prepared) -> dict[str, Any] | None:
     targets = prepared.targets
-    if shown not in scored:
+    if part_name not in scored:
         return None
-    part, _, predictions = scored[shown]
+    part, _, predictions = scored[part_name]
     task, truth = targets.tasks[name], part.truth()[name]
     if not task.joint:
-        return found_section(prepared, task, part, shown, predictions[name])
+        return found_section(prepared, task, part, part_name, predictions[name])
     if task.writes is not None:
-        return generated_section(prepared, task, part, shown, predictions[name])
+        return generated_section(prepared, task, part, part_name, predictions[name])
     usable = ~task.unusable(truth)
-    drawn = [DRAW[figure.kind](*figure.data) for figure in task.figures(truth[usable], predictions[name][usable])]
-    return {"name": f"Answers: {name}", "part": shown, "plots": drawn}
+    svgs = [DRAW[figure.kind](*figure.data) for figure in task.figures(truth[usable], predictions[name][usable])]
+    return {"name": f"Answers: {name}", "part": part_name, "plots": svgs}
 
 
 DRAW: dict[str, Callable[..., str]] = {
@@ -125,24 +126,24 @@ DRAW: dict[str, Callable[..., str]] = {
 }
 
 
-def _examples(prepared: Prepared, shown: str, scored: Scored) -> list[dict[str, Any]]:
-    if shown not in scored or not prepared.targets.joint:
+def _examples(prepared: Prepared, part_name: str, scored: Scored) -> list[dict[str, Any]]:
+    if part_name not in scored or not prepared.targets.joint:
         return []
-    part, outputs, predictions = scored[shown]
+    part, outputs, predictions = scored[part_name]
     truth = part.truth()
     encoded = {name: values[torch.from_numpy(part.rows)] for name, values in part.source.targets.items()}
     losses = prepared.targets.row_loss(outputs, encoded).numpy()
     usable = np.any([~t.unusable(truth[n]) for n, t in prepared.targets.tasks.items()], axis=0)
     order = np.argsort(losses, kind="stable")
-    order = order[usable[order]]
+    order = order[usable[order]]  # rows without a usable target have no loss worth showing
     worst, best = order[::-1][:EXAMPLES], order[:EXAMPLES]
 
     def cards(positions: np.ndarray) -> list[dict[str, Any]]:
         return [_card(prepared, part, predictions, int(p), float(losses[p])) for p in positions]
 
     return [
-        {"name": "Worst answers", "about": f"{shown} rows with the largest loss", "cards": cards(worst)},
-        {"name": "Best answers", "about": f"{shown} rows with the smallest loss", "cards": cards(best)},
+        {"name": "Worst answers", "about": f"{part_name} rows with the largest loss", "cards": cards(worst)},
+        {"name": "Best answers", "about": f"{part_name} rows with the smallest loss", "cards": cards(best)},
     ]
 
 
@@ -158,23 +159,23 @@ def _card(
             if column not in table:
                 continue
             value = table.cells(column, [row])[0]
-            shown = [] if spec.kind is None else show_cell(spec.kind, value, part.source.media, SIDE, 3)
-            pictures += [thumbnail(one) for one in shown]
-            text = str(value)[:300] if spec.kind is None else "; ".join(one.text for one in shown)
+            pieces = [] if spec.kind is None else show_cell(spec.kind, value, part.source.media, SIDE, 3)
+            pictures += [thumbnail(one) for one in pieces]
+            text = str(value)[:300] if spec.kind is None else "; ".join(one.text for one in pieces)
             if len(cells) < 8 and not (spec.kind is not None and spec.kind.media):
                 cells.append((column, "–" if value is None or not text else text))
     answers = []
     for name, task in prepared.targets.tasks.items():
-        given = predictions[name][position : position + 1]
+        prediction = predictions[name][position : position + 1]
         truth = table.cells(name, [row])[0] if name in table else None
-        answers.append(_answer(name, task, given, truth, part.source.targets[name][row : row + 1].numpy()))
+        answers.append(_answer(name, task, prediction, truth, part.source.targets[name][row : row + 1].numpy()))
     return {"row": row + 1, "loss": loss, "cells": cells, "pictures": [p for p in pictures if p], "answers": answers}
 
 
-def _answer(name: str, task: Task, given: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:
-    card = task.card(given, encoded, truth)
-    shown = {"given": card.given[:200], "true": card.true[:200], "right": bool(card.right), "share": card.share}
-    return {"target": name, **shown}
+def _answer(name: str, task: Task, prediction: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:
+    card = task.card(prediction, encoded, truth)
+    fields = {"given": card.given[:200], "true": card.true[:200], "right": bool(card.right), "share": card.share}
+    return {"target": name, **fields}
 
 
 def _costs(seconds: Mapping[str, float], progress: Progress) -> list[tuple[str, str]]:

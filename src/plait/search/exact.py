@@ -41,7 +41,7 @@ class ExactIndex:
         self._room = threading.local()  # for scores: memory that is touched for the first time costs a third more
         self.half: Tensor | None = self.tensor.to(torch.bfloat16) if half else None
         self._narrow: Int8Index | None = None
-        self._asked = 0  # single queries so far
+        self._single_queries = 0  # so far
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -57,8 +57,8 @@ class ExactIndex:
         queries = np.ascontiguousarray(queries, np.float32)
         if allowed is not None:
             places = np.flatnonzero(allowed)
-            scores, found = ExactIndex(self.vectors[places]).search(queries, k)
-            return scores, places[found]
+            scores, positions = ExactIndex(self.vectors[places]).search(queries, k)
+            return scores, places[positions]
         k = min(k, len(self))
         if not k or not len(queries):
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
@@ -69,24 +69,24 @@ class ExactIndex:
         return best.numpy(), where.numpy()
 
     def _one(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of one query: by the narrow copy where there is one, else numpy's product, which does nothing besides."""
-        self._asked += 1
-        if self._asked == OFTEN and self.vectors.size >= LARGE:
-            with suppress(RuntimeError, AttributeError):  # not every torch has its product: then there is none
+        """The best of one query: by the 8-bit copy where there is one, else by numpy's product alone."""
+        self._single_queries += 1
+        if self._single_queries == OFTEN and self.vectors.size >= LARGE:
+            with suppress(RuntimeError, AttributeError):  # not every torch has its product: no copy then
                 self._narrow = Int8Index(self.tensor)
         narrow = self._narrow
         if narrow is None or k > narrow.deepest:
             return _best_of_one(self.vectors @ query, k)
-        asked = torch.from_numpy(query)
-        places = narrow.candidates(asked, k)
+        query_tensor = torch.from_numpy(query)
+        places = narrow.candidates(query_tensor, k)
         if places is None:  # these vectors lie too close to each other to be told apart in 8 bits
             self._narrow = None
             return _best_of_one(self.vectors @ query, k)
-        best, chosen = (self.tensor[places] @ asked).topk(k)
+        best, chosen = (self.tensor[places] @ query_tensor).topk(k)
         return best.numpy()[None], places[chosen].numpy()[None]
 
     def _batch(self, queries: np.ndarray, k: int) -> tuple[Tensor, Tensor]:
-        asked = torch.from_numpy(queries)
+        query_tensor = torch.from_numpy(queries)
         half = self.half if len(queries) >= HALF_FROM else None
         wanted = k if half is None else min(len(self), max(SURE, SURE * k // 10))
         best: Tensor | None = None
@@ -94,26 +94,30 @@ class ExactIndex:
         for start in range(0, len(self), PART):
             vectors = (self.tensor if half is None else half)[start : start + PART]
             room = self._scores(len(vectors), len(queries))
-            found, places = _best(vectors, asked.to(vectors.dtype), min(wanted, len(vectors)), room)
+            scores, places = _best(vectors, query_tensor.to(vectors.dtype), min(wanted, len(vectors)), room)
             places = places + start
+            # Merge the best of this part with the best of those before.
             if best is None:
-                best, where = found, places
+                best, where = scores, places
             else:
-                best, chosen = torch.cat([best, found], dim=1).topk(min(wanted, best.shape[1] + found.shape[1]), dim=1)
+                best, chosen = torch.cat([best, scores], dim=1).topk(
+                    min(wanted, best.shape[1] + scores.shape[1]), dim=1
+                )
                 where = torch.cat([where, places], dim=1).gather(1, chosen)
         assert best is not None
         if half is None:
             return best, where
-        again = torch.bmm(self.tensor[where], asked.unsqueeze(2)).squeeze(2)
+        # bfloat16 has only found candidates; float32 decides among them.
+        again = torch.bmm(self.tensor[where], query_tensor.unsqueeze(2)).squeeze(2)
         best, chosen = again.topk(k, dim=1)
         return best, where.gather(1, chosen)
 
     def _scores(self, count: int, queries: int) -> Tensor:
         """`[count, queries]` of memory that this thread uses again and again."""
-        held: Tensor | None = getattr(self._room, "scores", None)
-        if held is None or held.numel() < count * queries:
-            self._room.scores = held = torch.empty(count * queries)
-        return held[: count * queries].view(count, queries)
+        buffer: Tensor | None = getattr(self._room, "scores", None)
+        if buffer is None or buffer.numel() < count * queries:
+            self._room.scores = buffer = torch.empty(count * queries)
+        return buffer[: count * queries].view(count, queries)
 
 
 def _best(vectors_ND: Tensor, queries_QD: Tensor, k: int, scores_NQ: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,6 +126,7 @@ def _best(vectors_ND: Tensor, queries_QD: Tensor, k: int, scores_NQ: Tensor) -> 
     groups = count // GROUP
     if groups <= 2 * k:
         return (queries_QD @ vectors_ND.T).float().topk(k, dim=1)
+    # The product, block by block, and the best score of each group while the block is in the cache.
     largest_GQ = torch.empty(groups, queries)
     for start in range(0, count, BLOCK):
         block = scores_NQ[start : start + BLOCK]
@@ -132,6 +137,7 @@ def _best(vectors_ND: Tensor, queries_QD: Tensor, k: int, scores_NQ: Tensor) -> 
         whole = len(block) // GROUP
         first = start // GROUP
         largest_GQ[first : first + whole] = block[: whole * GROUP].view(whole, GROUP, queries).amax(dim=1)
+    # The k best vectors lie in the k best groups, or in the rest that fills no group.
     best_Qk = largest_GQ.T.topk(k, dim=1).indices
     places = (best_Qk.unsqueeze(2) * GROUP + torch.arange(GROUP)).flatten(1)
     rest = torch.arange(groups * GROUP, count).expand(queries, -1)

@@ -61,10 +61,10 @@ class Index:
         self.path = path
         if not (path / META).is_file():
             raise RunError(f"{path}: expected an index; make one with: plait index RUN TABLE -o {path}")
-        held = read_json(path / META, dict[str, Any])
-        if held.get("format") != FORMAT:
+        content = read_json(path / META, dict[str, Any])
+        if content.get("format") != FORMAT:
             raise RunError(f"{path}: written by another version of plait; make it again with plait index")
-        self.meta: Meta = checked(held, Meta, path / META, RunError)
+        self.meta: Meta = checked(content, Meta, path / META, RunError)
         self._table: Any = None
 
     @classmethod
@@ -102,7 +102,7 @@ class Index:
 
     @property
     def stored(self) -> dict[str, str]:
-        """Column → what the database calls it: a name of ours, or in indices of before the same."""
+        """Column → what the database calls it: a name of ours, or in older indices the column's own."""
         return self.meta.get("stored") or {name: name for name in self.columns}
 
     @property
@@ -130,11 +130,11 @@ class Index:
         Raises:
             RunError: it is another.
         """
-        given = fingerprint(predictor)
-        if self.meta["model"] != given:
+        model = fingerprint(predictor)
+        if self.meta["model"] != model:
             raise RunError(
                 f"{self.path}: its vectors were made by {self.meta['run']} (model {self.meta['model'][:12]}…), and "
-                f"{run} is another model ({given[:12]}…); use --run {self.meta['run']}, or make the index again"
+                f"{run} is another model ({model[:12]}…); use --run {self.meta['run']}, or make the index again"
             )
 
     def keys(self) -> set[str]:
@@ -180,9 +180,8 @@ class Index:
         try:
             self.table.optimize()
             for name in (self.stored[text] for text in self.texts):
-                config = lancedb.index.FTS(
-                    base_tokenizer="icu", stem=False, remove_stop_words=False
-                )  # 企鹅 is a word too
+                # ICU finds words where no spaces part them, such as 企鹅.
+                config = lancedb.index.FTS(base_tokenizer="icu", stem=False, remove_stop_words=False)
                 self.table.create_index(name, config=config, replace=True)
             count = len(self)
             if count >= ANN_FROM:
@@ -202,7 +201,7 @@ class Index:
 
     @property
     def indexed(self) -> bool:
-        """Whether all of its texts can be looked in; not so where it was stopped before."""
+        """Whether full text can be searched in all columns of words; not so where indexing was stopped before."""
         return {self.stored[name] for name in self.texts} <= {
             column for index in self.table.list_indices() for column in index.columns
         }
@@ -237,7 +236,7 @@ def fingerprint(predictor: Predictor) -> str:
 
 
 def row_keys(table: Table, rows: np.ndarray, schema: Schema, media: Media) -> list[str]:
-    """A key a row for all that it holds: cells, and what its files hold, whatever their paths."""
+    """A key per row, made of its cells and of the contents of its files, whatever their paths."""
     keys = []
     modalities = {name: MODALITIES.get(column.modality) for name, column in schema.items()}
     columns = {name: table.cells(name, rows) for name in table.columns}
@@ -248,7 +247,7 @@ def row_keys(table: Table, rows: np.ndarray, schema: Schema, media: Media) -> li
             modality = modalities.get(name)
             if modality is not None and modality.media:
                 parts = [_key(modality, piece, media) for piece in modality.pieces(cells[place])]
-            for part in [name.encode(), *parts]:
+            for part in [name.encode(), *parts]:  # with lengths, so that no two rows hash the same bytes
                 digest.update(len(part).to_bytes(8, "little") + part)
         keys.append(digest.hexdigest())
     return keys
@@ -300,8 +299,8 @@ def _text(cell: Any) -> str:
 
 def _thumbnail(modality: Modality | None, cell: Any, media: Media) -> bytes | None:
     """The first value of a cell as a small JPEG; None where it has none."""
-    shown = [] if modality is None else show_cell(modality, cell, media, SIDE)
-    image = next((one.image for one in shown if one.image is not None), None)
+    pieces = [] if modality is None else show_cell(modality, cell, media, SIDE)
+    image = next((one.image for one in pieces if one.image is not None), None)
     if image is None:
         return None
     buffer = io.BytesIO()

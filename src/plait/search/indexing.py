@@ -52,7 +52,7 @@ def index_table(
     verbose: bool = True,
     allow_outside: bool = False,
 ) -> Indexed:
-    """Embed a table's rows and add those to an index that it does not hold.
+    """Embed a table's rows and add to an index those that it does not hold yet.
 
     Args:
         run: a retrieval run, or a pretrained model (`hf:NAME`, `open_clip:MODEL/WEIGHTS`).
@@ -68,7 +68,7 @@ def index_table(
     """
     predictor = load_aligned(run, verbose=False, allow_outside=allow_outside)
     opened, path = open_table(table), Path(output).expanduser()
-    # Alone from the first look at what is there to the last write: of two at once each row would come twice.
+    # Locked from the first look at the index to the last write: two commands at once would add each row twice.
     with claimed(path, partial(is_begun, path), waiting=console.say), _stoppable(path):
         return _add(predictor, str(run), opened, path, side, allow_outside, verbose)
 
@@ -77,15 +77,15 @@ def _add(
     predictor: Predictor, run: str, opened: Table, path: Path, side: str | None, allow_outside: bool, verbose: bool
 ) -> Indexed:
     """Add to an index that no other process writes to."""
-    known_to = Index(path) if (path / META).exists() else None
-    if known_to is not None and known_to.table is None:
-        known_to = None  # its first write was killed: what it says of columns and side may be another table's
-    if known_to is not None:
+    existing = Index(path) if (path / META).exists() else None
+    if existing is not None and existing.table is None:
+        existing = None  # its first write was killed: what it says of columns and side may be another table's
+    if existing is not None:
         sweep(path)
-        known_to.require_model(predictor, run)
-        if side not in (None, known_to.meta["side"]):
-            raise RunError(f"{path}: holds vectors of {known_to.meta['side']}, not of {side}; choose another with -o")
-        side = known_to.meta["side"]
+        existing.require_model(predictor, run)
+        if side not in (None, existing.meta["side"]):
+            raise RunError(f"{path}: holds vectors of {existing.meta['side']}, not of {side}; choose another with -o")
+        side = existing.meta["side"]
     side = side or str(predictor.targets_.pairs.anchor)
     if side not in predictor.inputs_:
         raise DataError(f"--side: {unknown('input', side, predictor.inputs_)}")
@@ -93,8 +93,9 @@ def _add(
     schema = infer_schema(opened)
     left_out: list[str] = []
     lacking: list[str] = []
-    if known_to is not None:
-        index = known_to
+    # An index keeps the columns that its first table gave.
+    if existing is not None:
+        index = existing
         left_out = [name for name in opened.columns if name not in index.columns]
         lacking = [name for name in index.columns if name not in opened]
     else:
@@ -102,28 +103,31 @@ def _add(
         index = Index.create(path, predictor, named, side, schema)
     index.set_root(opened.root)
     media = Media(opened.root, allow_outside)
-    known, added, skipped, without = index.keys(), 0, 0, 0
-    before = len(known)
+    known_keys, added, skipped, without = index.keys(), 0, 0, 0
+    before = len(known_keys)
     with StopRequest() as stop, _bar(verbose) as bar:
         task = bar.add_task(path.name, total=len(opened))
         for rows in parts_of(len(opened)):
             keys = row_keys(opened, rows, schema, media)
             fresh = []
             for i, key in enumerate(keys):  # a row may come twice in one part, too
-                if key not in known:
-                    known.add(key)
+                if key not in known_keys:
+                    known_keys.add(key)
                     fresh.append(i)
             skipped += len(rows) - len(fresh)
             if fresh:
                 chosen = rows[fresh]
-                found = predictor.embed(source.take(chosen))
-                assert isinstance(found, dict)
-                held = ~np.isnan(found[side]).any(axis=1)
-                without += int((~held).sum())
-                own = [keys[i] for i, h in zip(fresh, held, strict=True) if h]
-                if own:
-                    index.add(as_rows(opened, chosen[held], own, found[side][held], index, schema, media))
-                added += len(own)
+                embedded = predictor.embed(source.take(chosen))
+                assert isinstance(embedded, dict)
+                # A row without what is searched has no vector, and is counted but not added.
+                has_vector = ~np.isnan(embedded[side]).any(axis=1)
+                without += int((~has_vector).sum())
+                new_keys = [keys[i] for i, has in zip(fresh, has_vector, strict=True) if has]
+                if new_keys:
+                    index.add(
+                        as_rows(opened, chosen[has_vector], new_keys, embedded[side][has_vector], index, schema, media)
+                    )
+                added += len(new_keys)
             bar.update(task, completed=int(rows[-1]) + 1)
             if stop.asked:
                 raise Interrupted(f"stopped after {before + added:,} rows; the same command goes on")
@@ -136,7 +140,7 @@ def _add(
 
 @contextmanager
 def _stoppable(path: Path) -> Iterator[None]:
-    """Ctrl-C says how to go on, where there are rows already."""
+    """Where there are rows already, Ctrl-C ends with a line about how to go on."""
     try:
         yield
     except KeyboardInterrupt:
@@ -159,12 +163,12 @@ def describe(found: Indexed, path: str | Path) -> str:
     'a.lance: 12 rows, 10 added, 2 there already'
     """
     without = f", {found.without:,} without what is searched are left out" if found.without else ""
-    said = [f"{path}: {found.rows:,} rows, {found.added:,} added, {found.known:,} there already{without}"]
+    parts = [f"{path}: {found.rows:,} rows, {found.added:,} added, {found.known:,} there already{without}"]
     if found.left_out:
-        said.append(f"not in the index, whose columns its first table gave: {', '.join(found.left_out)}")
+        parts.append(f"not in the index, whose columns its first table gave: {', '.join(found.left_out)}")
     if found.lacking:
-        said.append(f"not in this table, so empty in its rows: {', '.join(found.lacking)}")
-    return "; ".join(said)
+        parts.append(f"not in this table, so empty in its rows: {', '.join(found.lacking)}")
+    return "; ".join(parts)
 
 
 def model_of(index: Index, run: str | Path | None = None) -> Predictor:

@@ -1,4 +1,4 @@
-"""A copy of the vectors in a byte a number: a quarter of the memory to read for one question, and the same answers."""
+"""A copy of the vectors in one byte per number: a quarter of the memory to read per query, and the same answers."""
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ SUMMED = 2.0**-23  # the same of each number of a row that float32 adds, twice w
 class Int8Index:
     """Vectors in 8 bits with a scale each, which find the candidates of a question.
 
-    What a score can be wrong by is known: the norm of what rounding took from a vector, from the question, and from
-    the score. So whatever may belong to the k best is among the candidates, and scoring these again in float32 gives
+    How wrong a score can be is known from what rounding took from the vectors, from the question, and from the score
+    itself. So whatever may belong to the k best is among the candidates, and scoring these again in float32 gives
     the answer that all of the vectors would give.
 
     Args:
@@ -34,7 +34,7 @@ class Int8Index:
         rows, width = (-(-size // BLOCK) * BLOCK for size in vectors.shape)
         self.scale = F.pad(scale[:, 0], (0, rows - len(vectors)))
         self.codes = torch.zeros(rows, width, dtype=torch.int8)
-        self.lost, self.size = 0.0, 0.0  # the largest norms of what was rounded away, and of what is left
+        self.lost, self.size = 0.0, 0.0  # largest norms: of what was rounded away, of what is left
         for start in range(0, len(vectors), 8192):
             part = slice(start, start + 8192)
             codes = (vectors[part] / scale[part].float()).round_().clamp_(-127, 127)
@@ -42,6 +42,7 @@ class Int8Index:
             rounded = codes * scale[part].float()
             self.lost = max(self.lost, float((vectors[part] - rounded).norm(dim=1).max()))
             self.size = max(self.size, float(rounded.norm(dim=1).max()))
+        # Not every machine's product gives what it should, so it is tried out first.
         for place in np.linspace(0, len(vectors) - 1, CHECKED, dtype=np.int64).tolist():
             scores, error = self.scores(vectors[place])
             if not float((scores - vectors @ vectors[place]).abs().max()) <= error:
@@ -66,6 +67,6 @@ class Int8Index:
         whole = self.deepest
         scores, error = self.scores(query_D)
         largest = scores[: whole * GROUP].view(whole, GROUP).amax(dim=1).numpy()
-        least = np.partition(largest, whole - k)[whole - k]  # so good are k of the vectors at least
-        found = (scores >= float(least) - 2 * error).nonzero()[:, 0]
-        return found if k <= len(found) <= len(scores) // MOST else None
+        least = np.partition(largest, whole - k)[whole - k]  # at least k vectors score this high
+        places = (scores >= float(least) - 2 * error).nonzero()[:, 0]
+        return places if k <= len(places) <= len(scores) // MOST else None

@@ -23,7 +23,7 @@ from plait.training.precision import multiplies_faster_in_bfloat16
 
 Mode = Literal["meaning", "words", "both"]
 MODES = ("meaning", "words", "both")
-DEEPER = 10  # times what is asked for, that each ranking of a fusion brings
+DEEPER = 10  # a fusion takes so many times k from each of its rankings
 PROBES, REFINED = 20, 4  # of the approximate index
 LONGEST_QUERY, LONGEST_FILTER = 10_000, 20_000  # characters
 
@@ -92,11 +92,11 @@ class Searcher:
         self.exact: ExactIndex | None = None
         if len(self.ids) < ANN_FROM:
             vectors = self.index.read(["vector"]).column("vector").combine_chunks()
-            held = _matrix(vectors)
-            if not np.isfinite(held).all():
+            matrix = _matrix(vectors)
+            if not np.isfinite(matrix).all():
                 raise RunError(f"{path}: a vector is no number; make the index again with plait index")
-            self._width = held.shape[1]
-            self.exact = ExactIndex(held, multiplies_faster_in_bfloat16())
+            self._width = matrix.shape[1]
+            self.exact = ExactIndex(matrix, multiplies_faster_in_bfloat16())
 
     def search(self, query: Query, k: int = 20) -> list[Hit]:
         """The k best rows, the best first.
@@ -115,8 +115,8 @@ class Searcher:
         vector = self._vector(query)
         if query.mode == "meaning":
             skip = 1 if query.like and not query.text and query.image is None else 0  # not the row itself
-            found = self._by_vector(vector, k + skip, where)
-            return self._hits([(p, s) for p, s in found if not (skip and self.ids[p] == query.like)][:k])
+            nearest = self._by_vector(vector, k + skip, where)
+            return self._hits([(p, s) for p, s in nearest if not (skip and self.ids[p] == query.like)][:k])
         deeper = DEEPER * k
         rankings = [self._by_vector(vector, deeper, where), self._by_words(str(query.text), deeper, where)]
         fused = reciprocal_rank_fusion([[place for place, _ in ranking] for ranking in rankings])
@@ -128,13 +128,14 @@ class Searcher:
         Raises:
             RunError: the run is none of matching, or reads what the query and the index do not have.
         """
+        # The run has to read one text, which is the query, and one image, from the index's first column of images.
         kinds_of = {name: spec.kind for name, spec in matcher.inputs_.items()}
         texts = [name for name, kind in kinds_of.items() if kind is not None and kind.words]
         pictures = [name for name, kind in kinds_of.items() if kind is not None and kind.media]
         kinds = [task.kind for task in matcher.targets_.tasks.values()]
         matches = matcher.targets_.pairs is not None and matcher.targets_.joint
-        held = self.index.meta["pictures"]
-        if not matches or len(texts) != 1 or len(pictures) != 1 or not held or not query.text:
+        picture_columns = self.index.meta["pictures"]
+        if not matches or len(texts) != 1 or len(pictures) != 1 or not picture_columns or not query.text:
             raise RunError(
                 "--rerank: expected a run of matching (train with --task matching) of one image and one text, words "
                 f"to look for, and an index with images; the run does {', '.join(kinds)}"
@@ -142,7 +143,7 @@ class Searcher:
         if not hits:
             return []
         text, picture = (matcher.inputs_[name].columns[0] for name in (texts[0], pictures[0]))
-        paths = [hit.row[held[0]] for hit in hits]
+        paths = [hit.row[picture_columns[0]] for hit in hits]
         if any(path is None for path in paths):
             raise RunError(
                 "--rerank: some rows keep their images in the table itself; put them in files and index again"
@@ -185,7 +186,7 @@ class Searcher:
             parts.append((query.weights[1], self._stored(self._place[query.like])))
         if len(parts) == 1:
             return parts[0][1]
-        largest = max(query.weights)  # 1e308 and 1e308 are no more than 1 and 1
+        largest = max(query.weights)  # scaled by it, 1e308 and 1e308 do not overflow
         vector = sum(weight / largest * part for weight, part in parts)
         length = float(np.linalg.norm(vector))
         if not 0 < length < math.inf:
@@ -207,8 +208,8 @@ class Searcher:
     def _stored(self, place: int) -> np.ndarray:
         if self.exact is not None:
             return self.exact.vectors[place]
-        found = self.index.read(["vector"], f"`id` = '{self.ids[place]}'")
-        return _matrix(found.column("vector").combine_chunks())[0]
+        rows = self.index.read(["vector"], f"`id` = '{self.ids[place]}'")
+        return _matrix(rows.column("vector").combine_chunks())[0]
 
     def _by_vector(self, vector: np.ndarray, k: int, where: str | None) -> list[tuple[int, float]]:
         if self.exact is not None:
@@ -219,45 +220,45 @@ class Searcher:
             allowed = None if where is None else self._allowed(where)
             scores, places = self.exact.search(vector[None], k, allowed)
             return list(zip(places[0].tolist(), scores[0].tolist(), strict=True))
-        asked = self.index.table.search(vector, vector_column_name="vector").distance_type("dot")
-        asked = asked.nprobes(PROBES).refine_factor(REFINED).select(["id", "_distance"]).limit(k)
+        request = self.index.table.search(vector, vector_column_name="vector").distance_type("dot")
+        request = request.nprobes(PROBES).refine_factor(REFINED).select(["id", "_distance"]).limit(k)
         try:
-            found = (asked.where(where, prefilter=True) if where else asked).to_arrow()
+            result = (request.where(where, prefilter=True) if where else request).to_arrow()
         except (OSError, ValueError, RuntimeError) as error:
             raise DataError(f"--where: can't be applied ({str(error).splitlines()[0][:160]})") from error
-        distances = found.column("_distance").to_pylist()
-        return [(self._place[i], 1 - d) for i, d in zip(found.column("id").to_pylist(), distances, strict=True)]
+        distances = result.column("_distance").to_pylist()
+        return [(self._place[i], 1 - d) for i, d in zip(result.column("id").to_pylist(), distances, strict=True)]
 
     def _allowed(self, where: str) -> np.ndarray:
         allowed = np.zeros(len(self.ids), dtype=bool)
-        found = self.index.read(["id"], where)
-        allowed[[self._place[identity] for identity in found.column("id").to_pylist()]] = True
+        result = self.index.read(["id"], where)
+        allowed[[self._place[identity] for identity in result.column("id").to_pylist()]] = True
         return allowed
 
     def _by_words(self, text: str, k: int, where: str | None) -> list[tuple[int, float]]:
         match: Any = import_extra("lancedb.query", "search").MatchQuery
         rankings = []
         for name in self.index.texts:
-            asked = self.index.table.search(match(text, self.index.stored[name]), query_type="fts")
-            asked = asked.select(["id", "_score"]).limit(k)
+            request = self.index.table.search(match(text, self.index.stored[name]), query_type="fts")
+            request = request.select(["id", "_score"]).limit(k)
             try:
-                found = (asked.where(where, prefilter=True) if where else asked).to_arrow()
+                result = (request.where(where, prefilter=True) if where else request).to_arrow()
             except (OSError, ValueError, RuntimeError) as error:
                 raise DataError(f"the words can't be looked for ({str(error).splitlines()[0][:160]})") from error
-            places = [self._place[identity] for identity in found.column("id").to_pylist()]
-            rankings.append((places, found.column("_score").to_pylist()))
+            places = [self._place[identity] for identity in result.column("id").to_pylist()]
+            rankings.append((places, result.column("_score").to_pylist()))
         if len(rankings) == 1:
             return list(zip(*rankings[0], strict=True))
         return reciprocal_rank_fusion([places for places, _ in rankings])[:k]
 
-    def _hits(self, found: Sequence[tuple[int, float]]) -> list[Hit]:
-        rows = {row["id"]: row for row in self._rows([self.ids[place] for place, _ in found])}
+    def _hits(self, ranked: Sequence[tuple[int, float]]) -> list[Hit]:
+        rows = {row["id"]: row for row in self._rows([self.ids[place] for place, _ in ranked])}
         hits = []
         stored = self.index.stored
-        for place, score in found:
+        for place, score in ranked:
             row = rows[self.ids[place]]
-            shown = {name: row[stored[name]] for name in self.index.columns}
-            hits.append(Hit(row["id"], float(score), shown, row["thumbnail"]))
+            cells = {name: row[stored[name]] for name in self.index.columns}
+            hits.append(Hit(row["id"], float(score), cells, row["thumbnail"]))
         return hits
 
     def _rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -272,8 +273,8 @@ class Searcher:
         """A row's small image; None where it has none, or there is no such row."""
         if identity not in self._place:
             return None
-        held: list[bytes | None] = self.index.read(["thumbnail"], f"`id` = '{identity}'").column(0).to_pylist()
-        return held[0] if held else None
+        thumbnails: list[bytes | None] = self.index.read(["thumbnail"], f"`id` = '{identity}'").column(0).to_pylist()
+        return thumbnails[0] if thumbnails else None
 
 
 def _matrix(vectors: Any) -> np.ndarray:

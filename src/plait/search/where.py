@@ -1,4 +1,4 @@
-"""Filters on columns: read, checked, and written anew, so that nothing else reaches the database."""
+"""Filters on columns: parsed, checked, and written again from the parts, so that nothing else reaches the database."""
 
 import math
 import re
@@ -60,16 +60,16 @@ class _Parser:
         self.place = 0
 
     def _cut(self) -> list[_Token]:
-        found, at = [], 0
+        tokens, at = [], 0
         while self.text[at:].strip():
             match = TOKEN.match(self.text, at)
             if match is None:
                 at += len(self.text[at:]) - len(self.text[at:].lstrip())
                 raise DataError(f"--where: {self.text[at : at + 20]!r} at character {at + 1} is no part of a filter")
             kind = str(match.lastgroup)
-            found.append(_Token(kind, match.group(kind), match.start(kind) + 1))
+            tokens.append(_Token(kind, match.group(kind), match.start(kind) + 1))
             at = match.end()
-        return found
+        return tokens
 
     @property
     def token(self) -> _Token | None:
@@ -118,6 +118,7 @@ class _Parser:
         return self.predicate()
 
     def predicate(self) -> str:
+        # What comes after the column decides: `is`, then what `not` can stand before, then a comparison.
         name, kind = self.column()
         column = f"`{name}`"
         if self.word("is"):
@@ -144,7 +145,7 @@ class _Parser:
             if self.word(mark):
                 return f"{column} {'=' if mark == '==' else mark} {self.value(kind)}"
         self.fail("<, <=, =, !=, >=, >, in, like, between or is null")
-        raise AssertionError
+        raise AssertionError  # `fail` always raises
 
     def column(self) -> tuple[str, str]:
         token = self.token
@@ -156,11 +157,11 @@ class _Parser:
             name = name[1:-1].replace('""', '"')
         if name not in self.columns:
             raise DataError(f"--where: {unknown('column', name, self.columns)}")
-        called = self.stored.get(name, name)
-        if "`" in called:  # in an index of before
+        stored_name = self.stored.get(name, name)
+        if "`" in stored_name:  # in an older index, which stored columns under their own names
             raise DataError(f"--where: the column {name!r} has a backtick in its name; make the index anew")
         self.place += 1
-        return called, self.columns[name]
+        return stored_name, self.columns[name]
 
     def value(self, kind: str) -> str:
         token = self.token

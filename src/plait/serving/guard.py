@@ -1,4 +1,4 @@
-"""What a page on this machine lets in: its own names, bodies of bounded size, connections that do something."""
+"""What a page on this machine lets in: requests to its own names, bodies of bounded size, connections in use."""
 
 import asyncio
 import ipaddress
@@ -28,8 +28,8 @@ class KnownHosts:
 
     Args:
         app: what answers.
-        host: that is listened on. Of all of the machine's (`0.0.0.0`, `::`) known are its name and any address, which
-            cannot be rebound.
+        host: that is listened on. Where it is every address (`0.0.0.0`, `::`), the machine's name and any address are
+            accepted: an address cannot be rebound.
     """
 
     def __init__(self, app: Any, host: str) -> None:
@@ -93,19 +93,20 @@ class BoundedBody:
         if not declared.isdigit() or int(declared) > self.limit:
             await refuse(send, 413, self._too_large)
             return
-        came, whole, begun, refused = 0, False, False, 0
+        # Bytes so far; whether the body is complete, the answer begun; the status it is refused with, or 0.
+        received, whole, begun, refused = 0, False, False, 0
         until = time.monotonic() + self.patience
 
         async def bounded() -> Any:
-            nonlocal came, whole, refused
+            nonlocal received, whole, refused
             try:  # once the body is here, the application waits for the end of the connection, however long
                 message = await asyncio.wait_for(receive(), None if whole else until - time.monotonic())
             except TimeoutError:
                 refused = 408
                 return {"type": "http.disconnect"}
-            came += len(message.get("body", b""))
+            received += len(message.get("body", b""))
             whole = not message.get("more_body", False)
-            if came > self.limit:
+            if received > self.limit:
                 refused = 413
                 return {"type": "http.disconnect"}
             return message
@@ -131,7 +132,7 @@ class BoundedBody:
 
 
 def impatient(protocol: Callable[..., Any], patience: float = PATIENCE) -> Callable[..., Any]:
-    """uvicorn's protocol, which ends a connection on which no request comes: it waits for half a request for ever.
+    """uvicorn's protocol, but ending a connection on which no request comes: by itself it would wait for ever.
 
     Args:
         protocol: uvicorn's class.
@@ -139,13 +140,13 @@ def impatient(protocol: Callable[..., Any], patience: float = PATIENCE) -> Calla
     """
 
     def make(**options: Any) -> Any:
-        made = protocol(**options)
-        if not hasattr(made, "cycle"):  # another uvicorn: without
-            return made
-        connected = made.connection_made
+        connection = protocol(**options)
+        if not hasattr(connection, "cycle"):  # another version of uvicorn: do without
+            return connection
+        connected = connection.connection_made
 
         def look(transport: Any, before: Any) -> None:
-            cycle = made.cycle  # of the latest request
+            cycle = connection.cycle  # of the latest request
             answering = cycle is not None and not cycle.response_complete
             if transport.is_closing():
                 return
@@ -158,7 +159,7 @@ def impatient(protocol: Callable[..., Any], patience: float = PATIENCE) -> Calla
             connected(transport)
             asyncio.get_running_loop().call_later(patience, look, transport, None)
 
-        made.connection_made = connection_made
-        return made
+        connection.connection_made = connection_made
+        return connection
 
     return make

@@ -46,8 +46,8 @@ def make_app(
     run_in_threadpool: Any = import_extra("fastapi.concurrency", "serve").run_in_threadpool
     app = fastapi.FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(BoundedBody, limit=LARGEST_UPLOAD, patience=patience)
-    app.add_middleware(KnownHosts, host=host)  # the last one that is added looks first
-    one_at_a_time = threading.Lock()  # torch uses all cores for one question
+    app.add_middleware(KnownHosts, host=host)  # the one that is added last comes first
+    one_at_a_time = threading.Lock()  # torch uses all cores for one query
     files = resources.files("plait.serving")
 
     @app.middleware("http")
@@ -73,18 +73,18 @@ def make_app(
         index = searcher.index
         kinds = [spec.kind for spec in searcher.predictor.inputs_.values() if spec.kind is not None]
         pictures, words = any(kind.media for kind in kinds), any(kind.words for kind in kinds)
-        held = {"title": title, "rows": len(searcher.ids), "columns": index.columns, "texts": index.texts}
-        return {**held, "pictures": index.meta["pictures"], "asks_pictures": pictures, "asks_words": words}
+        facts = {"title": title, "rows": len(searcher.ids), "columns": index.columns, "texts": index.texts}
+        return {**facts, "pictures": index.meta["pictures"], "asks_pictures": pictures, "asks_words": words}
 
-    def answer(asked: bytes) -> Any:
+    def answer(raw: bytes) -> Any:
         try:
-            body = _read(asked)
+            body = _read(raw)
             query, k = _query(body), _count(body.get("k", 60))
             with one_at_a_time:
                 hits = searcher.search(query, k)
         except PlaitError as error:
             return responses.JSONResponse({"error": str(error)}, status_code=422)
-        return responses.JSONResponse({"hits": [_shown(hit) for hit in hits]})
+        return responses.JSONResponse({"hits": [_hit_as_json(hit) for hit in hits]})
 
     async def search(request: Any) -> Any:
         return await run_in_threadpool(answer, await request.body())
@@ -93,34 +93,34 @@ def make_app(
 
     @app.get("/thumbnails/{identity}")
     def thumbnail(identity: str) -> Any:
-        held = searcher.thumbnail(identity)
-        if held is None:
+        jpeg = searcher.thumbnail(identity)
+        if jpeg is None:
             return responses.JSONResponse({"error": "there is no such image"}, status_code=404)
-        return responses.Response(held, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400, immutable"})
+        return responses.Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400, immutable"})
 
     return app
 
 
-def _read(asked: bytes) -> dict[str, Any]:
+def _read(raw: bytes) -> dict[str, Any]:
     """A question as the page sends it.
 
     Raises:
         DataError: it is no JSON object.
     """
     try:
-        body = json.loads(asked)
+        body = json.loads(raw)
     except (ValueError, RecursionError) as error:  # RecursionError: thousands of brackets
-        raise DataError(f"expected a question as JSON, got {asked[:40]!r}") from error
+        raise DataError(f"expected a question as JSON, got {raw[:40]!r}") from error
     if not isinstance(body, dict):
         raise DataError(f"expected a question as a JSON object, got {type(body).__name__}")
     return body
 
 
-def _shown(hit: Hit) -> dict[str, Any]:
+def _hit_as_json(hit: Hit) -> dict[str, Any]:
     """A row as JSON has it: no NaN, no infinity."""
-    found = {**hit.to_json(), "picture": hit.thumbnail is not None}
-    found["row"] = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found["row"].items()}
-    return found
+    fields = {**hit.to_json(), "picture": hit.thumbnail is not None}
+    fields["row"] = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields["row"].items()}
+    return fields
 
 
 def _query(body: dict[str, Any]) -> Query:

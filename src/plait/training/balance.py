@@ -47,12 +47,12 @@ class GradientModulation:
 
     def note(self, output: Output, targets: Mapping[str, Tensor]) -> None:
         """Score the modalities of a batch, until the next step of the optimizer."""
-        for name, said in output.masked.items():
+        for name, alone in output.masked.items():
             with torch.no_grad():
-                likelihood = torch.exp(-self.row_loss(said.predictions, targets).float())
-                here = said.present.float()
-                found = torch.stack([(likelihood * here).sum(), here.sum()])
-                self.sums[name] = found + self.sums.get(name, torch.zeros_like(found))
+                likelihood = torch.exp(-self.row_loss(alone.predictions, targets).float())
+                present = alone.present.float()
+                batch_sums = torch.stack([(likelihood * present).sum(), present.sum()])
+                self.sums[name] = batch_sums + self.sums.get(name, torch.zeros_like(batch_sums))
 
     def coefficients(self) -> dict[str, float]:
         """What each encoder's step is multiplied by; one where there is nothing to compare."""
@@ -60,15 +60,15 @@ class GradientModulation:
 
     @contextmanager
     def __call__(self, step: int) -> Iterator[None]:
-        """Within it gradients are clipped and used: noise comes before, and part of the step is taken back after."""
-        found, self.sums = self.coefficients(), {}
+        """Clipping and the optimizer's step go in here: noise is added before, and part of the step undone after."""
+        factors, self.sums = self.coefficients(), {}
         slowed: list[tuple[nn.Parameter, Tensor, float]] = []
         for place, (name, encoder) in enumerate(self.encoders.items()):
             for number, parameter in enumerate(encoder.parameters()):
                 if parameter.grad is not None:
                     _add_noise(parameter.grad, (self.seed, step, place, number))
-                    if found.get(name, 1.0) < 1:
-                        slowed.append((parameter, parameter.detach().clone(), found[name]))
+                    if factors.get(name, 1.0) < 1:
+                        slowed.append((parameter, parameter.detach().clone(), factors[name]))
         yield
         with torch.no_grad():
             for parameter, before, factor in slowed:
@@ -96,17 +96,17 @@ def modulation(scores: Mapping[str, tuple[float, float]], strength: float) -> di
         scores: modality → sum of the likelihoods of its rows, and their number.
         strength: alpha.
 
-    >>> found = modulation({"sound": (6.0, 10), "picture": (3.0, 10)}, strength=0.5)
-    >>> round(found["sound"], 3), found["picture"]  # 1 - tanh(0.5 * 2)
+    >>> factors = modulation({"sound": (6.0, 10), "picture": (3.0, 10)}, strength=0.5)
+    >>> round(factors["sound"], 3), factors["picture"]  # 1 - tanh(0.5 * 2)
     (0.238, 1.0)
     """
     means = {name: total / rows for name, (total, rows) in scores.items() if rows > 0}
-    found = dict.fromkeys(scores, 1.0)
+    coefficients = dict.fromkeys(scores, 1.0)
     for name, mean in means.items():
         others = [value for other, value in means.items() if other != name]
         if not others or not sum(others):
             continue
         ratio = mean / (sum(others) / len(others))
         if ratio > 1:
-            found[name] = 1 - math.tanh(strength * ratio)
-    return found
+            coefficients[name] = 1 - math.tanh(strength * ratio)
+    return coefficients

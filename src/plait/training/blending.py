@@ -15,7 +15,7 @@ from plait.training.evaluate import run_batches
 
 Loss = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 Rows = tuple[Source, np.ndarray]
-JOINT = "(all)"  # the model's own answer, beside those of its modalities
+JOINT = "(all)"  # the whole model's answer, beside those of its modalities
 BATCH = 256
 MOST = 2000  # training rows that losses are measured on
 LEAST = 0.1  # overfitting counts as at least this share of the gain, or a lucky one would get all the weight
@@ -63,21 +63,22 @@ def estimate_blend(
     val: Rows,
     device: torch.device,
 ) -> dict[str, float]:
-    """Let each modality, and all together (`JOINT`), learn by themselves from where a model is, and weigh them.
+    """Train a copy of a model on each modality's loss, and one on the joint loss (`JOINT`); weigh the losses by that.
 
     Args:
-        model: stays as it is; it has a head a modality, or is a late fusion.
+        model: is not changed; it has a head for each modality, or is a late fusion.
         train_one: trains a model on one of the losses.
         loss: (predictions, targets) → the loss of some rows.
         train, val: what losses are measured on.
         device: where models run.
     """
     source, rows = train
+    # Training rows are sampled evenly: only their mean loss is needed.
     parts = ((source, rows[:: max(1, -(-len(rows) // MOST))]), val)
 
-    def losses(of: MultimodalModel) -> dict[str, Losses]:
-        found = [_losses(of, loss, *part, device) for part in parts]
-        return {name: Losses(found[0][name], found[1][name]) for name in found[0]}
+    def losses(candidate: MultimodalModel) -> dict[str, Losses]:
+        measured = [_losses(candidate, loss, *part, device) for part in parts]
+        return {name: Losses(measured[0][name], measured[1][name]) for name in measured[0]}
 
     before = losses(model)
     after = {}
@@ -97,9 +98,9 @@ def _losses(
     model.watch_alone = True
     plan = BatchPlan(rows, BATCH, shuffle=False)
     for output, batch_targets, _ in run_batches(model, source, plan, "float32", device, 0):
-        said = {name: (one.predictions, one.present) for name, one in output.alone.items()}
-        said[JOINT] = (output.predictions, torch.ones(len(output.pooled), dtype=torch.bool, device=device))
-        for name, (predictions, present) in said.items():
+        answers = {name: (one.predictions, one.present) for name, one in output.alone.items()}
+        answers[JOINT] = (output.predictions, torch.ones(len(output.pooled), dtype=torch.bool, device=device))
+        for name, (predictions, present) in answers.items():
             count = int(present.sum())
             total = sums.setdefault(name, [0.0, 0.0])
             if count:

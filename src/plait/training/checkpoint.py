@@ -1,4 +1,4 @@
-"""One file a checkpoint, replaced in one step: safetensors, its numbers in the header. No pickle."""
+"""One file per checkpoint, replaced in one step: safetensors, with the progress in the header. No pickle."""
 
 import json
 import os
@@ -20,8 +20,8 @@ from plait.files.reading import checked, open_plain, parse_json
 from plait.training.sharding import laid_out_as, whole
 
 VERSION = 1
-MOMENTS = {"adam": {"step", "exp_avg", "exp_avg_sq"}, "sgd": {"momentum_buffer"}}  # what an optimizer keeps of a weight
-LAST, BEST = "last.safetensors", "best.safetensors"  # of a folder of checkpoints
+MOMENTS = {"adam": {"step", "exp_avg", "exp_avg_sq"}, "sgd": {"momentum_buffer"}}  # what optimizers keep of a weight
+LAST, BEST = "last.safetensors", "best.safetensors"  # in a folder of checkpoints
 
 
 @dataclass
@@ -79,11 +79,11 @@ def load_tensors(path: Path, only: Collection[str] | None = None) -> tuple[dict[
     Raises:
         RunError: absent, truncated, or from a newer version.
     """
-    open_plain(path, RunError).close()  # a pipe would be waited for
+    open_plain(path, RunError).close()  # refuses a pipe, for whose data safetensors would wait
     try:
         with safe_open(path, framework="pt") as file:
-            said = parse_json((file.metadata() or {}).get("plait", "{}"), path, RunError)
-            header: dict[str, Any] = checked(said, dict[str, Any], path, RunError)
+            parsed = parse_json((file.metadata() or {}).get("plait", "{}"), path, RunError)
+            header: dict[str, Any] = checked(parsed, dict[str, Any], path, RunError)
             names = file.keys() if only is None else only
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
@@ -152,6 +152,7 @@ def load_checkpoint(
     if set(parts["model"]) != set(trained_state(model)):
         raise RunError(f"{path}: the checkpoint is of another model; start a new run with -o")
     load_state(model, parts["model"], path, complete=False)
+    # The optimizer numbers its weights in the order of its groups; its state is checked against them one by one.
     weights = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     kind = "sgd" if isinstance(optimizer, torch.optim.SGD) else "adam"
@@ -163,7 +164,7 @@ def load_checkpoint(
         weight = weights[int(index)]
         if not _fits(tensor, torch.zeros(()) if key == "step" else weight):
             raise RunError(other)
-        if key != "step":  # a fused step reads memory as it lies: a moment lies as its weight does
+        if key != "step":  # a fused optimizer ignores strides: a moment needs its weight's layout in memory
             tensor = torch.empty_like(weight, requires_grad=False).copy_(laid_out_as(tensor, weight))
         state.setdefault(int(index), {})[key] = tensor
     for number, moments in state.items():
@@ -187,9 +188,9 @@ def load_checkpoint(
     return progress
 
 
-def _fits(tensor: Tensor, own: Tensor) -> bool:
+def _fits(tensor: Tensor, ours: Tensor) -> bool:
     """Whether a tensor of a file can stand for one of ours: as large, and floats for floats."""
-    return tensor.shape == own.shape and _kind(tensor) == _kind(own)
+    return tensor.shape == ours.shape and _kind(tensor) == _kind(ours)
 
 
 def _kind(tensor: Tensor) -> str:
@@ -202,11 +203,13 @@ def load_state(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, comp
     Raises:
         RunError: names or shapes differ.
     """
-    own = model.state_dict()
+    current = model.state_dict()
     for name, tensor in tensors.items():
-        if name in own and _kind(tensor) != _kind(own[name]):  # torch would cast without a word
+        if name in current and _kind(tensor) != _kind(current[name]):  # torch would cast silently
             raise RunError(f"{path}: the weights do not fit the recipe ({name} holds {tensor.dtype})")
-    laid_out = {name: laid_out_as(tensor, own[name]) if name in own else tensor for name, tensor in tensors.items()}
+    laid_out = {
+        name: laid_out_as(tensor, current[name]) if name in current else tensor for name, tensor in tensors.items()
+    }
     try:
         missing, extra = model.load_state_dict(laid_out, strict=False)
     except RuntimeError as error:

@@ -30,8 +30,8 @@ def pick_device(name: str = "auto") -> torch.device:
 def make_accelerator(name: str = "auto") -> Accelerator:
     """Accelerate's view of this process: its device, its rank, how it talks to others.
 
-    Accelerate keeps the first device that a process asked for: a second one was refused or, worse, ignored. A process
-    of no launch may train on one device after another.
+    Accelerate keeps the first device that a process asked for, and refuses or even ignores a second one. So its state
+    is reset where the process is the only one, which may then train on one device after another.
 
     Raises:
         RecipeError: this machine has no such device, or the launcher shards the model itself.

@@ -57,19 +57,20 @@ def outputs_of(
 ) -> dict[str, Any]:
     """Raw float32 outputs of a plan's rows, target → `[N, …]`, in the order of `plan.rows`; `POOLED` too.
 
-    Of a target that is answered for each token they are `Ragged`.
+    For a target that is answered token by token they are `Ragged`.
     """
-    held: dict[str, list[Any]] = {}
-    seen: list[np.ndarray] = []
+    collected: dict[str, list[Any]] = {}
+    batch_rows: list[np.ndarray] = []
     for output, _, rows in run_batches(model, source, plan, precision, device, workers):
         for name, values in [*output.predictions.items(), (POOLED, output.pooled)]:
-            held.setdefault(name, []).append(_rows(values))
-        seen.append(rows)
+            collected.setdefault(name, []).append(_rows(values))
+        batch_rows.append(rows)
+    # With groups, batches come in another order than the plan's rows: put each answer in its row's place.
     place = np.empty(len(plan.rows), dtype=np.int64)
     order = np.argsort(plan.rows, kind="stable")
-    came = np.concatenate(seen)
-    place[order] = np.argsort(came, kind="stable")[: len(order)]
-    return {name: joined(parts)[torch.from_numpy(place)] for name, parts in held.items()}
+    answered_rows = np.concatenate(batch_rows)
+    place[order] = np.argsort(answered_rows, kind="stable")[: len(order)]
+    return {name: joined(parts)[torch.from_numpy(place)] for name, parts in collected.items()}
 
 
 def _rows(values: Any) -> Any:

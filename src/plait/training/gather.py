@@ -23,14 +23,16 @@ def gather_rows(
     counts = [torch.zeros_like(count) for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather(counts, count)
     most = int(torch.cat(counts).max())
-    found = {name: torch.cat(all_gather(_filled(values, most, 0.0).contiguous())) for name, values in outputs.items()}
+    gathered = {
+        name: torch.cat(all_gather(_filled(values, most, 0.0).contiguous())) for name, values in outputs.items()
+    }
     truth = {}
     for name, values in targets.items():
-        own = _filled(values, most, float("nan") if values.is_floating_point() else -1).contiguous()
-        parts = [torch.empty_like(own) for _ in counts]
-        torch.distributed.all_gather(parts, own)
+        filled = _filled(values, most, float("nan") if values.is_floating_point() else -1).contiguous()
+        parts = [torch.empty_like(filled) for _ in counts]
+        torch.distributed.all_gather(parts, filled)
         truth[name] = torch.cat(parts)
-    return found, truth
+    return gathered, truth
 
 
 def _filled(values: Tensor, rows: int, value: float) -> Tensor:

@@ -45,7 +45,7 @@ Validate = Callable[[nn.Module], dict[str, float]]
 
 
 class Listener(Protocol):
-    """Told what happens, to show or record it."""
+    """Hears what happens in training, to show or record it."""
 
     def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None: ...
 
@@ -110,7 +110,7 @@ def train(
     accelerator = accelerator or make_accelerator(settings.device)
     device, main, ranks = accelerator.device, accelerator.is_main_process, accelerator.num_processes
     slow_rate = settings.encoder_learning_rate or settings.learning_rate / 10
-    given, slow = model, names_within(model, pretrained)
+    original, slow = model, names_within(model, pretrained)
     sharded = settings.shard and ranks > 1
     model = sharded_copy(model, device) if sharded else model.to(device)
     optimizer = make_optimizer(
@@ -121,7 +121,7 @@ def train(
     live = trained_state(model)  # views that follow the model; taken last, because DDP moves weights to new memory
     ema = {name: tensor.clone() for name, tensor in live.items()} if settings.ema else None
     last, best = (folder / LAST, folder / BEST) if folder else (None, None)
-    held: dict[str, Tensor] | None = None
+    best_state: dict[str, Tensor] | None = None
     progress = Progress()
     if resume and last is not None and last.exists():
         progress = load_checkpoint(last, model, optimizer, ema)
@@ -142,12 +142,12 @@ def train(
             share_buffers(model)
         if ema is None:
             return validate(model)
-        kept = {name: tensor.clone() for name, tensor in live.items()}
-        model.load_state_dict(ema, strict=False)
+        live_copy = {name: tensor.clone() for name, tensor in live.items()}
+        model.load_state_dict(ema, strict=False)  # the average is what is judged and saved
         try:
             return validate(model)
         finally:
-            model.load_state_dict(kept, strict=False)
+            model.load_state_dict(live_copy, strict=False)
 
     with StopRequest() as stop, products(settings.precision):
         while progress.epoch < settings.epochs:
@@ -164,6 +164,7 @@ def train(
                 if not math.isfinite(value):  # before it reaches a weight
                     bad = [] if nonfinite_rows is None else nonfinite_rows(model, batch)
                     raise PlaitError(_broken(value, progress, bad, len(batch)))
+                # Gradients add up until the last batch of an accumulation, or of the epoch; then the weights change.
                 rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
                 if boundary:
                     with nullcontext() if around_step is None else around_step(done):
@@ -201,30 +202,31 @@ def train(
             is_best = _is_best(record, metric, progress)
             progress.history.append(record)
             progress.epoch, progress.step, progress.loss_sum, progress.loss_count = epoch + 1, 0, 0.0, 0
-            if is_best and best is None:  # nothing is written: kept here
-                held = {name: tensor.clone() for name, tensor in (ema if ema is not None else live).items()}
+            if is_best and best is None:  # no folder to write to: kept in memory
+                best_state = {name: tensor.clone() for name, tensor in (ema if ema is not None else live).items()}
             if is_best and best is not None and (main or sharded):
-                found = whole(ema if ema is not None else live)
+                state = whole(ema if ema is not None else live)
                 if main:
-                    save_tensors(found, best, {"epoch": epoch + 1})
+                    save_tensors(state, best, {"epoch": epoch + 1})
             if settings.patience and epoch - progress.best_epoch >= settings.patience:
                 progress.epoch = settings.epochs
-            if listener is not None and main:  # before the save: what is said twice a resumed run can take back
+            if listener is not None and main:  # before the save: after a kill in between it is told twice, not never
                 listener.epoch(record, is_best)
             save()
             if progress.epoch < settings.epochs and agreed(accelerator, stop.asked)[0]:
                 raise Interrupted(f"stopped after epoch {epoch + 1}")
+    # The caller's model gets the best weights: from the file, from memory, or out of the shards.
     accelerator.wait_for_everyone()
     if best is not None and best.exists():
-        load_state(given, load_tensors(best)[0], best, complete=False)
-    elif held is not None or sharded or ema is not None:
-        given.load_state_dict(whole(held or (ema if ema is not None else live)), strict=False)
-    given.to(device)
+        load_state(original, load_tensors(best)[0], best, complete=False)
+    elif best_state is not None or sharded or ema is not None:
+        original.load_state_dict(whole(best_state or (ema if ema is not None else live)), strict=False)
+    original.to(device)
     return progress
 
 
 def fallback(progress: Progress, metric: Metric) -> str:
-    """What to say where the metric could not be computed at any evaluation; empty otherwise."""
+    """A note where the metric could not be computed at any evaluation; empty otherwise."""
     validated = [record["val"] for record in progress.history if record.get("val")]
     if not validated or any(metric.name in values for values in validated):
         return ""
@@ -257,10 +259,10 @@ def _average(ema: dict[str, Tensor], live: dict[str, Tensor], decay: float) -> N
 
 
 def _broken(loss: float, progress: Progress, rows: Sequence[int], size: int) -> str:
-    """What to say of a loss that is no number."""
+    """The message about a loss that is no number."""
     where = f"the loss became {loss} in epoch {progress.epoch + 1} at step {progress.step + 1}"
-    kept = "nothing of it was learned, and what was saved before is good"
+    reassurance = "nothing of it was learned, and what was saved before is good"
     if 0 < len(rows) < size:
         named = ", ".join(map(str, rows[:8])) + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
-        return f"{where}, of row {named} of the training table; {kept}. Look at these rows' values (plait check)"
-    return f"{where}; {kept}. Lower train.learning_rate, set train.precision=float32, or look for extreme values"
+        return f"{where}, of row {named} of the training table; {reassurance}. Look at these rows' values (plait check)"
+    return f"{where}; {reassurance}. Lower train.learning_rate, set train.precision=float32, or look for extreme values"

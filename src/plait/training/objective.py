@@ -1,4 +1,4 @@
-"""What the loop lowers: the tasks' losses, and what keeps one modality from learning for all."""
+"""What the loop minimises: the tasks' losses, and what keeps one modality from learning for all."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -62,6 +62,7 @@ class Objective:
         model.chunk = settings.gradient_cache
         self.critic = SelfCritic(targets.writer, settings.seed) if targets.writer and settings.self_critical else None
         several = accelerator is not None and accelerator.num_processes > 1
+        # Losses that compare the rows of a batch with each other look across processes.
         self.across = several and any(task.in_batch for task in targets.tasks.values())
         if settings.gradient_modulation and len(encoders) > 1:
             strength, seed = settings.gradient_modulation, settings.seed
@@ -75,7 +76,7 @@ class Objective:
         if model.training:
             batch = self.targets.prepare(batch, partial(self._score, model))
         output = model(batch)
-        if self.across and model.training:  # what other processes hold are negatives too
+        if self.across and model.training:  # rows of other processes are negatives too
             output.predictions, batch.targets = gather_rows(output.predictions, batch.targets)
         if self.critic is not None and model.training:
             likelihood = self.targets.loss(output.predictions, batch.targets)
@@ -93,34 +94,34 @@ class Objective:
 
     @torch.no_grad()
     def nonfinite_rows(self, model: Any, batch: Batch) -> list[int]:
-        """Rows of a batch (from 1) of which the model says, or loses, what is no number."""
-        said = getattr(model, "module", model)(batch).predictions
+        """Rows of a batch (from 1) for which the prediction or the loss is no finite number."""
+        predictions = getattr(model, "module", model)(batch).predictions
         bad = torch.zeros(len(batch), dtype=torch.bool)
         for name, task in self.targets.tasks.items():
-            given, target, rows = items_of(said[name], batch.targets[name].to(said[name].device))
-            fine = task.row_loss(given, target).isfinite()
-            if isinstance(given, torch.Tensor):
-                fine &= given.flatten(1).isfinite().all(dim=1)
+            predicted, target, rows = items_of(predictions[name], batch.targets[name].to(predictions[name].device))
+            fine = task.row_loss(predicted, target).isfinite()
+            if isinstance(predicted, torch.Tensor):
+                fine &= predicted.flatten(1).isfinite().all(dim=1)
             bad |= ~(fine if rows is None else rows.row_means((~fine).float()) == 0).cpu()
         return (batch.rows[bad] + 1).tolist()
 
     @torch.no_grad()
     def _score(self, model: Any, name: str, candidates: Batch) -> torch.Tensor:
-        """What the model as it is says of some rows, raw."""
-        own = getattr(model, "module", model)
-        own.eval()
-        found: torch.Tensor = own(candidates).predictions[name]
-        own.train()
-        return found
+        """The present model's raw predictions for some rows."""
+        unwrapped = getattr(model, "module", model)
+        unwrapped.eval()
+        scores: torch.Tensor = unwrapped(candidates).predictions[name]
+        unwrapped.train()
+        return scores
 
     @property
     def around_step(self) -> Callable[[int], AbstractContextManager[None]] | None:
-        """What a step of the optimizer is taken within."""
+        """The context that a step of the optimizer is taken in."""
         return self.modulation
 
 
 def check_remedies(settings: TrainSettings, model: MultimodalModel, has_val: bool = True) -> None:
-    """Refuse settings that could do nothing; of one modality there is nothing to balance, and nothing is asked.
+    """Refuse settings that could have no effect; a single modality needs no balance, so nothing is checked then.
 
     Raises:
         RecipeError: encoders that are all frozen are to be slowed, or losses weighed without validation rows.

@@ -57,7 +57,7 @@ def clip_gradients(accelerator: Accelerator, weights: list[nn.Parameter], larges
         accelerator.clip_grad_norm_(weights, largest)
         return
     norms = [torch.linalg.vector_norm(weight.grad) for weight in weights if weight.grad is not None]
-    norm = torch.linalg.vector_norm(torch.stack(norms))  # half the time of the foreach version on a processor
+    norm = torch.linalg.vector_norm(torch.stack(norms))  # on a CPU, half the time of the foreach version
     if norm > largest:
         nn.utils.clip_grads_with_norm_(weights, largest, norm)
 

@@ -54,8 +54,8 @@ def candidates(device: torch.device) -> list[str]:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 products have hardware, by all that torch can say of it: AMX or AVX512_BF16, or elsewhere (ARM,
-    or a torch without these probes) what oneDNN says; Ampere or newer on a GPU. What they gain is for a clock to say.
+    """Whether there is hardware for bfloat16 products, as far as torch can tell: AMX or AVX512_BF16, or elsewhere (ARM,
+    or a torch without these probes) what oneDNN says; Ampere or newer on a GPU. What they gain, only a clock can tell.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -64,13 +64,13 @@ def has_bfloat16(device: torch.device) -> bool:
     probes = [getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")]
     if any(probe is not None and probe() for probe in probes):
         return True
-    told = None not in probes and platform.machine().lower() in ("x86_64", "amd64")
-    return not told and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    conclusive = None not in probes and platform.machine().lower() in ("x86_64", "amd64")
+    return not conclusive and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @cache
 def multiplies_faster_in_bfloat16() -> bool:
-    """Whether the processor does, timed once for some milliseconds: not every one that has such products gains."""
+    """Whether this processor does, timed once for some milliseconds: not every one with such products gains by them."""
     if not has_bfloat16(torch.device("cpu")):
         return False
     exact = torch.randn(2048, 512), torch.randn(512, 64)

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def own_randomness() -> Iterator[None]:
-    """Whatever is seeded or drawn within, the caller's generators (torch, numpy, Python) go on as if it had not been.
+    """The caller's generators (torch, numpy, Python) go on afterwards as if nothing had been seeded or drawn within.
 
     Also a decorator.
 
@@ -21,12 +21,12 @@ def own_randomness() -> Iterator[None]:
     >>> bool((torch.get_rng_state() == before).all())
     True
     """
-    of_python, of_numpy = random.getstate(), np.random.get_state()
-    # A GPU that nobody has used yet is left asleep: waking it takes memory, in every process of a launch.
-    here = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    # A GPU that nobody has used yet is not woken: waking it takes memory, in every process of a launch.
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     try:
-        with torch.random.fork_rng(devices=here):
+        with torch.random.fork_rng(devices=gpus):
             yield
     finally:
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

@@ -24,7 +24,7 @@ class Log(Protocol):
 
 
 class Several:
-    """One listener that tells several."""
+    """One listener that passes everything on to several."""
 
     def __init__(self, listeners: list[Listener]) -> None:
         self.listeners = listeners
@@ -78,13 +78,13 @@ class TrackerListener:
     def samples(self, records: list[dict[str, Any]], pictures: list[Any]) -> None:
         lines = [f"{n}. {r['written']} (right: {'; '.join(r['right'])})" for n, r in enumerate(records, 1)]
         self.tracker.log({"val/written": "\n\n".join(lines)}, step=self.steps_done)
-        shown = [picture for picture in pictures if picture is not None]
-        if shown and hasattr(self.tracker, "log_images"):
+        images = [picture for picture in pictures if picture is not None]
+        if images and hasattr(self.tracker, "log_images"):
             layout = {"dataformats": "NHWC"} if self.tracker.name == "tensorboard" else {}
-            self.tracker.log_images({"val/pictures": np.stack(shown)}, step=self.steps_done, **layout)
+            self.tracker.log_images({"val/pictures": np.stack(images)}, step=self.steps_done, **layout)
 
 
-def _known() -> dict[str, Any]:
+def _tracker_classes() -> dict[str, Any]:
     return {str(getattr(name, "value", name)): cls for name, cls in LOGGER_TYPE_TO_CLASS.items()}
 
 
@@ -101,8 +101,8 @@ def check_trackers(names: Sequence[str]) -> None:
     plait.errors.RecipeError: unknown tracker 'tensorbord'; did you mean 'tensorboard'? ...
     """
     for name in names:
-        if name not in _known():
-            raise RecipeError(unknown("tracker", name, _known()))
+        if name not in _tracker_classes():
+            raise RecipeError(unknown("tracker", name, _tracker_classes()))
         if name == "tensorboard":
             import_extra("tensorboard", "tensorboard")
         elif importlib.util.find_spec(name) is None:  # each is named after its package
@@ -111,28 +111,28 @@ def check_trackers(names: Sequence[str]) -> None:
 
 @contextmanager
 def listeners(log: Log, settings: TrainSettings, verbose: bool) -> Iterator[Several]:
-    """Everyone who is told, opened and closed.
+    """All listeners of a run, opened and closed.
 
     Raises:
         RecipeError: a tracker is unknown.
         MissingExtra: its package is not installed.
     """
     check_trackers(settings.trackers)
-    known = _known()
+    classes = _tracker_classes()
     with ExitStack() as stack:
-        told: list[Listener] = [
+        active: list[Listener] = [
             LogListener(log),
             stack.enter_context(ProgressListener(settings.epochs, quiet=not verbose)),
         ]
         for name in settings.trackers:
-            options = {"logging_dir": str(log.path)} if known[name].requires_logging_directory else {}
+            options = {"logging_dir": str(log.path)} if classes[name].requires_logging_directory else {}
             try:
-                tracker = known[name]("tensorboard" if name == "tensorboard" else "plait", **options)
+                tracker = classes[name]("tensorboard" if name == "tensorboard" else "plait", **options)
                 if hasattr(tracker, "start"):  # newer releases of Accelerate
                     tracker.start()
             except Exception as error:  # another party's: no account, no network, whatever it raises
-                said = (str(error) or type(error).__name__).splitlines()[0][:200]
-                raise RecipeError(f"tracker {name}: can't be started ({said}); set it up, or leave it out") from error
+                reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+                raise RecipeError(f"tracker {name}: can't be started ({reason}); set it up, or leave it out") from error
             stack.callback(tracker.finish)
-            told.append(TrackerListener(tracker))
-        yield Several(told)
+            active.append(TrackerListener(tracker))
+        yield Several(active)

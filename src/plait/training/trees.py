@@ -45,14 +45,15 @@ def grow_trees(
     booster = booster or default_booster()
     grow = _grow_lightgbm if booster == "lightgbm" else _grow_sklearn
     builder = TreeBuilder(sum(space.width for space in spaces))
+    # Each target has some outputs, one or more for each of its problems; `start` is its first one.
     start = 0
     for position, space in enumerate(spaces):
         for problem in space.problems():
-            known, y = problem.known(train[1][position])
+            labelled, y = problem.known(train[1][position])
             pair = None
             if val is not None:
-                held, held_y = problem.known(val[1][position])
-                pair = val[0][held], held_y
+                val_labelled, val_y = problem.known(val[1][position])
+                pair = val[0][val_labelled], val_y
             first = start + problem.start
             if problem.classes and len(np.unique(y)) < 2:
                 if problem.width > 1:
@@ -61,13 +62,13 @@ def grow_trees(
                 continue
             if problem.width == 2:  # of two classes the second one's logit
                 first += 1
-            grow(builder, first, train[0][known], y, pair, problem.classes, seed, rounds)
+            grow(builder, first, train[0][labelled], y, pair, problem.classes, seed, rounds)
         start += space.width
     return builder.build()
 
 
 def _share(x: np.ndarray) -> float:
-    """Of the features that a tree looks at: few of an embedding's many."""
+    """The share of the features that a tree looks at: small where an embedding has many."""
     return 1.0 if x.shape[1] <= 50 else 0.3 if x.shape[1] < MANY else 0.1
 
 
@@ -98,8 +99,8 @@ def _grow_lightgbm(
         watched = [lightgbm.Dataset(*val, reference=data)]
         calls = [lightgbm.early_stopping(PATIENCE, verbose=False)]
     model = lightgbm.train(options, data, rounds, valid_sets=watched, callbacks=calls)
-    used = model.best_iteration or model.current_iteration()
-    for number, tree in enumerate(model.dump_model(num_iteration=used)["tree_info"]):
+    tree_count = model.best_iteration or model.current_iteration()
+    for number, tree in enumerate(model.dump_model(num_iteration=tree_count)["tree_info"]):
         root = _copy_lightgbm(builder, tree["tree_structure"], 0)
         builder.tree(root, output + (number % classes if classes > 2 else 0))
 
@@ -144,21 +145,22 @@ def _grow_sklearn(
     pair = {"X_val": val[0], "y_val": val[1]} if watched and val is not None and _takes_val(model) else {}
     model.fit(x, y, **pair)
     baseline = np.ravel(model._baseline_prediction)
-    seen = np.zeros(1, dtype=int)
+    classes_seen = np.zeros(1, dtype=int)
     if classes > 2:
-        seen = np.unique(y).astype(int)
+        classes_seen = np.unique(y).astype(int)
         builder.base[output : output + classes] = [-30.0] * classes  # of classes that training did not see
-        if len(seen) == 2:  # scikit-learn has one logit then, of the second
-            builder.base[output + seen[0]] = 0.0
-            seen = seen[1:]
-    for code, value in zip(seen, baseline, strict=True):
+        if len(classes_seen) == 2:  # scikit-learn has one logit then, of the second
+            builder.base[output + classes_seen[0]] = 0.0
+            classes_seen = classes_seen[1:]
+    for code, value in zip(classes_seen, baseline, strict=True):
         builder.base[output + int(code)] = float(value)
     for trees in model._predictors:
         for column, tree in enumerate(trees):
-            builder.tree(_copy_sklearn(builder, tree.nodes), output + int(seen[column]))
+            builder.tree(_copy_sklearn(builder, tree.nodes), output + int(classes_seen[column]))
+    # Our copy has to give the same sums as the original.
     sample = x[:64]
-    found, theirs = _check_sum(builder, sample, output, seen), _their_sum(model, sample, classes)
-    if not np.allclose(found, theirs, atol=1e-4):  # their nodes are no public interface
+    ours, theirs = _check_sum(builder, sample, output, classes_seen), _their_sum(model, sample, classes)
+    if not np.allclose(ours, theirs, atol=1e-4):  # their nodes are no public interface
         raise DataError("this version of scikit-learn grows trees that plait can't read; pip install 'plait[boost]'")
 
 
@@ -180,8 +182,8 @@ def _copy_sklearn(builder: TreeBuilder, nodes: np.ndarray) -> int:
     return first
 
 
-def _check_sum(builder: TreeBuilder, x: np.ndarray, output: int, seen: np.ndarray) -> np.ndarray:
-    """What our copy of the trees says, of the outputs that were grown."""
+def _check_sum(builder: TreeBuilder, x: np.ndarray, output: int, classes_seen: np.ndarray) -> np.ndarray:
+    """What our copy of the trees gives for the outputs that were grown."""
     import torch
 
     from plait.heads.trees import TreeHead
@@ -191,9 +193,9 @@ def _check_sum(builder: TreeBuilder, x: np.ndarray, output: int, seen: np.ndarra
     head.take(builder.build())
     vector = torch.from_numpy(np.asarray(x, dtype=np.float32))
     answer: np.ndarray = head(Fused(vector, lambda: Tokens.single(vector)))["y"].numpy()
-    return answer[:, output + seen]
+    return answer[:, output + classes_seen]
 
 
 def _their_sum(model: Any, x: np.ndarray, classes: int) -> np.ndarray:
-    said = model.decision_function(x) if classes else model.predict(x)
-    return np.asarray(said).reshape(len(x), -1)
+    raw = model.decision_function(x) if classes else model.predict(x)
+    return np.asarray(raw).reshape(len(x), -1)

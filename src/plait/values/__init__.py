@@ -1,7 +1,7 @@
-"""What a raw cell means: one rule for missing, numbers, dates, texts and categories, whatever carrier it came by.
+"""What a raw cell means: one rule for missing, numbers, dates, texts and categories, wherever it came from.
 
 A frame, a CSV file, Parquet, JSON lines, `--set` and a dict bring the same value in different clothes: 3, 3.0, "3" and
-numpy's 3 are one value. Who reads a cell asks here, so that training, prediction and serving agree.
+numpy's 3 are one value. All code that reads a cell asks here, so that training, prediction and serving agree.
 """
 
 from plait.values.cells import (

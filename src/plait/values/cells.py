@@ -143,13 +143,13 @@ def as_date(name: str, value: Any, form: DateForm = ISO) -> datetime.datetime | 
         value = str(value.astype("datetime64[us]"))
     textual = (isinstance(value, str | int) and not isinstance(value, bool)) or is_numpy(value, "integer")
     text = as_text(value) if textual else None
-    found = None if text is None else form.read(text)
-    if found is None:
+    date = None if text is None else form.read(text)
+    if date is None:
         raise DataError(
             f"column {name!r}: expected a date such as 2026-11-22 or 2026-11-22T08:30, got {shown(value)}; "
             "fix or empty the cell"
         )
-    return found
+    return date
 
 
 def date_parts(name: str, value: Any, form: DateForm = ISO) -> list[float]:

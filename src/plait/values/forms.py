@@ -88,9 +88,9 @@ class NumberForm:
 
     def describe(self) -> str:
         """The form in words, for a column's reason; empty for the plain one."""
-        said = [f"{self.decimal!r} before the fraction"] if self.decimal != "." else []
-        said += [f"{self.thousands!r} between thousands"] if self.thousands else []
-        return ", ".join([*said, *([f"in {self.unit}"] if self.unit else [])])
+        parts = [f"{self.decimal!r} before the fraction"] if self.decimal != "." else []
+        parts += [f"{self.thousands!r} between thousands"] if self.thousands else []
+        return ", ".join([*parts, *([f"in {self.unit}"] if self.unit else [])])
 
 
 PLAIN = NumberForm()
@@ -103,7 +103,7 @@ _FORMS = [
 
 @dataclass(frozen=True)
 class Reading:
-    """What is found of a column's texts.
+    """What was found out about a column's texts.
 
     Args:
         form: how it writes; None where no form reads every cell, or several read different values.
@@ -131,18 +131,19 @@ def read_numbers(texts: Sequence[str], decimal: str | None = None) -> Reading:
     if len(units) != 1:
         return Reading(None)
     bodies = [body for _, body in parts]
-    found: tuple[NumberForm, list[float]] | None = None
+    candidate: tuple[NumberForm, list[float]] | None = None
+    # Forms may differ as long as they read the same values; the first one is taken then.
     for form in _FORMS:
         values = _all_read(form, bodies) if decimal in (None, form.decimal) else None
         if values is None:
             continue
-        if found is None:
-            found = form, values
-        elif values != found[1]:
-            place = next(i for i, (a, b) in enumerate(zip(found[1], values, strict=True)) if a != b)
-            ways = " or ".join(f"{number:.10g}" for number in (found[1][place], values[place]))
+        if candidate is None:
+            candidate = form, values
+        elif values != candidate[1]:
+            place = next(i for i, (a, b) in enumerate(zip(candidate[1], values, strict=True)) if a != b)
+            ways = " or ".join(f"{number:.10g}" for number in (candidate[1][place], values[place]))
             return Reading(None, f"{texts[place]!r} is {ways}: say which with --decimal . or --decimal ,")
-    return Reading(None if found is None else NumberForm(found[0].decimal, found[0].thousands, units.pop()))
+    return Reading(None if candidate is None else NumberForm(candidate[0].decimal, candidate[0].thousands, units.pop()))
 
 
 def _all_read(form: NumberForm, bodies: Sequence[str]) -> list[float] | None:
@@ -198,7 +199,7 @@ def _date(year: str, month: str, day: str, time: str | None) -> datetime.datetim
 
 
 def read_dates(texts: Sequence[str]) -> Reading:
-    """The form of a column's dates. A bare number is none: 20260101 is one to Python.
+    """The form of a column's dates. A bare number is no date, though Python reads 20260101 as one.
 
     >>> read_dates(["2026-01-02", "27/11/2026"]).form.order, read_dates(["2026-01-02"]).form.order
     ('dmy', '')
@@ -207,6 +208,7 @@ def read_dates(texts: Sequence[str]) -> Reading:
     """
     rest = [text for text in texts if not (_ISO.match(text.strip()) or _YEAR.fullmatch(text.strip()))]
     others = set(rest)
+    # Dates that begin with the year can be read in any form; the others have to agree on one.
     if any(ISO.read(text) is None for text in texts if text not in others):
         return Reading(None)
     if not rest:

@@ -58,8 +58,8 @@ class Vocabulary:
     def _truth_of_texts(self) -> dict[bool, int]:
         """Which values true and false are, where the column holds nothing else: the words, or 0 and 1."""
         words = [(_TRUTH.get(str(value).strip().casefold()), code) for code, value in enumerate(self.values)]
-        said = [word for word, _ in words]
-        if words and None not in said and len(set(said)) == len(said):
+        truths = [word for word, _ in words]
+        if words and None not in truths and len(set(truths)) == len(truths):
             return {bool(word): code for word, code in words}
         if self._numbers and len(self._numbers) == len(self.values) and self._numbers.keys() <= {0, 1}:
             return {bool(number): code for number, code in self._numbers.items()}
@@ -96,15 +96,15 @@ class Vocabulary:
         if self._numeric or self._truth:
             number = _number_in(text) if is_plain_number(text) else None
             return self.UNKNOWN if number is None else self._find_number(number)
-        whole = _WHOLE.fullmatch(text)  # "3.0" for "3" is what a program made of the number, "3.1" for "3.10" is not
-        found = self._numbers.get(int(whole[1]), self.UNKNOWN) if whole else self.UNKNOWN
-        return found if found >= 0 and _WHOLE.fullmatch(str(self.values[found]).strip()) else self.UNKNOWN
+        whole = _WHOLE.fullmatch(text)  # "3.0" for "3" is how a program rewrites a number, "3.1" for "3.10" is not
+        code = self._numbers.get(int(whole[1]), self.UNKNOWN) if whole else self.UNKNOWN
+        return code if code >= 0 and _WHOLE.fullmatch(str(self.values[code]).strip()) else self.UNKNOWN
 
     def _find_number(self, number: Any) -> int:
-        found = self._numbers.get(_number_key(number), self.UNKNOWN)
-        if found < 0 and number in (0, 1) and self._truth:
-            found = self._truth.get(bool(number), self.UNKNOWN)
-        return found if found >= 0 else self._texts.get(str(number), self.UNKNOWN)
+        code = self._numbers.get(_number_key(number), self.UNKNOWN)
+        if code < 0 and number in (0, 1) and self._truth:
+            code = self._truth.get(bool(number), self.UNKNOWN)
+        return code if code >= 0 else self._texts.get(str(number), self.UNKNOWN)
 
 
 def _number_key(number: Any) -> float:
@@ -137,13 +137,13 @@ def natives(texts: Iterable[str]) -> dict[str, Known]:
     words = [_TRUTH.get(text.casefold()) for text in distinct]
     if distinct and None not in words and len(set(words)) == len(words):
         return dict(zip(distinct, map(bool, words), strict=True))
-    found: dict[str, Known] = {}
+    numbers: dict[str, Known] = {}
     for text in distinct:
         number = _as_written(text)
         if number is None:
             return {text: text for text in distinct}
-        found[text] = number
-    return found if len(set(found.values())) == len(found) else {text: text for text in distinct}
+        numbers[text] = number
+    return numbers if len(set(numbers.values())) == len(numbers) else {text: text for text in distinct}
 
 
 def _as_written(text: str) -> int | float | None:
@@ -214,11 +214,11 @@ def are_codes(texts: Sequence[str], count: int, distinct: int) -> bool:
     >>> are_codes(["07", "11"], 2, 2), are_codes(["3.1", "3.10"] * 20, 40, 2), are_codes(["0.7", "7"], 2, 2)
     (True, True, False)
     """
-    found = set(texts)
-    if any(_PADDED.fullmatch(text.strip()) for text in found):
+    unique = set(texts)
+    if any(_PADDED.fullmatch(text.strip()) for text in unique):
         return True
     if distinct > max(20, count // 5):
         return False  # too many for a category: prices that are written now with one decimal and now with two
-    numbers = [_number_in(text) for text in found]
-    known = [number for number in numbers if number is not None]
-    return bool(known) and len(known) == len(numbers) and len(set(known)) < len(known)
+    numbers = [_number_in(text) for text in unique]
+    readable = [number for number in numbers if number is not None]
+    return bool(readable) and len(readable) == len(numbers) and len(set(readable)) < len(readable)

@@ -80,25 +80,25 @@ def read_captions_json(path: Path) -> Table:
     Raises:
         DataError: it is no JSON, none of the known formats, or the images are nowhere near.
     """
-    held = _json(path)
-    if isinstance(held, list) and held:
-        return read_chats(path, held) if is_chat(held[0]) else _results(path, held)
-    if isinstance(held, dict) and "questions" in held:
+    content = _json(path)
+    if isinstance(content, list) and content:
+        return read_chats(path, content) if is_chat(content[0]) else _results(path, content)
+    if isinstance(content, dict) and "questions" in content:
         partner = vqa_partner(path)
-        return read_vqa(path, held, partner, _json(partner) if partner.is_file() else None)
-    if isinstance(held, dict) and isinstance(held.get("data"), dict) and "dialogs" in held["data"]:
+        return read_vqa(path, content, partner, _json(partner) if partner.is_file() else None)
+    if isinstance(content, dict) and isinstance(content.get("data"), dict) and "dialogs" in content["data"]:
         dense = path.with_name(f"{path.stem}_dense_annotations.json")
-        return read_dialogs(path, held, dense, _json(dense) if dense.is_file() else None)
-    if isinstance(held, dict) and _of_vqa(held.get("annotations")):
+        return read_dialogs(path, content, dense, _json(dense) if dense.is_file() else None)
+    if isinstance(content, dict) and _of_vqa(content.get("annotations")):
         partner = vqa_partner(path)
         if not partner.is_file():
             raise DataError(f"{path}: annotations of VQA need their questions, {partner.name}, beside them")
-        return read_vqa(partner, _json(partner), path, held)
-    if isinstance(held, dict) and "annotations" in held:
-        return _coco(path, held)
-    if isinstance(held, dict) and "images" in held:
-        return _karpathy(path, held["images"])
-    raise DataError(f"{path}: expected {KNOWN}, got {type(held).__name__} {str(held)[:60]}")
+        return read_vqa(partner, _json(partner), path, content)
+    if isinstance(content, dict) and "annotations" in content:
+        return _coco(path, content)
+    if isinstance(content, dict) and "images" in content:
+        return _karpathy(path, content["images"])
+    raise DataError(f"{path}: expected {KNOWN}, got {type(content).__name__} {str(content)[:60]}")
 
 
 def _of_vqa(notes: Any) -> bool:
@@ -111,11 +111,11 @@ def _json(path: Path) -> Any:
 
 def _coco(path: Path, values: Mapping[str, Any]) -> Table:
     notes = values["annotations"]
-    if isinstance(notes, list):  # those of boxes have no captions
+    if isinstance(notes, list):  # annotations of boxes have no captions
         notes = [note for note in notes if not isinstance(note, dict) or "caption" in note]
-    held: Coco = checked({**values, "annotations": notes}, Coco, path)
-    names = {image["id"]: image["file_name"] for image in held["images"]}
-    rows = [(a["image_id"], a["id"], a["caption"]) for a in held["annotations"]]
+    coco: Coco = checked({**values, "annotations": notes}, Coco, path)
+    names = {image["id"]: image["file_name"] for image in coco["images"]}
+    rows = [(a["image_id"], a["id"], a["caption"]) for a in coco["annotations"]]
     if not rows:
         raise DataError(f"{path}: its annotations have no captions; name the file captions_*.json")
     lost = [identity for identity, _, _ in rows if identity not in names]
@@ -131,9 +131,9 @@ def _coco(path: Path, values: Mapping[str, Any]) -> Table:
 
 
 def _results(path: Path, values: Sequence[Any]) -> Table:
-    """What a captioning model said, without images: to be judged by their captions."""
-    held: list[Result] = checked(values, list[Result], path)
-    rows = [(entry["image_id"], entry["caption"]) for entry in held]
+    """The captions that a model wrote, without images: to be scored as texts."""
+    results: list[Result] = checked(values, list[Result], path)
+    rows = [(entry["image_id"], entry["caption"]) for entry in results]
     return _table(path, path.parent, pd.DataFrame(rows, columns=["image_id", "caption"]))
 
 

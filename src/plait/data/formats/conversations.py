@@ -103,12 +103,13 @@ def read_vqa(path: Path, held: Mapping[str, Any], beside: Path, other: Mapping[s
     Raises:
         DataError: the images are nowhere near, or no annotation is about a question.
     """
-    asked: Questions = checked(held, Questions, path)
-    known: Answers = {"annotations": []} if other is None else checked(other, Answers, beside)
-    notes = {note["question_id"]: note for note in known["annotations"]}
-    subtype = asked.get("data_subtype") or _year(path)
+    questions: Questions = checked(held, Questions, path)
+    annotations: Answers = {"annotations": []} if other is None else checked(other, Answers, beside)
+    notes = {note["question_id"]: note for note in annotations["annotations"]}
+    subtype = questions.get("data_subtype") or _year(path)
+    # A row per question. Images are known by number only, so their names are built as COCO builds them.
     rows, silent = [], []
-    for entry in asked["questions"]:
+    for entry in questions["questions"]:
         identity = entry["question_id"]
         if other is not None and identity not in notes:
             silent.append(identity)
@@ -116,15 +117,20 @@ def read_vqa(path: Path, held: Mapping[str, Any], beside: Path, other: Mapping[s
         note: Any = notes.get(identity, {})
         image = f"COCO_{subtype}_{entry['image_id']:012d}.jpg" if subtype else f"{entry['image_id']:012d}.jpg"
         people = [one["answer"] if isinstance(one, dict) else one for one in note.get("answers", [])]
-        said = (note.get("multiple_choice_answer"), people or None, note.get("answer_type"), note.get("question_type"))
-        rows.append((image, entry["question"], *said, identity, entry["image_id"]))
+        answer_cells = (
+            note.get("multiple_choice_answer"),
+            people or None,
+            note.get("answer_type"),
+            note.get("question_type"),
+        )
+        rows.append((image, entry["question"], *answer_cells, identity, entry["image_id"]))
     if silent:
         console.say(counted(path, "questions have no annotation", silent))
     if not rows:
         raise DataError(f"{path}: no annotation's question_id is among the questions' ids")
     names = ["image", "question", "answer", "answers", "answer_type", "question_type", "question_id", "image_id"]
     frame = pd.DataFrame(rows, columns=names)
-    if other is None:
+    if other is None:  # a test set: nobody has answered
         frame = frame.drop(columns=["answer", "answers", "answer_type", "question_type"])
     root, folder = locate(path, [rows[0][0]], [subtype])
     frame["image"] = [(folder / name).as_posix() for name in frame["image"]]
@@ -140,7 +146,7 @@ def vqa_partner(path: Path) -> Path:
 
 
 def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: Any) -> Table:
-    """VisDial 1.0 → a row a turn: `image`, `caption`, `history`, `question`, `answer`, `turn`, `options`.
+    """VisDial 1.0 → a row per turn: `image`, `caption`, `history`, `question`, `answer`, `turn`, `options`.
 
     `history` holds the caption and the turns before. `options` and `gt_index` (from 0) are there where the file has
     them, and `relevance` where dense annotations lie beside it.
@@ -154,19 +160,19 @@ def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: An
     worth = {(d["image_id"], d["round_id"]): d["gt_relevance"] for d in dense}
     rows = []
     for dialog in data["dialogs"]:
-        said = str(dialog["caption"]).strip()
-        history = [said]
+        caption = str(dialog["caption"]).strip()
+        history = [caption]
         for turn, one in enumerate(dialog["dialog"], 1):
             asks = one["question"]
             question = f"{_listed(path, questions, asks)}?" if isinstance(asks, int) else asks
             if "answer" not in one and "answer_options" not in one:
-                history.append(question)  # of a test set the last turn alone is to be answered
+                history.append(question)  # in a test set only the last turn is to be answered
                 continue
             answer = _listed(path, answers, one["answer"]) if "answer" in one else None
             options = [_listed(path, answers, n) for n in one.get("answer_options", [])] or None
             relevance = worth.get((dialog["image_id"], turn))
-            asked = ("\n".join(history), question, answer, turn, options, one.get("gt_index"), relevance)
-            rows.append((dialog["image_id"], said, *asked))
+            turn_cells = ("\n".join(history), question, answer, turn, options, one.get("gt_index"), relevance)
+            rows.append((dialog["image_id"], caption, *turn_cells))
             history.append(f"{question} {answer}.")
     names = ["image_id", "caption", "history", "question", "answer", "turn", "options", "gt_index", "relevance"]
     frame = pd.DataFrame(rows, columns=names)
@@ -194,7 +200,7 @@ def _listed(path: Path, texts: Sequence[str], place: int) -> str:
 
 
 def _first_of(root: Path, folder: Path, name: str, identity: Any) -> str:
-    """An image's path; of COCO's two parts the one that holds it."""
+    """An image's path, in the one of COCO's two parts that holds it."""
     for part, other in (("train2014", "val2014"), ("val2014", "train2014")):
         if part in name and not (root / folder / name).is_file():
             elsewhere = Path(str(folder).replace(part, other)) / name.replace(part, other)
@@ -207,8 +213,8 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
     """A chat → a row for each thing that the assistant said: `image`, `history`, `question`, `answer`.
 
     Both common forms: place holders in a text (`<image>`, as LLaVA's `conversations` have too), and content that is a
-    list of parts. Other columns stay. Of several images the texts keep the place holders, for a language model puts
-    each where it is spoken of; a row has the images that were shown until then.
+    list of parts. Other columns stay. With several images the texts keep their place holders, so that a language model
+    can put each image where it is mentioned; a row has the images that were shown up to its question.
 
     Raises:
         DataError: the place holders are more or fewer than the images, or a message has no role or content.
@@ -221,13 +227,14 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
         raise DataError(f"{source}: row {number}: expected a chat with messages, got {str(row)[:60]}")
     key = "messages" if "messages" in row else "conversations"
     listed = row.get("images", row.get("image"))
-    several = listed if isinstance(listed, list) else [] if listed is None else [listed]
-    pictures = [_path(one) for one in several]
+    listed_images = listed if isinstance(listed, list) else [] if listed is None else [listed]
+    pictures = [_path(one) for one in listed_images]
     turns, inline = [], []
-    said_so_far = row.get(key) or []
-    if not isinstance(said_so_far, list):
-        raise DataError(f"{source}: row {number}: {key} is a list of messages, got {str(said_so_far)[:60]}")
-    for message in said_so_far:
+    messages = row.get(key) or []
+    if not isinstance(messages, list):
+        raise DataError(f"{source}: row {number}: {key} is a list of messages, got {str(messages)[:60]}")
+    # Both forms of a message become (role, text), with a place holder in the text for each image.
+    for message in messages:
         if not isinstance(message, Mapping):
             raise DataError(f"{source}: row {number}: a message needs a role and content, got {str(message)[:60]}")
         role, content = (
@@ -239,11 +246,11 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
         parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in listed_parts]
         if not all(isinstance(part, Mapping) for part in parts):
             raise DataError(f"{source}: row {number}: content is a text or a list of parts, got {str(content)[:60]}")
-        shown = [part for part in parts if part.get("type") in ("image", "image_url")]
-        words = [MARK if part in shown else str(part.get("text", "")) for part in parts]
+        image_parts = [part for part in parts if part.get("type") in ("image", "image_url")]
+        words = [MARK if part in image_parts else str(part.get("text", "")) for part in parts]
         inline += [
             _path(part.get("image") or part.get("image_url"))
-            for part in shown
+            for part in image_parts
             if part.get("image") or part.get("image_url")
         ]
         turns.append((role, " ".join(" ".join(words).replace(MARK, f" {MARK} ").split())))
@@ -253,19 +260,20 @@ def chat_rows(row: Any, number: int, source: str) -> list[dict[str, Any]]:
         raise DataError(
             f"{source}: row {number}: {marks} place holders ({MARK}) and {len(pictures)} images; each image needs one"
         )
-    if len(pictures) == 1:
+    if len(pictures) == 1:  # one image needs no place holder: the row's column says which it is
         turns = [(role, " ".join(text.replace(MARK, " ").split())) for role, text in turns]
     other = {name: value for name, value in row.items() if name not in (key, "images", "image")}
+    # A row per answer. What was said before it is its history; what the user said since the last answer, its question.
     rows: list[dict[str, Any]] = []
     history: list[str] = []
     question = ""
-    shown_until = 0
+    images_so_far = 0
     for role, text in turns:
-        shown_until += text.count(MARK)
+        images_so_far += text.count(MARK)
         if role in ANSWERS:
-            said = "\n".join(history) or None
-            seen = ";".join(pictures if len(pictures) == 1 else pictures[:shown_until]) or None
-            rows.append({"image": seen, "history": said, "question": question, "answer": text, **other})
+            earlier = "\n".join(history) or None
+            images = ";".join(pictures if len(pictures) == 1 else pictures[:images_so_far]) or None
+            rows.append({"image": images, "history": earlier, "question": question, "answer": text, **other})
             history.append(f"{question} {text}".strip())
             question = ""
         else:
@@ -279,10 +287,10 @@ def read_chats(path: Path, rows: Sequence[Mapping[str, Any]]) -> Table:
     Raises:
         DataError: a chat is damaged, or none says anything.
     """
-    found = [made for number, row in enumerate(rows, 1) for made in chat_rows(row, number, str(path))]
-    if not found:
+    turns = [turn for number, row in enumerate(rows, 1) for turn in chat_rows(row, number, str(path))]
+    if not turns:
         raise DataError(f"{path}: no message of an assistant; there is nothing to learn")
-    return _table(path, path.parent, pd.DataFrame(found))
+    return _table(path, path.parent, pd.DataFrame(turns))
 
 
 def is_chat(row: Any) -> bool:
@@ -291,10 +299,10 @@ def is_chat(row: Any) -> bool:
 
 
 def _path(value: Any) -> str:
-    found = value.get("path") or value.get("url") or value.get("image") if isinstance(value, dict) else value
-    if not isinstance(found, str):
+    path = value.get("path") or value.get("url") or value.get("image") if isinstance(value, dict) else value
+    if not isinstance(path, str):
         raise DataError(f"expected an image's path, got {str(value)[:60]}")
-    return found.removeprefix("file://")
+    return path.removeprefix("file://")
 
 
 def _year(path: Path) -> str:

@@ -44,7 +44,7 @@ def read_flickr_csv(path: Path, delimiter: str) -> Table:
         DataError: a list of captions is none, or the images are nowhere near.
     """
     try:
-        with warnings.catch_warnings():  # a row with more cells than names would lose them
+        with warnings.catch_warnings():  # pandas would drop the cells beyond the last name, with a warning
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path, sep=delimiter, dtype=str, skipinitialspace=True, encoding="utf-8-sig", index_col=False
@@ -64,8 +64,8 @@ def read_flickr_csv(path: Path, delimiter: str) -> Table:
     if "raw" not in frame:
         counts = frame.groupby("image_name").cumcount()
         rows = [
-            (str(name).strip(), str(said).strip(), int(count))
-            for name, said, count in zip(frame["image_name"], frame["comment"], counts, strict=True)
+            (str(name).strip(), str(caption).strip(), int(count))
+            for name, caption, count in zip(frame["image_name"], frame["comment"], counts, strict=True)
         ]
         return _table(path, rows)
     for number, (name, raw) in enumerate(zip(frame["filename"], frame["raw"], strict=True), 1):

@@ -31,14 +31,14 @@ def read_saved_dataset(path: Path) -> Table:
     """
     datasets = import_extra("datasets", "datasets")
     try:
-        held = datasets.load_from_disk(str(path))
+        dataset = datasets.load_from_disk(str(path))
     except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: the saved dataset can't be read ({str(error)[:160]})") from error
-    return _table(_parts(held), path, str(path))
+    return _table(_parts(dataset), path, str(path))
 
 
 def is_dataset(held: Any) -> bool:
-    """A `datasets.Dataset` or `DatasetDict` in memory, known without loading the library."""
+    """A `datasets.Dataset` or `DatasetDict` in memory, recognised without importing the library."""
     kinds = type(held).__mro__
     return any(f"{kind.__module__}.{kind.__qualname__}" in DATASETS for kind in kinds)
 
@@ -67,8 +67,8 @@ def read_hub_dataset(name: str) -> Table:
         raise DataError(f"hf:{name}: the dataset can't be read ({str(error).splitlines()[0][:160]})") from error
 
 
-def _parts(held: Any) -> dict[str | None, Any]:
-    return dict(held) if isinstance(held, Mapping) else {None: held}
+def _parts(dataset: Any) -> dict[str | None, Any]:
+    return dict(dataset) if isinstance(dataset, Mapping) else {None: dataset}
 
 
 def _table(parts: Mapping[str | None, Any], root: Path | None, source: str) -> Table:
@@ -82,10 +82,10 @@ def _table(parts: Mapping[str | None, Any], root: Path | None, source: str) -> T
         for name, part in parts.items():
             raw = part.with_format("arrow")
             for start in range(0, len(part), ROWS):
-                found = raw[start : start + ROWS]
-                arrays = [_array(found.column(column), plan[column][1], kind, root) for column, kind in fields]
+                block = raw[start : start + ROWS]
+                arrays = [_array(block.column(column), plan[column][1], kind, root) for column, kind in fields]
                 if split:
-                    arrays.append(pa.array([SPLITS.get(str(name), str(name))] * len(found), pa.string()))
+                    arrays.append(pa.array([SPLITS.get(str(name), str(name))] * len(block), pa.string()))
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     return Table.from_batches(schema, batches(), root, source)

@@ -35,7 +35,7 @@ def locate(listing: Path, names: Sequence[str], folders: Sequence[str] = ()) -> 
 
 
 def _holds(start: Path, name: Path) -> bool:
-    """Whether a folder holds a file; nobody is told what lies outside it."""
+    """Whether a folder holds a file; one that lies outside of the folder counts as absent."""
     try:
         return resolve_media(start, str(name)).is_file()
     except (DataError, OSError, ValueError):  # a name that is no path: too long, half a character
@@ -43,7 +43,7 @@ def _holds(start: Path, name: Path) -> bool:
 
 
 def counted(listing: Path, what: str, examples: Sequence[object]) -> str:
-    """A line about what did not join: how many, and which are the first.
+    """A line about entries that have no counterpart: how many, and which are the first.
 
     >>> counted(Path("a.json"), "captions name no picture", [7, 8])
     'a.json: 2 captions name no picture (such as 7, 8); they are left out'

@@ -16,8 +16,8 @@ from plait.errors import DataError
 from plait.files.reading import MOST_MEDIA, parse_json
 from plait.modalities import MODALITIES, media_with
 
-ROWS = 256  # samples that stand in memory: images are large
-MOST_SHARDS = 100_000  # that a pattern names
+ROWS = 256  # samples held in memory at once: images are large
+MOST_SHARDS = 100_000  # that a pattern may name
 TEXTS = {"txt": "caption", "text": "caption", "caption": "caption", "cls": "label"}
 
 
@@ -67,20 +67,20 @@ def read_shards(path: Path) -> Table:
     schema = pa.schema([(name, pa.binary() if name in media else pa.string()) for name in names])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        held: list[dict[str, Any]] = []
+        pending: list[dict[str, Any]] = []
         for shard in shards:
             for sample in _samples(shard):
-                held.append({name: sample.get(name) for name in names})
-                if len(held) == ROWS:
-                    yield pa.RecordBatch.from_pylist(held, schema)
-                    held = []
-        yield pa.RecordBatch.from_pylist(held, schema)
+                pending.append({name: sample.get(name) for name in names})
+                if len(pending) == ROWS:
+                    yield pa.RecordBatch.from_pylist(pending, schema)
+                    pending = []
+        yield pa.RecordBatch.from_pylist(pending, schema)
 
     return Table.from_batches(schema, batches(), shards[0].parent, str(path))
 
 
 def _media() -> list[str]:
-    """Columns of files; each is called as its modality."""
+    """Columns that hold files; each is named after its modality."""
     return [name for name, modality in MODALITIES.items() if modality.suffixes]
 
 
@@ -92,14 +92,14 @@ def _is_file(path: Path) -> bool:
 
 
 def _columns(shards: list[Path]) -> list[str]:
-    """The columns of the first samples; a later sample's other keys would come too late to be one."""
-    found: dict[str, None] = {"key": None}
+    """The columns that the first samples have; keys that appear only later are left out."""
+    columns: dict[str, None] = {"key": None}
     for number, sample in enumerate(_samples(shards[0])):
-        found |= dict.fromkeys(sample)
+        columns |= dict.fromkeys(sample)
         if number >= 1000:
             break
     order = ["key", *_media(), "caption", "label"]
-    names = [name for name in order if name in found] + sorted(found.keys() - set(order))
+    names = [name for name in order if name in columns] + sorted(columns.keys() - set(order))
     return names if len(names) > 1 else []
 
 
@@ -128,14 +128,14 @@ def _samples(shard: Path) -> Iterator[dict[str, Any]]:
 
 
 class _Damaged(Exception):
-    """What tarfile says of a file that is none."""
+    """Tarfile could not read a file to its end."""
 
 
 def _files(shard: Path) -> Iterator[tuple[str, bytes]]:
     """Path and contents of each file in a shard.
 
     Raises:
-        _Damaged: from whatever tarfile raises: of headers that make no sense also TypeError, ValueError and others.
+        _Damaged: from whatever tarfile raises; for headers that make no sense also TypeError, ValueError and others.
     """
     try:
         with tarfile.open(shard, "r|*", encoding="utf-8", errors="replace") as archive:
@@ -164,10 +164,10 @@ def _fields(shard: Path, name: str, ending: str, data: bytes) -> dict[str, Any]:
         return {TEXTS[ending]: data.decode("utf-8", errors="replace").strip() or None}
     if ending != "json":
         return {}
-    held = parse_json(data, f"{shard}: {name[:80]}")
-    if not isinstance(held, dict):
+    values = parse_json(data, f"{shard}: {name[:80]}")
+    if not isinstance(values, dict):
         return {}
     texts = {
-        k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in held.items() if v is not None
+        k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in values.items() if v is not None
     }
     return {(f"json_{k}" if k in ("key", *_media()) else k): v for k, v in texts.items()}
