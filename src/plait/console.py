@@ -22,7 +22,7 @@ def printable(text: str) -> str:
     >>> printable("red\\x1b[2J \\u202egnp.exe\\n")
     'red\\\\x1b[2J \\\\u202egnp.exe\\n'
     """
-    return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
+    return UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def say(text: str) -> None:
@@ -38,14 +38,14 @@ def say_once(text: str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[str] = ()) -> Table:
     """A table; `right` names columns of numbers."""
-    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     numbers = set(right)
     for place, name in enumerate(columns):
         justify: Any = "right" if name in numbers else "left"
-        made.add_column(_cell(name), justify=justify, overflow="fold", no_wrap=place == 0)
+        grid.add_column(_cell(name), justify=justify, overflow="fold", no_wrap=place == 0)
     for row in rows:
-        made.add_row(*[_cell(value) for value in row])
-    return made
+        grid.add_row(*[_cell(value) for value in row])
+    return grid
 
 
 def show(rendered: Table) -> None:

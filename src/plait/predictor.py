@@ -119,11 +119,11 @@ class Predictor:
 
         Settings that nothing reads are left out with a line; those in `typed` (`fusion.rank`) are refused.
         """
-        made = cls(output=output, verbose=verbose)
-        made.typed = typed
-        made.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
-        own_parts.load_for(made.recipe, None if isinstance(recipe, Recipe) else Path(recipe))
-        return made
+        predictor = cls(output=output, verbose=verbose)
+        predictor.typed = typed
+        predictor.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
+        own_parts.load_for(predictor.recipe, None if isinstance(recipe, Recipe) else Path(recipe))
+        return predictor
 
     @own_randomness()
     def fit(
@@ -171,8 +171,8 @@ class Predictor:
             watch.lap("training")
             self.metrics_ = {}
             if main:
-                made = (self._outputs, self._modalities, write_report)
-                self.metrics_ = finish(prepared, folder, history, watch, *made, self.verbose)
+                callbacks = (self._outputs, self._modalities, write_report)
+                self.metrics_ = finish(prepared, folder, history, watch, *callbacks, self.verbose)
             accelerator.wait_for_everyone()
         return self
 
@@ -185,8 +185,8 @@ class Predictor:
                 as missing.
         """
         source = self._source(table, None, None if on_error == "refuse" else [])
-        found, skipped = self._predictions(source), source.unusable if on_error == "skip" else ()
-        answers = {n: answer_array(self.targets_.tasks[n].answers(p), skipped) for n, p in found.items()}
+        predictions, skipped = self._predictions(source), source.unusable if on_error == "skip" else ()
+        answers = {n: answer_array(self.targets_.tasks[n].answers(p), skipped) for n, p in predictions.items()}
         return next(iter(answers.values())) if len(answers) == 1 else pd.DataFrame(answers)
 
     def predict_proba(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
@@ -196,8 +196,8 @@ class Predictor:
             RecipeError: a target is a number.
         """
         self.targets_.require_probabilities()
-        found = self._predictions(self._source(table, None))
-        return next(iter(found.values())) if len(found) == 1 else found
+        probabilities = self._predictions(self._source(table, None))
+        return next(iter(probabilities.values())) if len(probabilities) == 1 else probabilities
 
     def predict_frames(
         self,
@@ -211,12 +211,12 @@ class Predictor:
         The first column is the row's number. Cells that can't be used are named in `problems`, where given; what
         becomes of their rows says `on_error`, as in `predict`.
         """
-        told = problems if problems is not None else []
-        source = self._source(table, None, None if on_error == "refuse" else told)
+        noted = problems if problems is not None else []
+        source = self._source(table, None, None if on_error == "refuse" else noted)
         for start in range(0, len(source), rows):
             chosen = np.arange(start, min(start + rows, len(source)))
-            found = self.targets_.predictions(self._outputs(source, chosen))
-            yield answer_frame(self.targets_, found, chosen, source.unusable if on_error == "skip" else ())
+            predictions = self.targets_.predictions(self._outputs(source, chosen))
+            yield answer_frame(self.targets_, predictions, chosen, source.unusable if on_error == "skip" else ())
 
     def evaluate(self, table: TableLike, metrics: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics over the rows of a table that has the target; all that fit, or the named ones.
@@ -228,10 +228,10 @@ class Predictor:
         for name in metrics or ():
             self.targets_.choose_metric(name)
         source = self._scored_source(table)
-        found = self.targets_.metrics(self._predictions(source), prepare.Part(source, np.arange(len(source))).truth())
-        if not found:
+        scores = self.targets_.metrics(self._predictions(source), prepare.Part(source, np.arange(len(source))).truth())
+        if not scores:
             raise DataError(f"{source.table.source}: no row has a target that training knew; there is nothing to score")
-        return {name: found[name] for name in metrics if name in found} if metrics else found
+        return {name: scores[name] for name in metrics if name in scores} if metrics else scores
 
     def modalities(
         self, table: TableLike, curves: bool = False, noises: Sequence[str] = (), rows: int | None = None
@@ -282,8 +282,8 @@ class Predictor:
     @property
     def classes_(self) -> list[str] | dict[str, list[str]]:
         """The classes, in the order of `predict_proba`; a dict of them where there are several targets."""
-        found = {name: list(getattr(task, "classes", [])) for name, task in self.targets_.tasks.items()}
-        return next(iter(found.values())) if len(found) == 1 else found
+        classes = {name: list(getattr(task, "classes", [])) for name, task in self.targets_.tasks.items()}
+        return next(iter(classes.values())) if len(classes) == 1 else classes
 
     def save(self, folder: str | Path) -> Path:
         """Write a fitted predictor: all that `load` needs, without checkpoints and report.
@@ -325,10 +325,10 @@ class Predictor:
             raise RunError(f"{run.path}: the run is not finished; continue it with: plait train --resume {run.path}")
         model = build_model(recipe, inputs, targets, configs)
         load_state(model, load_tensors(run.weights)[0], run.weights)
-        made = cls.assembled(recipe, schema, inputs, targets, model, run, device, verbose)
+        predictor = cls.assembled(recipe, schema, inputs, targets, model, run, device, verbose)
         metrics = run.path / "metrics.json"
-        made.metrics_ = run.read_json("metrics.json", dict[str, dict[str, float]]) if metrics.exists() else {}
-        return made
+        predictor.metrics_ = run.read_json("metrics.json", dict[str, dict[str, float]]) if metrics.exists() else {}
+        return predictor
 
     @classmethod
     def assembled(
@@ -343,11 +343,11 @@ class Predictor:
         verbose: bool = False,
     ) -> Self:
         """A predictor of parts that are made already; `metrics_` is empty."""
-        made = cls(verbose=verbose)
-        made.recipe, made.metrics_ = recipe, {}
-        made._adopt(recipe, schema, inputs, targets, model.eval(), run)
-        made.model_.to(pick_device(device))
-        return made
+        predictor = cls(verbose=verbose)
+        predictor.recipe, predictor.metrics_ = recipe, {}
+        predictor._adopt(recipe, schema, inputs, targets, model.eval(), run)
+        predictor.model_.to(pick_device(device))
+        return predictor
 
     # What prediction shares.
 

@@ -262,15 +262,15 @@ def sections_of(given: Mapping[str, Any]) -> dict[str, Any]:
     >>> sections_of({"fusion": "gated", "head": None, "train": {"epochs": 2}})
     {'fusion': {'method': 'gated'}, 'train': {'epochs': 2}}
     """
-    found = {}
+    sections = {}
     for name, section in given.items():
         if isinstance(section, str) and name in ("fusion", "decoder"):
             section = {"method": section}
         if section and not isinstance(section, Mapping):
             raise RecipeError(f"{name}: expected a dict of settings, got {section!r:.60}")
         if section:
-            found[name] = dict(section)
-    return found
+            sections[name] = dict(section)
+    return sections
 
 
 def sections_for(
@@ -285,8 +285,8 @@ def sections_for(
     {'task': [{'type': 'regression', 'target': 'y'}], 'data': {'types': {'id': 'ignore'}}}
     """
     values = sections_of(given)
-    asked = values.pop("task", {})
-    values["task"] = [{**asked, "target": name} for name in targets] or ([asked] if asked else [])
+    task = values.pop("task", {})
+    values["task"] = [{**task, "target": name} for name in targets] or ([task] if task else [])
     if types:
         values["data"] = {**values.get("data", {}), "types": dict(types)}
     return values
@@ -298,13 +298,13 @@ def names_of(values: Mapping[str, Any]) -> set[str]:
     >>> sorted(names_of({"fusion": {"method": "mlb", "rank": 8}, "task": [{"target": "y"}]}))
     ['fusion.method', 'fusion.rank', 'task.target']
     """
-    found: set[str] = set()
+    names: set[str] = set()
     for key, value in values.items():
         parts = value if isinstance(value, list) else [value]
         for part in parts:
             inner = names_of(part) if isinstance(part, Mapping) else set()
-            found |= {f"{key}.{name}" for name in inner} or {str(key)}
-    return found
+            names |= {f"{key}.{name}" for name in inner} or {str(key)}
+    return names
 
 
 def _spread_task(change: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,8 +336,8 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
         else ""
     )
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = _known_keys(path[:-1])
-        return f"unknown key {name!r}{nearest(path[-1], known) or '.'} Known here: {', '.join(known)}{more}"
+        choices = _known_keys(path[:-1])
+        return f"unknown key {name!r}{nearest(path[-1], choices) or '.'} Known here: {', '.join(choices)}{more}"
     if first["type"] == "missing":
         return f"{name} is missing"
     message = first["msg"].removeprefix("Input should be ").split(", unable to parse")[0]

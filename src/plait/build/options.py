@@ -37,13 +37,13 @@ def construct(
     takes = [key for key in list(inspect.signature(make).parameters)[len(arguments) :] if key not in more]
     for key in options:
         if key not in takes and key not in used:
-            known = [*takes, *used]
+            choices = [*takes, *used]
             raise RecipeError(
-                f"{where}: {name} has no option {key!r}{nearest(key, known) or '.'} Known: {', '.join(known)}"
+                f"{where}: {name} has no option {key!r}{nearest(key, choices) or '.'} Known: {', '.join(choices)}"
             )
-    given = checked_options(where, make, {key: value for key, value in options.items() if key in takes})
+    values = checked_options(where, make, {key: value for key, value in options.items() if key in takes})
     try:
-        return make(*arguments, **given, **more)
+        return make(*arguments, **values, **more)
     except (TypeError, ValueError, KeyError, ArithmeticError, MemoryError, RuntimeError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0][:300]  # torch's own: no room
         raise RecipeError(f"{where}: {name} can't be built ({first})") from error

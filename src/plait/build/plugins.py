@@ -120,8 +120,8 @@ def receive(plugins: Mapping[str, Iterable[OwnPart]]) -> None:
     Raises:
         PlaitError: a name is taken.
     """
-    for plugin, given in plugins.items():
-        parts = list(given)
+    for plugin, offered in plugins.items():
+        parts = list(offered)
         for kind, name, part in parts:
             if PARTS[kind].get(name, part) is not part and plugin not in _LOADED:
                 raise PlaitError(f"plugin {plugin}: {kind} has {name!r} already; give it another name")
@@ -197,11 +197,11 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     out = dict(values)
     for section, kind in (("fusion", "FUSIONS"), ("decoder", "DECODERS")):
-        given = out.get(section)
-        if given is not None and not isinstance(given, str | Mapping):
-            out[section] = {"method": adopt(kind, given, section)}
-        elif isinstance(given, Mapping) and not isinstance(given.get("method", ""), str):
-            out[section] = {**given, "method": adopt(kind, given["method"], section)}
+        value = out.get(section)
+        if value is not None and not isinstance(value, str | Mapping):
+            out[section] = {"method": adopt(kind, value, section)}
+        elif isinstance(value, Mapping) and not isinstance(value.get("method", ""), str):
+            out[section] = {**value, "method": adopt(kind, value["method"], section)}
     inputs = out.get("inputs")
     if isinstance(inputs, Mapping):
         out["inputs"] = {column: _named_encoder(str(column), spec) for column, spec in inputs.items()}
@@ -256,17 +256,17 @@ class Copies:
         Raises:
             ValueError: it is a fusion, and does not take the widths of this model's encoders.
         """
-        made = copy.deepcopy(self.module)
+        twin = copy.deepcopy(self.module)
         if len(given) > 1 and isinstance(given[0], Mapping):  # a fusion: widths by modality, and its own
             widths, width = given[:2]
             try:
                 with torch.no_grad():
-                    pooled = copy.deepcopy(made).eval()({n: Tokens.missing(2, dim) for n, dim in widths.items()}).pooled
+                    pooled = copy.deepcopy(twin).eval()({n: Tokens.missing(2, dim) for n, dim in widths.items()}).pooled
             except (RuntimeError, KeyError) as error:
                 raise ValueError(f"it does not take {dict(widths)}: {str(error).splitlines()[0]}") from error
             if pooled.shape[1] != width:
                 raise ValueError(f"it gives vectors of {pooled.shape[1]} numbers, fusion.dim is {width}")
-        return made
+        return twin
 
     def fit_processor(self, values: Iterable[Any]) -> Any:
         """The processor that the encoder has."""

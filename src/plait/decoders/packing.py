@@ -36,21 +36,21 @@ class Lines:
         row; -1, 0 and -1 where it is empty."""
         place, position, owner = [], [], []
         for rows in self.rows:
-            taken = [row * self.width + at for row in rows for at in self.real[row]]
-            empty = self.length - len(taken)
-            place.append(taken + [-1] * empty)
+            filled = [row * self.width + at for row in rows for at in self.real[row]]
+            empty = self.length - len(filled)
+            place.append(filled + [-1] * empty)
             position.append([n for row in rows for n in range(len(self.real[row]))] + [0] * empty)
             owner.append([row for row in rows for _ in self.real[row]] + [-1] * empty)
         return place, position, owner
 
     def last(self, width: int, count: int) -> list[list[int]]:
         """Where the last `count` places of each padded row lie among the flattened lines; they are all real."""
-        found = []
+        positions = []
         for row, real in enumerate(self.real):
             line, start = self._starts[row]
             first = line * self.length + start + len(real) - count
-            found.append(list(range(first, first + count)))
-        return found
+            positions.append(list(range(first, first + count)))
+        return positions
 
 
 def pack(mask: Sequence[Sequence[bool]]) -> Lines:

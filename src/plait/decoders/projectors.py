@@ -99,9 +99,9 @@ class Resampler(nn.Module):
         rows, length, width = tokens.x.shape
         each = length // tokens.items
         values = Tokens(tokens.x.reshape(-1, each, width), tokens.mask.reshape(-1, each))
-        found = self.norm(self.read({"": values}).tokens.x)
-        real = values.present.view(rows, tokens.items).repeat_interleave(found.shape[1], dim=1)
-        return Tokens(found.reshape(rows, -1, found.shape[2]), real, items=tokens.items)
+        latents = self.norm(self.read({"": values}).tokens.x)
+        real = values.present.view(rows, tokens.items).repeat_interleave(latents.shape[1], dim=1)
+        return Tokens(latents.reshape(rows, -1, latents.shape[2]), real, items=tokens.items)
 
 
 class AsItIs(nn.Module):

@@ -67,8 +67,8 @@ class TextRNN(nn.Module):
         self.start = nn.Linear(context_dim, 2 * dim if cell == "lstm" else dim)
         self.key, self.ask, self.score = nn.Linear(context_dim, dim), nn.Linear(dim, dim), nn.Linear(dim, 1)
         self.gate = nn.Linear(dim, context_dim)
-        made = nn.LSTMCell if cell == "lstm" else nn.GRUCell
-        self.cell = made(dim + context_dim, dim)
+        cell_class = nn.LSTMCell if cell == "lstm" else nn.GRUCell
+        self.cell = cell_class(dim + context_dim, dim)
         self.norm = nn.LayerNorm(dim)
         self.mix = nn.Linear(2 * dim + context_dim, dim)
         self.dropout = nn.Dropout(dropout)
@@ -84,12 +84,12 @@ class TextRNN(nn.Module):
     def _through(self, context: Tokens, ids_BL: Tensor) -> tuple[Tensor, Tensor]:
         state = self._state(context, 1)
         words = self.dropout(self.embedding(ids_BL))
-        said, looked = [], []
+        outputs, looked = [], []
         for place in range(ids_BL.shape[1]):
             out, weights = self._next(words[:, place : place + 1], state)
-            said.append(out)
+            outputs.append(out)
             looked.append(weights)
-        return self._logits(torch.cat(said, dim=1)), torch.cat(looked, dim=1)
+        return self._logits(torch.cat(outputs, dim=1)), torch.cat(looked, dim=1)
 
     def _state(self, context: Tokens, hypotheses: int) -> RNNState:
         first = context.x[:, 0].masked_fill(~context.mask[:, :1], 0)
@@ -104,15 +104,15 @@ class TextRNN(nn.Module):
         seen = state.context.mask | ~state.context.present[:, None]  # of nothing at all its zeros
         weights_BKS = energy.masked_fill(~seen[:, None], float("-inf")).softmax(dim=2)
         real = state.context.x.masked_fill(~state.context.mask[..., None], 0)
-        taken = torch.sigmoid(self.gate(last)) * (weights_BKS @ real)
-        joined = torch.cat([words_BKD, taken], dim=2).flatten(0, 1)
+        attended = torch.sigmoid(self.gate(last)) * (weights_BKS @ real)
+        joined = torch.cat([words_BKD, attended], dim=2).flatten(0, 1)
         if isinstance(self.cell, nn.LSTMCell):
             hidden = state.hidden
             state.hidden = self.cell(joined, (hidden[0], hidden[1]))
         else:
             state.hidden = (self.cell(joined, state.hidden[0]),)
         now = self.norm(state.hidden[0]).view(rows, many, dim)
-        return torch.tanh(self.mix(torch.cat([now, words_BKD, taken], dim=2))), weights_BKS
+        return torch.tanh(self.mix(torch.cat([now, words_BKD, attended], dim=2))), weights_BKS
 
     def _logits(self, x: Tensor) -> Tensor:
         return small_batch_linear(self.dropout(x), self.embedding.weight)

@@ -119,11 +119,11 @@ class TextTransformer(nn.Module):
         dim = self.embedding.embedding_dim
         shape = (2, rows, blocks[0].self_attention.heads, length * hypotheses, dim // blocks[0].self_attention.heads)
         caches = [torch.empty(shape, dtype=seen.dtype, device=device) for _ in blocks]
-        own = None
+        ancestors = None
         if hypotheses > 1:
-            own = torch.eye(hypotheses, dtype=torch.bool, device=device).repeat(rows, 1, length)
+            ancestors = torch.eye(hypotheses, dtype=torch.bool, device=device).repeat(rows, 1, length)
         projected = [block.cross_attention.keys_values(seen) for block in blocks]
-        state = TransformerState(caches, projected, Visible.lean(context.mask), own)
+        state = TransformerState(caches, projected, Visible.lean(context.mask), ancestors)
         state.start = self._begins(seen, context.mask)[:, None]
         start = torch.full((rows, hypotheses), self.begin_id, device=device)
         return self.step(start, state)[:, 0], state

@@ -142,11 +142,11 @@ def modality_report(
     """
     random, rows = np.random.default_rng(seed), scorer.plan.rows
 
-    def said(change: Callable[[Batch], Batch]) -> dict[str, np.ndarray]:
+    def predictions_of(change: Callable[[Batch], Batch]) -> dict[str, np.ndarray]:
         return scorer.predictions(_Changed(source, change))
 
-    def scored(change: Callable[[Batch], Batch]) -> float:
-        return scorer.score(said(change))
+    def score_of(change: Callable[[Batch], Batch]) -> float:
+        return scorer.score(predictions_of(change))
 
     draws, higher = scorer.draws(seed), scorer.metric[1]
     everything = scorer.predictions(source)
@@ -156,34 +156,34 @@ def modality_report(
         return ModalityReport(*scorer.metric, len(rows), whole, whole, [], [undefined])
     drawn = np.array([scorer.score(everything, draw) for draw in draws])
 
-    def compared(*changed: Mapping[str, np.ndarray]) -> tuple[float, tuple[float, float]]:
+    def compare(*changed: Mapping[str, np.ndarray]) -> tuple[float, tuple[float, float]]:
         """The score of changed answers, the mean of several, and the interval of how much better the whole model is."""
         scores = [scorer.score(one) for one in changed]
         others = np.array([np.mean([scorer.score(one, draw) for one in changed]) for draw in draws])
         return float(np.mean(scores)), interval((drawn - others) * (1 if higher else -1))
 
-    nothing = scored(lambda batch: _lacking(batch, names))
-    found = []
+    nothing = score_of(lambda batch: _lacking(batch, names))
+    modality_scores = []
     for name in names:
         others = [other for other in names if other != name]
-        absent = compared(said(lambda batch, name=name: _lacking(batch, [name])))  # type: ignore[misc]
+        absent = compare(predictions_of(lambda batch, name=name: _lacking(batch, [name])))  # type: ignore[misc]
         alone: tuple[float | None, tuple[float, float]] = (None, NOT_TAKEN)
         if others:
-            alone = compared(said(lambda batch, others=others: _lacking(batch, others)))  # type: ignore[misc]
+            alone = compare(predictions_of(lambda batch, others=others: _lacking(batch, others)))  # type: ignore[misc]
         shuffles = [_shuffled(source, rows, name, random.permutation(len(rows))) for _ in range(SHUFFLES)]
-        permuted = compared(*map(said, shuffles))
+        permuted = compare(*map(predictions_of, shuffles))
         score = ModalityScore(name, absent[0], permuted[0], alone[0], absent[1], permuted[1], alone[1])
         if curves:
             order = random.permutation(len(source))  # the same rows stay missing as the share grows
             for share in SHARES:
                 gone = torch.from_numpy(order < share * len(source))
-                score.missing[share] = scored(lambda b, n=name, g=gone: take_away(b, {n: g[b.rows]}))  # type: ignore[misc]
-        found.append(score)
+                score.missing[share] = score_of(lambda b, n=name, g=gone: take_away(b, {n: g[b.rows]}))  # type: ignore[misc]
+        modality_scores.append(score)
     noisy = noise_curves(scorer, source, noises, whole=whole, seed=seed)
-    for score in found:
+    for score in modality_scores:
         score.noise = noisy.get(score.name, {})
-    warnings = _warnings(whole, nothing, found, higher, len(rows))
-    return ModalityReport(*scorer.metric, len(rows), whole, nothing, found, warnings)
+    warnings = _warnings(whole, nothing, modality_scores, higher, len(rows))
+    return ModalityReport(*scorer.metric, len(rows), whole, nothing, modality_scores, warnings)
 
 
 class _Changed:
@@ -215,7 +215,9 @@ def _shuffled(source: Source, rows: np.ndarray, name: str, order: np.ndarray) ->
     return change
 
 
-def _warnings(whole: float, nothing: float, found: Sequence[ModalityScore], higher: bool, rows: int) -> list[str]:
+def _warnings(
+    whole: float, nothing: float, modality_scores: Sequence[ModalityScore], higher: bool, rows: int
+) -> list[str]:
     """What the differences allow to say, each with its interval.
 
     "Hardly used" needs intervals around zero that are narrow beside what all modalities give together, so that it does
@@ -223,24 +225,24 @@ def _warnings(whole: float, nothing: float, found: Sequence[ModalityScore], high
     """
     sign = 1.0 if higher else -1.0
     gain = abs(whole - nothing)
-    warned = []
-    for one in found:
+    warnings = []
+    for one in modality_scores:
         away, shuffled, alone = one.absent_interval, one.permuted_interval, one.alone_interval
-        if len(found) > 1:
+        if len(modality_scores) > 1:
             widest = max(map(abs, (*away, *shuffled)))
             seen = _beside_zero(away) or _beside_zero(shuffled)
-            told = f"without it the score is worse by {_with_interval(sign * (whole - one.absent), away)}"
+            difference = f"without it the score is worse by {_with_interval(sign * (whole - one.absent), away)}"
             if not seen and (not gain > 0 or widest <= HARDLY * gain):
-                warned.append(f"{one.name} is hardly used: {told}")
+                warnings.append(f"{one.name} is hardly used: {difference}")
             elif not seen:
-                warned.append(f"{rows:,} rows do not tell whether {one.name} is used: {told}")
+                warnings.append(f"{rows:,} rows do not tell whether {one.name} is used: {difference}")
             elif away[1] < 0:
                 gained = _with_interval(sign * (one.absent - whole), (-away[1], -away[0]))
-                warned.append(f"without {one.name} the model scores better, by {gained}")
+                warnings.append(f"without {one.name} the model scores better, by {gained}")
         if one.alone is not None and alone[1] < 0:
             gained = _with_interval(sign * (one.alone - whole), (-alone[1], -alone[0]))
-            warned.append(f"with {one.name} alone the model scores better than with all, by {gained}")
-    return warned
+            warnings.append(f"with {one.name} alone the model scores better than with all, by {gained}")
+    return warnings
 
 
 def _beside_zero(bounds: tuple[float, float]) -> bool:

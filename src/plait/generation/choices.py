@@ -77,19 +77,23 @@ def adjusted(
     """
     if settings.repetition_penalty != 1:
         before = torch.tensor(first, dtype=said_RT.dtype, device=said_RT.device).expand(len(said_RT), -1)
-        known = torch.cat([before, said_RT], dim=1)
-        own = scores_RV.gather(1, known)
-        own = torch.where(own < 0, own * settings.repetition_penalty, own / settings.repetition_penalty)
-        scores_RV = scores_RV.scatter(1, known, own)
+        earlier = torch.cat([before, said_RT], dim=1)
+        earlier_scores = scores_RV.gather(1, earlier)
+        earlier_scores = torch.where(
+            earlier_scores < 0,
+            earlier_scores * settings.repetition_penalty,
+            earlier_scores / settings.repetition_penalty,
+        )
+        scores_RV = scores_RV.scatter(1, earlier, earlier_scores)
     if said_RT.shape[1] < settings.min_length:
         scores_RV = scores_RV.clone()
         scores_RV[:, end] = NEVER
     if tree is not None:
-        held = torch.full_like(scores_RV, NEVER)
-        for row, said in enumerate(said_RT.tolist()):
-            allowed = torch.tensor(tree.allowed(said), device=held.device)
-            held[row, allowed] = scores_RV[row, allowed]
-        scores_RV = held
+        restricted = torch.full_like(scores_RV, NEVER)
+        for row, tokens in enumerate(said_RT.tolist()):
+            allowed = torch.tensor(tree.allowed(tokens), device=restricted.device)
+            restricted[row, allowed] = scores_RV[row, allowed]
+        scores_RV = restricted
     return scores_RV
 
 

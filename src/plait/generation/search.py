@@ -84,7 +84,7 @@ def _one_by_one(
     context: Tokens,
     settings: GenerationSettings,
     tree: AnswerTree | None,
-    told: Callable[[Tensor], None] | None,
+    on_token: Callable[[Tensor], None] | None,
 ) -> tuple[Tensor, Tensor]:
     """Greedy, or drawn: `[R, L]` tokens and `[R]` scores."""
     rows, device = len(context.x), context.x.device
@@ -104,8 +104,8 @@ def _one_by_one(
         total, length = total + likely.masked_fill(done, 0), length + (~done)
         ids[:, place] = token.masked_fill(done, NONE)
         done = done | (token == decoder.end)
-        if told is not None:
-            told(ids[:, place])
+        if on_token is not None:
+            on_token(ids[:, place])
         if place + 1 == settings.max_length or bool(done.all()):
             break
         logits = decoder.step(token[:, None], state)[:, 0]
@@ -121,25 +121,25 @@ def _beam(decoder: Decoder, context: Tokens, settings: GenerationSettings, tree:
     first, state = decoder.begin(context, many, settings.max_length)
     vocabulary = first.shape[1]
     logits = first[:, None].expand(-1, many, -1)
-    said = torch.full((rows, many, settings.max_length), NONE, dtype=torch.int64, device=device)
+    running_ids = torch.full((rows, many, settings.max_length), NONE, dtype=torch.int64, device=device)
     running = torch.full((rows, many), LOW, device=device)
     running[:, 0] = 0.0  # all hypotheses are one at first
-    ended_ids, ended = said.clone(), torch.full((rows, many), LOW, device=device)
+    ended_ids, ended = running_ids.clone(), torch.full((rows, many), LOW, device=device)
     is_ended = torch.zeros(rows, many, dtype=torch.bool, device=device)
     goes_on = torch.ones(rows, 1, dtype=torch.bool, device=device)
     width = min(2 * many, many * vocabulary)
     among_best = torch.arange(width, device=device) < many
     for place in range(settings.max_length):
         likely = logits.float().log_softmax(dim=2).flatten(0, 1)
-        likely = adjusted(likely, said[:, :, :place].flatten(0, 1), settings, decoder.end, decoder.first, tree)
+        likely = adjusted(likely, running_ids[:, :, :place].flatten(0, 1), settings, decoder.end, decoder.first, tree)
         sums = (likely.view(rows, many, vocabulary) + running[:, :, None]).flatten(1)
         best, flat = sums.clamp(min=2 * LOW).topk(width)
         parents, tokens = flat // vocabulary, flat % vocabulary
-        grown = said.gather(1, parents[:, :, None].expand(-1, -1, said.shape[2]))
+        grown = running_ids.gather(1, parents[:, :, None].expand(-1, -1, running_ids.shape[2]))
         grown[:, :, place] = tokens
         last = place + 1 == settings.max_length
         ends = (tokens == decoder.end) | last
-        next_best, kept = (best + ends * LOW).topk(many)
+        next_best, survivors = (best + ends * LOW).topk(many)
 
         # What ends now, among the best K, against what ended before.
         scores = best / (place + 1) ** settings.length_penalty + ~(ends & among_best) * LOW + ~goes_on * LOW
@@ -150,12 +150,12 @@ def _beam(decoder: Decoder, context: Tokens, settings: GenerationSettings, tree:
         is_ended = torch.cat([is_ended, (ends & among_best)], dim=1).gather(1, chosen)
 
         running = next_best
-        said = grown.gather(1, kept[:, :, None].expand(-1, -1, said.shape[2]))
+        running_ids = grown.gather(1, survivors[:, :, None].expand(-1, -1, running_ids.shape[2]))
         worst = torch.where(is_ended, ended.min(dim=1, keepdim=True).values, torch.tensor(LOW, device=device))
         could_win = (running[:, :1] / (place + 1) ** settings.length_penalty > worst).any(dim=1, keepdim=True)
         goes_on = goes_on & could_win
         if last or not bool(goes_on.any()):
             break
-        state.select(parents.gather(1, kept))
-        logits = decoder.step(tokens.gather(1, kept), state)
+        state.select(parents.gather(1, survivors))
+        logits = decoder.step(tokens.gather(1, survivors), state)
     return Generated(ended_ids[:, : settings.best, : place + 1], ended[:, : settings.best])

@@ -58,25 +58,25 @@ class WriteHead(nn.Module):
             assert ids is not None, "a decoder learns from texts"
             return {self.name: self.teacher_forced(fused, ids)}
         context = self.context(fused)
-        found = generate(self.decoder, context, self.generation, self.tree)
-        scores = found.scores[:, 0]
+        generated = generate(self.decoder, context, self.generation, self.tree)
+        scores = generated.scores[:, 0]
         losses = torch.full_like(scores, torch.nan) if ids is None else self._own_loss(context, ids)
-        return {self.name: Generated(found.ids[:, 0], scores, losses)}
+        return {self.name: Generated(generated.ids[:, 0], scores, losses)}
 
     def with_search(self, settings: GenerationSettings, tree: AnswerTree | None) -> "WriteHead":
         """The same decoder and weights behind another search; this one stays as it is."""
-        made = copy.copy(self)
-        made.generation, made.tree = settings, tree
-        return made
+        head = copy.copy(self)
+        head.generation, head.tree = settings, tree
+        return head
 
     def context(self, fused: Fused) -> Tokens:
         """What the decoder reads: the fused vector and tokens, unless it makes something of its own of them."""
-        own = getattr(self.decoder, "context", None)
-        if own is not None:
-            made: Tokens = own(fused)
-            return made
-        found = vector_and_tokens(fused)
-        return Tokens(self.norm(found.x), found.mask)
+        make_context = getattr(self.decoder, "context", None)
+        if make_context is not None:
+            prompt: Tokens = make_context(fused)
+            return prompt
+        tokens = vector_and_tokens(fused)
+        return Tokens(self.norm(tokens.x), tokens.mask)
 
     def teacher_forced(self, fused: Fused, ids_BL: Tensor) -> Tensor:
         """`[B, L, V]` logits of each token of a text, given those before it; L is that of the longest."""
@@ -84,10 +84,10 @@ class WriteHead(nn.Module):
         decoder_input, context = self.shifted(ids), self.context(fused)
         if self.training and self.scheduled_sampling:
             with torch.no_grad():
-                own = self.decoder(context, decoder_input).argmax(dim=2)
+                predicted = self.decoder(context, decoder_input).argmax(dim=2)
             swap = torch.rand(decoder_input[:, 1:].shape, device=decoder_input.device) < self.scheduled_sampling
             decoder_input = torch.cat(
-                [decoder_input[:, :1], torch.where(swap, own[:, :-1], decoder_input[:, 1:])], dim=1
+                [decoder_input[:, :1], torch.where(swap, predicted[:, :-1], decoder_input[:, 1:])], dim=1
             )
         logits: Tensor = self.decoder(context, decoder_input)
         return logits
@@ -102,5 +102,5 @@ class WriteHead(nn.Module):
         ids = ids_BL[:, : int((ids_BL >= 0).sum(dim=1).max().clamp(min=1))]
         logits = self.decoder(context, self.shifted(ids)).float()
         losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids, ignore_index=-1, reduction="none")
-        held = (ids >= 0).sum(dim=1).float()
-        return losses.sum(dim=1) / torch.where(held > 0, held, torch.nan)
+        lengths = (ids >= 0).sum(dim=1).float()
+        return losses.sum(dim=1) / torch.where(lengths > 0, lengths, torch.nan)

@@ -33,9 +33,9 @@ def linear_probe(x: np.ndarray, y: np.ndarray, queries: np.ndarray, classes: int
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=strength, max_iter=1000).fit(x, y)
-    found = np.full((len(queries), classes), -np.inf)
-    found[:, model.classes_] = model.predict_log_proba(queries)
-    return found
+    log_probabilities = np.full((len(queries), classes), -np.inf)
+    log_probabilities[:, model.classes_] = model.predict_log_proba(queries)
+    return log_probabilities
 
 
 def cache(
@@ -56,10 +56,10 @@ def cache(
         weight: of the examples (alpha).
     """
     closeness = np.exp(-sharpness * (1 - queries @ x.T))
-    said = closeness @ np.eye(classes)[y]
+    example_logits = closeness @ np.eye(classes)[y]
     if text_logits is None:
-        return said
-    return text_logits + weight * said
+        return example_logits
+    return text_logits + weight * example_logits
 
 
 @dataclass
@@ -124,17 +124,17 @@ def shot_curves(
     """
     names, codes, counts = np.unique([str(label) for label in labels], return_inverse=True, return_counts=True)
     most = max(shots, default=0)
-    kept = np.flatnonzero(counts // 2 >= most)
-    if len(kept) < 2 or not most:
+    class_codes = np.flatnonzero(counts // 2 >= most)
+    if len(class_codes) < 2 or not most:
         raise DataError(
-            f"{name}: {len(kept)} classes have {2 * most} rows or more, half of them to judge by; ask for fewer "
+            f"{name}: {len(class_codes)} classes have {2 * most} rows or more, half of them to judge by; ask for fewer "
             f"examples than --shots {most}"
         )
-    rows = np.flatnonzero(np.isin(codes, kept))
-    x, y = x[rows], np.searchsorted(kept, codes[rows])
-    texts = None if text_logits is None else np.stack([text_logits[str(names[c])][rows] for c in kept], axis=1)
+    rows = np.flatnonzero(np.isin(codes, class_codes))
+    x, y = x[rows], np.searchsorted(class_codes, codes[rows])
+    texts = None if text_logits is None else np.stack([text_logits[str(names[c])][rows] for c in class_codes], axis=1)
     random = np.random.default_rng(seed)
-    shuffled = [random.permutation(np.flatnonzero(y == c)) for c in range(len(kept))]
+    shuffled = [random.permutation(np.flatnonzero(y == c)) for c in range(len(class_codes))]
     pools = [order[: len(order) // 2] for order in shuffled]
     judged = np.concatenate([order[len(order) // 2 :] for order in shuffled])
     methods: dict[str, Callable[..., np.ndarray]] = {"prototypes": prototypes, "linear probe": linear_probe}
@@ -142,11 +142,11 @@ def shot_curves(
     for shot in shots:
         for _ in range(draws):
             examples = np.concatenate([random.choice(pool, shot, replace=False) for pool in pools])
-            given = (x[examples], y[examples], x[judged], len(kept))
-            found = {method: answer(*given) for method, answer in methods.items()}
-            found["cache"] = cache(*given, None if texts is None else texts[judged])
-            for method, logits in found.items():
+            arguments = (x[examples], y[examples], x[judged], len(class_codes))
+            logits_by_method = {method: answer(*arguments) for method, answer in methods.items()}
+            logits_by_method["cache"] = cache(*arguments, None if texts is None else texts[judged])
+            for method, logits in logits_by_method.items():
                 share = float((logits.argmax(axis=1) == y[judged]).mean())
                 curves[method].points.setdefault(shot, []).append(share)
-    zero = None if texts is None else float((texts[judged].argmax(axis=1) == y[judged]).mean())
-    return FewShotReport(name, [str(names[c]) for c in kept], len(judged), zero, list(curves.values()))
+    zero_shot = None if texts is None else float((texts[judged].argmax(axis=1) == y[judged]).mean())
+    return FewShotReport(name, [str(names[c]) for c in class_codes], len(judged), zero_shot, list(curves.values()))

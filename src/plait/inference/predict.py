@@ -82,10 +82,10 @@ def write_frames(
             for frame in frames_of(opened):
                 rows = frame.iloc[:, 0].to_numpy() - 1
                 for position, name in enumerate(dict.fromkeys(keep)):
-                    shown = (
+                    column = (
                         unused(f"{name}_given", frame.columns) if name in frame.columns else name
                     )  # the truth beside the answer
-                    frame.insert(1 + position, shown, opened.cells(name, rows))
+                    frame.insert(1 + position, column, opened.cells(name, rows))
                 writer.write(frame)
                 count += len(frame)
         finally:
@@ -149,17 +149,17 @@ def predict_row(run: Path, pairs: Sequence[str], allow_outside: bool = False) ->
         RunError: the run can't be read.
     """
     predictor = Predictor.load(run, allow_outside=allow_outside)
-    known = [column for spec in predictor.inputs_.values() for column in spec.columns]
+    columns = [column for spec in predictor.inputs_.values() for column in spec.columns]
     values: dict[str, list[str]] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise DataError(f"--set {pair}: expected COLUMN=VALUE")
-        if name not in known:
-            raise DataError(f"--set {pair}: {unknown('column', name, known)}")
+        if name not in columns:
+            raise DataError(f"--set {pair}: {unknown('column', name, columns)}")
         values[name] = [value]
     if not values:
-        raise DataError(f"--set: no values given; the model reads {', '.join(known)}")
+        raise DataError(f"--set: no values given; the model reads {', '.join(columns)}")
     table = Table(pa.table(values), None, "--set", untyped=True)
     frame = next(predictor.predict_frames(table))
     return dict(list(frame.iloc[0].to_dict().items())[1:])  # without the row's number

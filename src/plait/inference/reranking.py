@@ -50,7 +50,7 @@ def evaluate_reranked(
     assert isinstance(vectors, dict)
     a, b = task.links[0]
     scale = scale_of(finder)
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     others: dict[str, list[float]] = {}
     for (asking, asked), name in zip(((a, b), (b, a)), task.directions, strict=True):
         first = [rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, asked)]
@@ -59,25 +59,25 @@ def evaluate_reranked(
         sides = {name: task.sides[task.names[side]] for name, side in (("query", asking), ("item", asked))}
         score = _scorer(matcher, opened, sides)
         places = {code: place for place, code in enumerate(codes[items, asked])}
-        own = {(codes[row, asking], places[codes[row, asked]]) for row in rows}
-        ranks = []
+        matches = {(codes[row, asking], places[codes[row, asked]]) for row in rows}
+        candidates = []
         for place, row in enumerate(queries):
             best = np.argsort(-logits[place], kind="stable")[:top]
-            ranks.append((place, row, best))
-        pairs = np.array([(row, items[i]) for _, row, best in ranks for i in best])
+            candidates.append((place, row, best))
+        pairs = np.array([(row, items[i]) for _, row, best in candidates for i in best])
         odds = score(pairs[:, 0], pairs[:, 1]).reshape(len(queries), -1)
-        position = []
-        for (place, row, best), said in zip(ranks, odds, strict=True):
+        positions = []
+        for (place, row, best), row_odds in zip(candidates, odds, strict=True):
             order = logits[place].astype(np.float64) - 1e6  # what was not looked at stays behind, in its order
-            order[best] = logits[place][best] + weight * said
-            right = [i for i in range(len(items)) if (codes[row, asking], i) in own]
-            position.append(_pessimistic_rank(order, right, TIED * scale))
-        held = Ranks(np.arange(len(queries)), np.array(position), len(items))
-        found |= {f"{name}_r{k}": recall_at(held, k) for k in (1, 5, 10)}
-        for measure, value in (("median_rank", median_rank(held)), ("mrr", mean_reciprocal_rank(held))):
+            order[best] = logits[place][best] + weight * row_odds
+            right = [i for i in range(len(items)) if (codes[row, asking], i) in matches]
+            positions.append(_pessimistic_rank(order, right, TIED * scale))
+        ranks = Ranks(np.arange(len(queries)), np.array(positions), len(items))
+        scores |= {f"{name}_r{k}": recall_at(ranks, k) for k in (1, 5, 10)}
+        for measure, value in (("median_rank", median_rank(ranks)), ("mrr", mean_reciprocal_rank(ranks))):
             others.setdefault(measure, []).append(value)
-    found["r_mean"] = float(np.mean(list(found.values())))
-    return found | {name: float(np.mean(values)) for name, values in others.items()}
+    scores["r_mean"] = float(np.mean(list(scores.values())))
+    return scores | {name: float(np.mean(values)) for name, values in others.items()}
 
 
 def _pessimistic_rank(scores: np.ndarray, right: list[int], slack: float) -> int:

@@ -39,11 +39,11 @@ def load_aligned(run: str | Path, verbose: bool = False, allow_outside: bool = F
     name = str(run)
     if name.startswith(("hf:", "open_clip:")) or is_model_folder(name):
         return pretrained(name, verbose, allow_outside)
-    found = Predictor.load(run, verbose=verbose, allow_outside=allow_outside)
-    if not found.is_retrieval:
-        kinds = ", ".join(task.kind for task in found.targets_.tasks.values())
+    predictor = Predictor.load(run, verbose=verbose, allow_outside=allow_outside)
+    if not predictor.is_retrieval:
+        kinds = ", ".join(task.kind for task in predictor.targets_.tasks.values())
         raise RunError(f"{run}: expected a run of retrieval (train with --task retrieval), this one does {kinds}")
-    return found
+    return predictor
 
 
 @own_randomness()
@@ -85,9 +85,9 @@ def embed_side(predictor: Predictor, side: str, table: TableLike, column: str | 
     """
     opened = open_table(table)
     renamed = as_side(predictor, side, opened, column)
-    found = predictor.embed(renamed)
-    assert isinstance(found, dict)
-    return found[side]
+    vectors = predictor.embed(renamed)
+    assert isinstance(vectors, dict)
+    return vectors[side]
 
 
 def as_side(predictor: Predictor, side: str, table: Table, column: str | None = None) -> Table:
@@ -103,7 +103,7 @@ def as_side(predictor: Predictor, side: str, table: Table, column: str | None = 
         names = [spec.columns[0]]
     else:
         names = wanted
-    columns = {name: table.column(held) for name, held in zip(names, wanted, strict=True)}
+    columns = {name: table.column(original) for name, original in zip(names, wanted, strict=True)}
     return table.with_data(pa.table(columns))
 
 
@@ -113,13 +113,13 @@ def only_column(table: Table, modality: str) -> str:
     Raises:
         DataError: there is none, or several.
     """
-    found = [name for name, column in infer_schema(table).items() if column.modality == modality]
-    if len(found) != 1:
-        came = f"has {', '.join(found)}" if found else "has none"
+    columns = [name for name, column in infer_schema(table).items() if column.modality == modality]
+    if len(columns) != 1:
+        holds = f"has {', '.join(columns)}" if columns else "has none"
         raise DataError(
-            f"{table.source}: expected one column of {in_words(modality)}, the table {came}; rename the one to use"
+            f"{table.source}: expected one column of {in_words(modality)}, the table {holds}; rename the one to use"
         )
-    return found[0]
+    return columns[0]
 
 
 def side_with_words(predictor: Predictor) -> str:
@@ -144,8 +144,8 @@ def _first_side(predictor: Predictor, what: str, fits: Callable[[Modality], bool
     for name, spec in predictor.inputs_.items():
         if spec.kind is not None and fits(spec.kind):
             return name
-    known = ", ".join(f"{name} ({spec.modality})" for name, spec in predictor.inputs_.items())
-    raise RunError(f"the run has no input of {what}; it has {known}")
+    inputs = ", ".join(f"{name} ({spec.modality})" for name, spec in predictor.inputs_.items())
+    raise RunError(f"the run has no input of {what}; it has {inputs}")
 
 
 def embed_texts(predictor: Predictor, texts: Sequence[str]) -> np.ndarray:

@@ -80,15 +80,15 @@ def show_cell(modality: Modality, cell: Any, media: Media, side: int, most: int 
     >>> show_cell(MODALITIES["text"], "a red bird", Media(None), 100)
     [Shown(text='a red bird', image=None)]
     """
-    seen: list[Shown] = []
+    views: list[Shown] = []
     for piece in modality.pieces(cell):
-        if most is not None and len(seen) == most:
+        if most is not None and len(views) == most:
             break
         try:
-            seen.append(modality.show(modality.open(piece, media), side))
+            views.append(modality.show(modality.open(piece, media), side))
         except DataError:  # whoever reads the table for more than a look says what is wrong
             continue
-    return seen
+    return views
 
 
 def in_words(name: str) -> str:

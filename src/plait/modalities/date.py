@@ -27,8 +27,8 @@ def read(column: str, cell: Any, form: Mapping[str, str] | None = None) -> datet
 
 def form(sample: Sample) -> dict[str, str] | None:
     """The order of day, month and year, where it is not ISO 8601's."""
-    found = sample.date_reading.form
-    return None if found in (None, ISO) else found.to_json()
+    style = sample.date_reading.form
+    return None if style in (None, ISO) else style.to_json()
 
 
 def sample_cells() -> list[Any]:

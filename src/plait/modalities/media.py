@@ -59,9 +59,9 @@ class FileBytes(bytes):
 
     @classmethod
     def of(cls, content: bytes, path: object) -> Self:
-        made = cls(content)
-        made.path = str(path)
-        return made
+        file_bytes = cls(content)
+        file_bytes.path = str(path)
+        return file_bytes
 
 
 def open_file(piece: Any, media: Media, most: int) -> Opened:
@@ -95,8 +95,8 @@ def split_cell(value: Any) -> Sequence[Any]:
     if isinstance(value, list | tuple) or type(value).__name__ == "ndarray":
         return [part for item in value for part in split_cell(item)]
     if isinstance(value, dict):
-        known = "bytes" in value or "path" in value
-        return split_cell(value.get("bytes") or value.get("path")) if known else [str(value)[:80]]
+        is_file = "bytes" in value or "path" in value
+        return split_cell(value.get("bytes") or value.get("path")) if is_file else [str(value)[:80]]
     if isinstance(value, str):
         return [part.strip() for part in value.split(LIST_SEPARATOR) if part.strip()]
     return [] if is_missing(value) else [value]

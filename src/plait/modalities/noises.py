@@ -72,8 +72,8 @@ def with_fewer_words(text: str, share: float, random: "np.random.Generator") -> 
     """
     words = text.split()
     draws = random.random(len(words))
-    kept = [word for word, draw in zip(words, draws, strict=True) if draw >= share]
-    return " ".join(kept) if kept or not words else words[int(draws.argmax())]
+    words_left = [word for word, draw in zip(words, draws, strict=True) if draw >= share]
+    return " ".join(words_left) if words_left or not words else words[int(draws.argmax())]
 
 
 def with_noise(

@@ -31,8 +31,8 @@ def read(column: str, cell: Any, form: Mapping[str, str] | None = None) -> float
 
 def form(sample: Sample) -> dict[str, str] | None:
     """What marks fractions and thousands, where it is not the point and nothing."""
-    found = sample.number_reading.form
-    return None if found in (None, PLAIN) else found.to_json()
+    style = sample.number_reading.form
+    return None if style in (None, PLAIN) else style.to_json()
 
 
 def sample_cells() -> list[Any]:

@@ -137,9 +137,9 @@ class Sample:
     @cached_property
     def hint(self) -> str | None:
         """Why a column that is mostly numbers or dates is typed as neither, and what to type."""
-        told = self.number_reading.hint or self.date_reading.hint
-        if told:
-            return told
+        hint = self.number_reading.hint or self.date_reading.hint
+        if hint:
+            return hint
         forms: tuple[tuple[str, Callable[..., Any], NumberForm | DateForm], ...]
         forms = (("number", as_number, PLAIN), ("date", as_date, ISO))
         for kind, parse, form in forms:

@@ -72,8 +72,8 @@ def load_processor(path: Path) -> Processor:
     kind = state.pop("kind", None)
     if not isinstance(kind, str) or kind not in PROCESSORS:
         raise RunError(f"{path}: {unknown('kind of processor', str(kind)[:60], PROCESSORS)}")
-    made: Processor = made_of(PROCESSORS[kind], state, path)
-    return made
+    processor: Processor = made_of(PROCESSORS[kind], state, path)
+    return processor
 
 
 __all__ = [

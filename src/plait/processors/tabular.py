@@ -104,9 +104,9 @@ class TabularProcessor:
             series.update({f"{name}.{part}": parts[:, i] for i, part in enumerate(DATE_PARTS)})
         edges, stats = {}, {}
         for name, values in series.items():
-            known = values[np.isfinite(values)]
-            edges[name] = _quantile_edges(known, bins)
-            stats[name] = [float(known.mean()), float(known.std()) or 1.0] if len(known) else [0.0, 1.0]
+            finite = values[np.isfinite(values)]
+            edges[name] = _quantile_edges(finite, bins)
+            stats[name] = [float(finite.mean()), float(finite.std()) or 1.0] if len(finite) else [0.0, 1.0]
         vocabularies = {name: _vocabulary(columns[name], max_categories, untyped) for name in categories}
         return cls(numbers, dates, vocabularies, edges, stats, forms)
 
@@ -156,8 +156,8 @@ class TabularProcessor:
 
 
 def _floats(name: str, values: Sequence[Any], form: NumberForm, lenient: bool) -> np.ndarray:
-    found = [_or_nothing(partial(as_number, name, value, form), math.nan, lenient) for value in values]
-    return np.array(found, dtype=np.float64)
+    numbers = [_or_nothing(partial(as_number, name, value, form), math.nan, lenient) for value in values]
+    return np.array(numbers, dtype=np.float64)
 
 
 def _or_nothing(parse: Callable[[], Any], nothing: Any, lenient: bool) -> Any:
@@ -170,10 +170,10 @@ def _or_nothing(parse: Callable[[], Any], nothing: Any, lenient: bool) -> Any:
         return nothing
 
 
-def _quantile_edges(known: np.ndarray, bins: int) -> list[float]:
-    if not len(known):
+def _quantile_edges(finite: np.ndarray, bins: int) -> list[float]:
+    if not len(finite):
         return [0.0, 1.0]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)))
     return [float(edges[0]), float(edges[0]) + 1.0] if len(edges) == 1 else [float(edge) for edge in edges]
 
 

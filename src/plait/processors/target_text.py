@@ -73,15 +73,15 @@ class TargetText:
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of many texts, the end last in each."""
         cleaned = [" ".join(str(text).split()) for text in texts]
-        found = self.tokenizer.encode_batch(cleaned, add_special_tokens=False)
-        return [[*one.ids[: self.max_length - 1], self.end] for one in found]
+        encodings = self.tokenizer.encode_batch(cleaned, add_special_tokens=False)
+        return [[*one.ids[: self.max_length - 1], self.end] for one in encodings]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids up to the end; what is below 0 or special says nothing."""
-        said = []
+        kept_ids = []
         for token in ids:
             if token == self.end:
                 break
             if token >= 0:
-                said.append(int(token))
-        return " ".join(self.tokenizer.decode(said, skip_special_tokens=True).split())
+                kept_ids.append(int(token))
+        return " ".join(self.tokenizer.decode(kept_ids, skip_special_tokens=True).split())

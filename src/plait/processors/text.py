@@ -108,12 +108,12 @@ def as_tokenizer(given: Tokenizer | str | dict[str, Any]) -> Tokenizer:
     if isinstance(given, dict):
         given = json.dumps(given)
     try:
-        made = Tokenizer.from_str(given) if isinstance(given, str) else given
+        tokenizer = Tokenizer.from_str(given) if isinstance(given, str) else given
     except Exception as error:  # the library raises that very class
         raise DataError(f"the tokenizer can't be read ({str(error)[:120]})") from error
-    made.no_padding()
-    made.no_truncation()
-    return made
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def padded_ids(values: list[dict[str, np.ndarray]], pad: int, length: int = 0) -> dict[str, Tensor]:

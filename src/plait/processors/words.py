@@ -57,15 +57,15 @@ class WordsProcessor:
 
     def places_in(self, value: str) -> dict[str, int]:
         """How often each place stands in a text."""
-        found = [self._codes[mark] for mark in self._marks.findall(value)]
-        return {name: found.count(-1 - number) for number, name in enumerate(self.places)}
+        codes = [self._codes[mark] for mark in self._marks.findall(value)]
+        return {name: codes.count(-1 - number) for number, name in enumerate(self.places)}
 
     def __call__(self, value: str) -> dict[str, np.ndarray]:
         """A text → `{"ids": [T]}` int32; T is 0 for an empty one."""
         ids: list[int] = []
         for piece in self._marks.split(str(value).strip()):
-            found = self._codes.get(piece)
-            ids += [found] if found is not None else self.tokenizer.encode(piece, add_special_tokens=False).ids
+            code = self._codes.get(piece)
+            ids += [code] if code is not None else self.tokenizer.encode(piece, add_special_tokens=False).ids
         return {"ids": np.asarray(without_first_words(ids, self.max_length), dtype=np.int32)}
 
     def blank(self) -> dict[str, np.ndarray]:
@@ -84,10 +84,10 @@ def without_first_words(ids: list[int], most: int) -> list[int]:
     [-1, 7, 8]
     """
     over = sum(token >= 0 for token in ids) - most
-    kept = []
+    shortened = []
     for token in ids:
         if token >= 0 and over > 0:
             over -= 1
         else:
-            kept.append(token)
-    return kept
+            shortened.append(token)
+    return shortened

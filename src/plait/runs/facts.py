@@ -9,13 +9,13 @@ from plait.model import MultimodalModel
 
 def environment() -> dict[str, str]:
     """Versions that a run's numbers depend on."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("plait", "torch", "torchvision", "timm", "transformers", "tokenizers", "numpy"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def parameter_rows(model: MultimodalModel) -> list[tuple[str, int, int]]:

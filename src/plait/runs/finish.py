@@ -57,29 +57,31 @@ def finish(
         if name in prepared.parts:
             part = prepared.parts[name]
             outputs = outputs_of(part.source, part.rows, plan_for(prepared, name, shuffle=False))
-            found = targets.predictions(outputs)
-            metrics[name] = targets.metrics(found, part.truth())
-            scored[name] = (part, outputs, found)
-    shown = "test" if "test" in scored else "val"
+            predictions = targets.predictions(outputs)
+            metrics[name] = targets.metrics(predictions, part.truth())
+            scored[name] = (part, outputs, predictions)
+    reported = "test" if "test" in scored else "val"
     modalities = None
-    if shown in scored and len(prepared.inputs) > 1 and targets.joint:
-        part = scored[shown][0]
+    if reported in scored and len(prepared.inputs) > 1 and targets.joint:
+        part = scored[reported][0]
         most = MOST_ABLATED // (10 if targets.slow else 1)
         modalities = modalities_of(part.source, draw(part.rows, most, prepared.recipe.train.seed))
         run.write_json("modalities.json", modalities.to_json())
     watch.lap("evaluation")
     spent = watch.seconds.get("training", 0.0)
     metric = targets.choose_metric(prepared.recipe.train.metric)[0]
-    guesses = baselines(prepared, shown, spent) if shown in scored and prepared.recipe.train.baseline == "auto" else {}
+    guesses = (
+        baselines(prepared, reported, spent) if reported in scored and prepared.recipe.train.baseline == "auto" else {}
+    )
     watch.lap("baseline")
-    said = describe(guesses, f"{shown} {metric}", console.number) if guesses else ""
+    baseline_line = describe(guesses, f"{reported} {metric}", console.number) if guesses else ""
     run.write_json("metrics.json", metrics | ({"baseline": guesses} if guesses else {}))
     write_predictions(run, targets, scored)
-    write_report(run, prepared, progress, metrics, scored, watch.seconds, modalities, said)
+    write_report(run, prepared, progress, metrics, scored, watch.seconds, modalities, baseline_line)
     if verbose:
         for name, values in metrics.items():
             console.say(f"{name}: " + "  ".join(f"{key} {console.number(value)}" for key, value in values.items()))
-        if said:
-            console.say(said)
+        if baseline_line:
+            console.say(baseline_line)
         console.say(f"report: {run.path / 'report.html'}")
     return metrics | ({"baseline": guesses} if guesses else {})

@@ -76,12 +76,14 @@ class RunFolder:
     def refuse_existing(self, but: str = "") -> None:
         """Raise `RunError` where the folder holds something of plait's already, other than `but`."""
         try:
-            held = next((found for name, found in HELD.items() if (self.path / name).exists()), None)
+            occupant = next(
+                (kind_and_advice for name, kind_and_advice in HELD.items() if (self.path / name).exists()), None
+            )
         except OSError as error:  # such as a name that is too long
             raise unwritable(self.path, error) from error
-        if held is not None and held[0] != but:
-            article = "an" if held[0][0] in "aeiou" else "a"
-            raise RunError(f"{self.path}: holds {article} {held[0]} already; {held[1]}choose another with -o")
+        if occupant is not None and occupant[0] != but:
+            article = "an" if occupant[0][0] in "aeiou" else "a"
+            raise RunError(f"{self.path}: holds {article} {occupant[0]} already; {occupant[1]}choose another with -o")
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a file in one step.
@@ -121,9 +123,9 @@ class RunFolder:
             epoch, step: that are done: whole epochs, and batches of the next one.
         """
         path = self.path / LOG
-        kept, begun = 0, 0
+        keep_until, read_until = 0, 0
         for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
-            begun += len(line)
+            read_until += len(line)
             try:
                 record = json.loads(line)
                 at = (int(record["epoch"]), float(record.get("step", inf))) if "epoch" in record else None
@@ -131,9 +133,9 @@ class RunFolder:
                 break
             if at is not None and at > (epoch + 1, step):
                 break
-            kept = kept if at is None else begun  # samples belong to the epoch whose record follows
+            keep_until = keep_until if at is None else read_until  # samples belong to the epoch whose record follows
         if path.exists():
-            os.truncate(path, kept)
+            os.truncate(path, keep_until)
 
     def save_setup(
         self,
@@ -201,11 +203,11 @@ class RunFolder:
         for position, entry in enumerate(listing):
             path = self.path / "processors" / f"{position}.json"
             processor = load_processor(path)
-            what = MODALITIES.get(entry["modality"]) or GROUPS.get(entry["modality"])
-            if what is None:
-                known = unknown("modality", entry["modality"][:60], [*MODALITIES, *GROUPS])
-                raise RunError(f"{self.path / 'processors/inputs.json'}: {known}; {PLUGGED}")
-            fitting = tuple(PROCESSORS[name] for name in what.processors)
+            modality = MODALITIES.get(entry["modality"]) or GROUPS.get(entry["modality"])
+            if modality is None:
+                message = unknown("modality", entry["modality"][:60], [*MODALITIES, *GROUPS])
+                raise RunError(f"{self.path / 'processors/inputs.json'}: {message}; {PLUGGED}")
+            fitting = tuple(PROCESSORS[name] for name in modality.processors)
             fits = isinstance(processor, fitting) or getattr(processor, "modality", None) == entry["modality"]
             if not fits or not entry["columns"] or entry["name"] in inputs:
                 raise RunError(f"{path}: is not what prepares {entry['modality']} of input {entry['name'][:60]!r}")

@@ -101,15 +101,15 @@ def prepare(
         targets = adopt_tokens(recipe.train.teacher, targets)
     cache = Cache(int(recipe.train.cache_mb * 1e6))
 
-    def sourced(rows: Table) -> TableSource:
+    def source_of(rows: Table) -> TableSource:
         problems: list[str] | None = [] if recipe.data.on_error == "missing" else None
         return make_source(recipe, rows, inputs, targets, cache, problems, recipe.data.on_error != "refuse")
 
-    source = sourced(table)
+    source = source_of(table)
     parts = {name: Part(source, chosen) for name, chosen in rows.items()}
     for name, other in (("val", val), ("test", test)):
         if other is not None:
-            parts[name] = Part(sourced(other), np.arange(len(other)))
+            parts[name] = Part(source_of(other), np.arange(len(other)))
     parts = {name: part if name == "train" else with_drawn(recipe, part, targets) for name, part in parts.items()}
     problems = []
     for name, part in parts.items():
@@ -142,8 +142,8 @@ def with_inputs(recipe: Recipe, schema: Schema) -> Recipe:
     """
     inputs = complete_inputs(recipe.inputs, schema)
     if task_with(recipe, "pairs") is not None:
-        said = recipe.inputs.keys() | recipe.data.types.keys()
-        sides = {n: spec for n, spec in inputs.items() if n in said or not is_grouped(spec)}
+        named = recipe.inputs.keys() | recipe.data.types.keys()
+        sides = {n: spec for n, spec in inputs.items() if n in named or not is_grouped(spec)}
         inputs = sides if len(sides) > 1 else inputs
     return recipe.model_copy(update={"inputs": inputs})
 
@@ -165,9 +165,9 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
         if column is not None:
             table.column(column)
             roles[column] = role
-    said = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
-    roles = {name: role for name, role in roles.items() if name not in said}
-    return infer_schema(table, {**recipe.data.types, **said}, roles, recipe.data.decimal)
+    named_types = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
+    roles = {name: role for name, role in roles.items() if name not in named_types}
+    return infer_schema(table, {**recipe.data.types, **named_types}, roles, recipe.data.decimal)
 
 
 def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
@@ -247,7 +247,7 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
     Raises:
         DataError: a cell can't be used and the recipe says `refuse`.
     """
-    known: dict[int, int] = {}
+    already_noted: dict[int, int] = {}
     for name, part in prepared.parts.items():
         step = max(1, -(-len(part.rows) // limit))
         bad_rows: set[int] = set()
@@ -257,14 +257,18 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
             except DataError as error:
                 if prepared.recipe.data.on_error == "refuse":
                     raise DataError(f"{error}; {LENIENT}") from error
-                found = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
-                prepared.problems += found
-                bad_rows |= {problem["row"] - 1 for problem in found}
-        told = list(part.source.problems or [])[known.get(id(part.source), 0) :]  # parts may share a source
-        known[id(part.source)] = len(part.source.problems or [])
-        prepared.problems += [{"part": name, "problem": problem} for problem in told]
-        if told:
-            prepared.notes.append(f"{name}: {len(told):,} cells can't be used and count as missing, such as {told[0]}")
+                bad_cells = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
+                prepared.problems += bad_cells
+                bad_rows |= {problem["row"] - 1 for problem in bad_cells}
+        # Parts may share a source, which lists the problems of all of them: only those since the last part are new.
+        first_new = already_noted.get(id(part.source), 0)
+        new_problems = list(part.source.problems or [])[first_new:]
+        already_noted[id(part.source)] = len(part.source.problems or [])
+        prepared.problems += [{"part": name, "problem": problem} for problem in new_problems]
+        if new_problems:
+            prepared.notes.append(
+                f"{name}: {len(new_problems):,} cells can't be used and count as missing, such as {new_problems[0]}"
+            )
         if bad_rows:
             part.rows = part.rows[~np.isin(part.rows, list(bad_rows))]
             prepared.notes.append(f"{name}: {len(bad_rows)} rows with unusable cells are left out")

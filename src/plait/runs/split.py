@@ -29,13 +29,13 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
             raise DataError(f"column {data.split!r} marks no row as train")
         _check_groups(parts, None if data.group is None else groups, group, table)
         rest = parts.pop("train")
-    for name, given in (("test", has_test), ("val", has_val)):
+    for name, has_table in (("test", has_test), ("val", has_val)):
         share = getattr(data, name)
         if name == "val" and share == NO_VAL:
             continue
-        if name == "val" and share is None and not given and name not in parts:
+        if name == "val" and share is None and not has_table and name not in parts:
             share = 0.1
-        if isinstance(share, float) and not given and name not in parts:
+        if isinstance(share, float) and not has_table and name not in parts:
             picked = (None if labels is None else labels[rest], None if groups is None else groups[rest])
             rest, parts[name] = holdout(rest, share, *picked, seed=recipe.train.seed)
     return {"train": rest, **parts}
@@ -48,8 +48,8 @@ def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
     task = recipe.task[0]
     if task.target is None or task.target not in table:
         return None
-    made = task_class(task)
-    if not recipe.data.stratify or (made is not None and not made.stratified):
+    task_type = task_class(task)
+    if not recipe.data.stratify or (task_type is not None and not task_type.stratified):
         return None
     codes, values = table.codes(task.target)
     return codes if len(values) <= max(20, len(table) // 10) else None

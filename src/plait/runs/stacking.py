@@ -52,30 +52,30 @@ def fit_stacking(
     name, task = next(iter(targets.tasks.items()))
     strata = task.strata(truth[name])
     place = {int(row): position for position, row in enumerate(rows)}
-    said: list[np.ndarray] = []
+    feature_batches: list[np.ndarray] = []
     order: list[int] = []
     for fold in folds_of(rows, FOLDS, strata, groups, seed):
         twin = make()
         train(twin, np.setdiff1d(rows, fold))
-        for features, numbers in _said(twin, source, fold, targets, device):
-            said.append(features)
+        for features, numbers in _batch_features(twin, source, fold, targets, device):
+            feature_batches.append(features)
             order += [place[int(row)] for row in numbers]
-    features = np.concatenate(said)
+    features = np.concatenate(feature_batches)
     ordered = {name: values[order] for name, values in truth.items()}
     model.fusion.set_combiner(*_combiner(features, ordered, targets))
 
 
-def _said(model: nn.Module, source: Source, rows: np.ndarray, targets: Targets, device: torch.device) -> list:
+def _batch_features(model: nn.Module, source: Source, rows: np.ndarray, targets: Targets, device: torch.device) -> list:
     """`stacked` features of each batch, and its rows."""
-    found = []
+    batches = []
     for output, _, numbers in run_batches(model, source, BatchPlan(rows, BATCH, shuffle=False), "float32", device, 0):
         alone = output.alone.values()
-        said = torch.stack(
+        predictions = torch.stack(
             [torch.cat([one.predictions[name] for name in targets.names], dim=1) for one in alone], dim=1
         )
         present = torch.stack([one.present for one in alone], dim=1)
-        found.append((stacked(said.float(), present, targets.spaces).cpu().numpy(), numbers))
-    return found
+        batches.append((stacked(predictions.float(), present, targets.spaces).cpu().numpy(), numbers))
+    return batches
 
 
 def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> tuple[Tensor, Tensor]:

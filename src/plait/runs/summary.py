@@ -45,13 +45,13 @@ def write_predictions(run: RunFolder, targets: Targets, scored: Mapping[str, Any
         RunError: it can't be written.
     """
     frames = []
-    for name, (part, _, found) in scored.items():
+    for name, (part, _, predictions) in scored.items():
         truth = {
             f"{target}_true": part.source.table.cells(target, part.rows)
             for target in targets.names
             if target in part.source.table
         }
-        frames.append(pd.DataFrame({"part": name, "row": part.rows + 1, **truth, **targets.columns(found)}))
+        frames.append(pd.DataFrame({"part": name, "row": part.rows + 1, **truth, **targets.columns(predictions)}))
     if not frames:
         return
     joined = pd.concat(frames, ignore_index=True)

@@ -119,12 +119,14 @@ def source_for(
         DataError: it has none of the model's columns.
     """
     opened = open_table(table)
-    known = {column for spec in inputs.values() for column in spec.columns}
-    absent = sorted(known - set(opened.columns))
+    model_columns = {column for spec in inputs.values() for column in spec.columns}
+    absent = sorted(model_columns - set(opened.columns))
     if absent and verbose:
         console.say(f"{opened.source}: has no column {', '.join(absent)}; it counts as missing in every row")
-    if not known & set(opened.columns):
-        raise DataError(f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})")
+    if not model_columns & set(opened.columns):
+        raise DataError(
+            f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(model_columns))})"
+        )
     return make_source(recipe, opened, inputs, targets, problems=problems)
 
 
@@ -136,6 +138,6 @@ def need_targets(source: TableSource, targets: Targets) -> TableSource:
     """
     absent = [name for name in targets.names if name not in source.targets]
     if absent:
-        known = unknown("column", absent[0], source.table.columns)
-        raise DataError(f"{source.table.source}: the target to compare predictions with: {known}")
+        message = unknown("column", absent[0], source.table.columns)
+        raise DataError(f"{source.table.source}: the target to compare predictions with: {message}")
     return source

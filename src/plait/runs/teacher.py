@@ -51,12 +51,12 @@ class Teacher:
         allow_outside: bool = False,
     ) -> None:
         run = RunFolder(Path(folder).expanduser())
-        recipe, _, inputs, known, configs = run.read_setup(allow_outside)
+        recipe, _, inputs, teacher_targets, configs = run.read_setup(allow_outside)
         if not run.weights.exists():
             raise RunError(f"train.teacher={folder}: the run is not finished")
-        check_alike(str(folder), known, targets)
+        check_alike(str(folder), teacher_targets, targets)
         self.targets, self.temperature, self.device = targets, temperature, device
-        self.model = build_model(recipe, inputs, known, configs)
+        self.model = build_model(recipe, inputs, teacher_targets, configs)
         load_state(self.model, load_tensors(run.weights)[0], run.weights)
         self.model.eval().requires_grad_(False).to(device)
         self.source: TableSource = make_source(recipe, table, inputs, None)
@@ -66,20 +66,23 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """What the teacher says of a batch's rows: raw predictions a target, of texts `[B, L, V]`."""
-        own = self.source.batch(batch.rows.numpy()).to(self.device)
+        teacher_batch = self.source.batch(batch.rows.numpy()).to(self.device)
         head = cast(Any, self.model.head)
         if not getattr(head, "writes", False):
-            return self.model(own).predictions
-        tokens: dict[str, Tokens] = {name: self.model.encode(name, own.inputs[name], len(own)) for name in own.inputs}
+            return self.model(teacher_batch).predictions
+        tokens: dict[str, Tokens] = {
+            name: self.model.encode(name, teacher_batch.inputs[name], len(teacher_batch))
+            for name in teacher_batch.inputs
+        }
         fused: Fused = self.model.fusion(tokens)
         return {head.name: head.teacher_forced(fused, batch.targets[head.name][:, CODE:])}
 
     def loss(self, predictions: dict[str, Tensor], batch: Batch) -> Tensor:
         """How far a student's raw predictions are from the teacher's, the mean of the rows."""
-        said = self(batch)
+        teacher_logits = self(batch)
         losses = []
         for name, task in self.targets.tasks.items():
-            apart = task.distance(predictions[name], said[name], batch.targets[name], self.temperature)
+            apart = task.distance(predictions[name], teacher_logits[name], batch.targets[name], self.temperature)
             losses.append(apart.mean())
         return torch.stack(losses).sum()
 
@@ -95,8 +98,8 @@ def check_alike(folder: str, teacher: Targets, student: Targets) -> None:
             raise RecipeError(f"train.teacher: of {task.kind} there is nothing to distil: it answers in vectors")
         other = teacher.tasks.get(name)
         if other is None or other.kind != task.kind:
-            said = ", ".join(f"{n} ({t.kind})" for n, t in teacher.tasks.items())
-            raise RecipeError(f"train.teacher={folder}: it answers {said}, not {name} ({task.kind})")
+            kinds = ", ".join(f"{n} ({t.kind})" for n, t in teacher.tasks.items())
+            raise RecipeError(f"train.teacher={folder}: it answers {kinds}, not {name} ({task.kind})")
         differing = task.agrees(other)
         if differing is not None:
             raise RecipeError(

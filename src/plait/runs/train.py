@@ -67,31 +67,32 @@ def folder_of_run(accelerator: Accelerator, output: str | Path | None, stem: str
         Interrupted: Ctrl-C within, and there are weights to go on with.
     """
     with ExitStack() as stack:
-        found: RunFolder | PlaitError | None = None
+        outcome: RunFolder | PlaitError | None = None
         if accelerator.is_main_process:
             try:
-                found = stack.enter_context(claimed_folder(output, stem, goes_on="run" if resume else ""))
+                outcome = stack.enter_context(claimed_folder(output, stem, goes_on="run" if resume else ""))
             except PlaitError as error:
-                found = error
+                outcome = error
         if accelerator.num_processes > 1:
-            found = broadcast_object_list([found])[0]
-        if not isinstance(found, RunFolder):
-            assert found is not None
-            raise found
+            outcome = broadcast_object_list([outcome])[0]
+        if not isinstance(outcome, RunFolder):
+            assert outcome is not None
+            raise outcome
+        run = outcome
         try:
-            yield found
+            yield run
         except RunError as error:  # a disk that was full in the middle
             cause = error.__cause__
-            if not found.trained or not isinstance(cause, Exception) or why(cause)[1] not in ADVICE:
+            if not run.trained or not isinstance(cause, Exception) or why(cause)[1] not in ADVICE:
                 raise
-            raise RunError(f"{error}, then continue with: plait train --resume {found.path}") from cause
+            raise RunError(f"{error}, then continue with: plait train --resume {run.path}") from cause
         except (Interrupted, KeyboardInterrupt) as stop:
-            if not found.trained:
+            if not run.trained:
                 raise
             where = str(stop) or "stopped"
-            if found.weights.exists():
-                where = f"stopped after training: {found.weights} is there, metrics and report are not"
-            raise Interrupted(f"{where}; continue with: plait train --resume {found.path}") from None
+            if run.weights.exists():
+                where = f"stopped after training: {run.weights} is there, metrics and report are not"
+            raise Interrupted(f"{where}; continue with: plait train --resume {run.path}") from None
 
 
 def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFolder, resume: bool, verbose: bool) -> Any:
@@ -112,14 +113,14 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     blend = None if is_boosted(prepared) else _blend(prepared, plan, accelerator, run, resume)
     start = time.monotonic()
 
-    def whole() -> Progress:
+    def train_whole() -> Progress:
         teacher = _teacher(prepared, accelerator)
         objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
         with listeners(run, recipe.train, verbose) as listener:
             validate = None
             if "val" in prepared.parts:
-                precision, tell = recipe.train.precision, listener.samples
-                validate = validation.make_validation(prepared, "val", accelerator, precision, workers, tell)
+                precision, note = recipe.train.precision, listener.samples
+                validate = validation.make_validation(prepared, "val", accelerator, precision, workers, note)
             return train(
                 prepared.model,
                 part.source,
@@ -138,7 +139,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
                 around_step=objective.around_step,
             )
 
-    def on_rows(twin: MultimodalModel, rows: np.ndarray) -> Progress:
+    def train_on_rows(twin: MultimodalModel, rows: np.ndarray) -> Progress:
         rest = BatchPlan(rows, settings.batch_size, seed=settings.seed)
         objective = Objective(settings, prepared.targets, twin, accelerator, blend)
         around = objective.around_step
@@ -146,7 +147,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
             twin, part.source, rest, objective, settings, accelerator=accelerator, workers=workers, around_step=around
         )
 
-    progress = fit(prepared.model, _lesson(prepared, accelerator.device), whole, on_rows)
+    progress = fit(prepared.model, _lesson(prepared, accelerator.device), train_whole, train_on_rows)
     if progress is None:
         return grown(prepared, accelerator.device, time.monotonic() - start)
     padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))
@@ -162,8 +163,8 @@ def _teacher(prepared: prepare.Prepared, accelerator: Accelerator) -> Teacher | 
     settings, part = prepared.recipe.train, prepared.parts["train"]
     if settings.teacher is None or not settings.distillation:
         return None
-    given = (part.source.table, prepared.targets, settings.distillation_temperature, part.rows, accelerator.device)
-    return Teacher(settings.teacher, *given, allow_outside=prepared.recipe.data.allow_outside)
+    arguments = (part.source.table, prepared.targets, settings.distillation_temperature, part.rows, accelerator.device)
+    return Teacher(settings.teacher, *arguments, allow_outside=prepared.recipe.data.allow_outside)
 
 
 def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
@@ -211,13 +212,13 @@ def _blend(
     settings, part = prepared.recipe.train, prepared.parts["train"]
     if resume and (run.path / BLENDING).exists():
         return {name: float(weight) for name, weight in run.read_json(BLENDING).items()}
-    judged, workers = prepared.parts.get("val"), prepare.workers_of(prepared.recipe)
-    val = None if judged is None else (judged.source, judged.rows)
-    found = blend_of(prepared.model, settings, prepared.targets, part.source, plan, val, accelerator, workers)
-    if found is not None:
-        found = broadcast_object_list([found])[0] if accelerator.num_processes > 1 else found
+    val_part, workers = prepared.parts.get("val"), prepare.workers_of(prepared.recipe)
+    val = None if val_part is None else (val_part.source, val_part.rows)
+    weights = blend_of(prepared.model, settings, prepared.targets, part.source, plan, val, accelerator, workers)
+    if weights is not None:
+        weights = broadcast_object_list([weights])[0] if accelerator.num_processes > 1 else weights
         if accelerator.is_main_process:
-            run.write_json(BLENDING, found)
-        said = ", ".join(f"{name} {weight:.3f}" for name, weight in found.items())
-        prepared.notes.append(f"gradient blending, weights of the losses: {said}")
-    return found
+            run.write_json(BLENDING, weights)
+        listed = ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items())
+        prepared.notes.append(f"gradient blending, weights of the losses: {listed}")
+    return weights

@@ -49,46 +49,46 @@ def make_validation(
 
     def validate(model: torch.nn.Module) -> dict[str, float]:
         outputs = outputs_of(model, part.source, plan, precision, accelerator.device, workers)
-        own = (outputs, plan.rows)
-        gathered = gather_object([own]) if ranks > 1 else [own]
+        local = (outputs, plan.rows)
+        gathered = gather_object([local]) if ranks > 1 else [local]
         merged = {key: joined([outs[key] for outs, _ in gathered]) for key in outputs}
         order, first = np.unique(np.concatenate([rows for _, rows in gathered]), return_index=True)
         merged = {key: values[torch.from_numpy(first)] for key, values in merged.items()}
         truth = {key: values[torch.from_numpy(order)] for key, values in part.source.targets.items()}
         loss = targets.loss(merged, truth)
         numbers = {key: values.numpy() for key, values in truth.items()}
-        found = targets.predictions(merged)
+        predictions = targets.predictions(merged)
         if note is not None and accelerator.is_main_process:
-            records, pictures = _samples(targets, part.source, order, found, numbers)
+            records, pictures = _samples(targets, part.source, order, predictions, numbers)
             if records:
                 note(records, pictures)
-        return targets.metrics(found, numbers) | {"loss": float(loss)}
+        return targets.metrics(predictions, numbers) | {"loss": float(loss)}
 
     return validate
 
 
 def _samples(
-    targets: Targets, source: TableSource, rows: np.ndarray, found: Mapping[str, Any], truth: Mapping[str, Any]
+    targets: Targets, source: TableSource, rows: np.ndarray, predictions: Mapping[str, Any], truth: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[Any]]:
     """Some rows with what was written about them and what is right, evenly spaced, and their images."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, NOTED).astype(int))
     name, task = next(iter(targets.tasks.items()))
-    shown_inputs = [
+    pictured_columns = [
         (spec.columns[0], spec.kind)
         for spec in source.inputs.values()
         if spec.kind is not None and spec.kind.pictured and spec.columns[0] in source.table
     ]
     noted, pictures = [], []
     for i in chosen:
-        sample = task.sample(found[name][i : i + 1], truth[name][i : i + 1])
+        sample = task.sample(predictions[name][i : i + 1], truth[name][i : i + 1])
         if sample is None:
             continue
         record = {"row": int(rows[i]) + 1, "written": sample.answer, "right": list(sample.right)}
         picture = None
-        for column, modality in shown_inputs[:1]:
-            for shown in show_cell(modality, source.table.cells(column, [rows[i]])[0], source.media, SHOWN, 1):
-                record |= {"picture": shown.text} if shown.text else {}
-                picture = None if shown.image is None else _on_white(shown.image)
+        for column, modality in pictured_columns[:1]:
+            for view in show_cell(modality, source.table.cells(column, [rows[i]])[0], source.media, SHOWN, 1):
+                record |= {"picture": view.text} if view.text else {}
+                picture = None if view.image is None else _on_white(view.image)
         noted.append(record)
         pictures.append(picture)
     return noted, pictures

@@ -22,13 +22,13 @@ def adopt_processors(
     Raises:
         RunError: there is no such run.
     """
-    _, _, before, known, _ = RunFolder(Path(start).expanduser()).read_setup()
+    _, _, former_inputs, former_targets, _ = RunFolder(Path(start).expanduser()).read_setup()
     for name, task in targets.tasks.items():
-        if name in known.tasks:
-            targets = targets.with_task(name, task.adopt(known.tasks[name]))
+        if name in former_targets.tasks:
+            targets = targets.with_task(name, task.adopt(former_targets.tasks[name]))
     adopted = {
-        name: replace(spec, processor=before[name].processor)
-        if name in before and type(before[name].processor) is type(spec.processor)
+        name: replace(spec, processor=former_inputs[name].processor)
+        if name in former_inputs and type(former_inputs[name].processor) is type(spec.processor)
         else spec
         for name, spec in inputs.items()
     }
@@ -47,14 +47,14 @@ def load_weights(start: str, model: MultimodalModel) -> str:
     run = RunFolder(Path(start).expanduser())
     if not run.weights.exists():
         raise RunError(f"train.start={start}: the run is not finished; continue it with: plait train --resume {start}")
-    held = load_tensors(run.weights)[0]
-    own = model.state_dict()
-    found = {}
-    for name, tensor in own.items():
-        before = held.get(name, held.get(name.replace(".base_layer", "")))
+    former_state = load_tensors(run.weights)[0]
+    state = model.state_dict()
+    fitting = {}
+    for name, tensor in state.items():
+        before = former_state.get(name, former_state.get(name.replace(".base_layer", "")))
         if before is not None and before.shape == tensor.shape:
-            found[name] = before.to(tensor.dtype)
-    if not found:
+            fitting[name] = before.to(tensor.dtype)
+    if not fitting:
         raise RecipeError(f"train.start={start}: no weight of that run has a name and shape of this model")
-    model.load_state_dict(found, strict=False)
-    return f"weights from {start}: {len(found):,} of {len(own):,} tensors"
+    model.load_state_dict(fitting, strict=False)
+    return f"weights from {start}: {len(fitting):,} of {len(state):,} tensors"

@@ -39,6 +39,6 @@ def answer_array(answers: list[Any], skipped: Collection[int] = ()) -> np.ndarra
 def _without(values: Any, gone: np.ndarray) -> Any:
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         return np.where(gone, np.nan, values)
-    kept = np.empty(len(values), dtype=object)
-    kept[:] = [None if missing else value for value, missing in zip(values, gone, strict=True)]
-    return kept
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = [None if missing else value for value, missing in zip(values, gone, strict=True)]
+    return objects

@@ -122,8 +122,8 @@ class Classification(Task):
 
     def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
         """`[N]` int64 codes; -1 where the row has no target, -2 where training never saw its class."""
-        found = (self.MISSING if is_missing(value) else self._code(value) for value in values)
-        return np.fromiter(found, dtype=np.int64)
+        codes = (self.MISSING if is_missing(value) else self._code(value) for value in values)
+        return np.fromiter(codes, dtype=np.int64)
 
     def _code(self, value: Any) -> int:
         code = self._known.find(value)

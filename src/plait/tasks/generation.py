@@ -145,10 +145,10 @@ class Generation(Task):
         return self._changed(language_model=dict(held))
 
     def _changed(self, **values: Any) -> "Generation":
-        made = copy.copy(self)
+        task = copy.copy(self)
         for name, value in values.items():
-            setattr(made, name, value)
-        return made
+            setattr(task, name, value)
+        return task
 
     @property
     def measures(self) -> dict[str, bool]:
@@ -212,35 +212,35 @@ class Generation(Task):
 
     def lengths(self, truth: np.ndarray) -> np.ndarray:
         """`[N]` tokens of each row's own text."""
-        found: np.ndarray = (truth[:, CODE:] >= 0).sum(axis=1)
-        return found
+        counts: np.ndarray = (truth[:, CODE:] >= 0).sum(axis=1)
+        return counts
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no text."""
         return encoded[:, CODE] < 0
 
-    def loss(self, given: Any, target: Tensor) -> Tensor:
+    def loss(self, logits: Any, target: Tensor) -> Tensor:
         """Mean cross-entropy a token of the rows' own texts, over those that have one."""
-        if isinstance(given, Generated):  # the model has compared them already
-            rows = given.losses
+        if isinstance(logits, Generated):  # the model has compared them already
+            rows = logits.losses
             return rows[~rows.isnan()].mean() if bool((~rows.isnan()).any()) else rows.new_zeros(())
-        ids = target[:, CODE : CODE + given.shape[1]]
+        ids = target[:, CODE : CODE + logits.shape[1]]
         count = (ids >= 0).sum().clamp(min=1)
         smooth = self.label_smoothing
         total = F.cross_entropy(
-            given.flatten(0, 1), ids.flatten(), ignore_index=-1, label_smoothing=smooth, reduction="sum"
+            logits.flatten(0, 1), ids.flatten(), ignore_index=-1, label_smoothing=smooth, reduction="sum"
         )
         return total / count
 
-    def row_loss(self, given: Any, target: Tensor) -> Tensor:
+    def row_loss(self, logits: Any, target: Tensor) -> Tensor:
         """`[B]` mean loss a token of each row's own text; 0 where it has none."""
-        if isinstance(given, Generated):
-            return given.losses.nan_to_num()
-        return token_loss(given, target[:, CODE : CODE + given.shape[1]]).nan_to_num()
+        if isinstance(logits, Generated):
+            return logits.losses.nan_to_num()
+        return token_loss(logits, target[:, CODE : CODE + logits.shape[1]]).nan_to_num()
 
-    def predictions(self, given: Generated) -> Generated:
+    def predictions(self, outputs: Generated) -> Generated:
         """As the model gave it."""
-        return given.numpy()
+        return outputs.numpy()
 
     def answers(self, predictions: Generated) -> list[str]:
         """The texts."""
@@ -250,16 +250,16 @@ class Generation(Task):
         """What a predictions file holds: the text, and the score that it was found with."""
         return {name: self.answers(predictions), f"{name}_score": predictions.scores}
 
-    def distance(self, given: Tensor, wanted: Tensor, target: Tensor, temperature: float) -> Tensor:
+    def distance(self, logits: Tensor, teacher_logits: Tensor, target: Tensor, temperature: float) -> Tensor:
         """Word by word (1606.07947)."""
-        apart = Categorical(given.shape[-1]).distance(given, wanted, temperature)
-        return apart[target[:, CODE : CODE + given.shape[1]] >= 0]
+        apart = Categorical(logits.shape[-1]).distance(logits, teacher_logits, temperature)
+        return apart[target[:, CODE : CODE + logits.shape[1]] >= 0]
 
     def agrees(self, other: Task) -> str | None:
         """The same tokens."""
         assert isinstance(other, Generation)
-        own, its = ((task.texts.tokenizer.to_str(), task.texts.end) for task in (self, other))
-        return None if own == its else "other tokens"
+        tokens, other_tokens = ((task.texts.tokenizer.to_str(), task.texts.end) for task in (self, other))
+        return None if tokens == other_tokens else "other tokens"
 
     def adopt(self, former: Task) -> "Generation":
         """The same task in a former run's tokens, unless a language model has its own."""
@@ -295,10 +295,10 @@ class Generation(Task):
                 raise RecipeError(f"train.self_critical: CIDEr is not defined, {NO_CIDER}; leave it at 0")
         return self._scorer.consensus(texts, codes)
 
-    def score(self, truth: np.ndarray, found: Generated, names: Sequence[str] | None = None) -> dict[str, float]:
+    def score(self, truth: np.ndarray, predictions: Generated, names: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics over the distinct questions, each against all of its right answers."""
         first = np.unique(truth[:, 0], return_index=True)[1]
-        return self.score_texts(truth[first], self.answers(found[first]), names)
+        return self.score_texts(truth[first], self.answers(predictions[first]), names)
 
     def score_texts(
         self, truth: np.ndarray, texts: Sequence[str], names: Sequence[str] | None = None

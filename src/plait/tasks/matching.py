@@ -124,8 +124,8 @@ class Matching(Task):
         if text not in (*YES, *NO):
             if lenient:
                 return -1
-            said = f"expected 1 or 0 (or -1, or yes and no), got {shown(value, 40)}"
-            raise DataError(f"row {row}: column {self.column!r}: {said}")
+            message = f"expected 1 or 0 (or -1, or yes and no), got {shown(value, 40)}"
+            raise DataError(f"row {row}: column {self.column!r}: {message}")
         return int(text in YES)
 
     def in_space(self, encoded: np.ndarray) -> np.ndarray:
@@ -191,22 +191,22 @@ class Matching(Task):
 
     def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
         """Yes or no, and the probability of yes."""
-        said, label = bool(prediction[0, 1] >= 0.5), bool(truth[0, 0])
+        answer, label = bool(prediction[0, 1] >= 0.5), bool(truth[0, 0])
         words = ("no", "yes")
-        return Card(words[said], words[label], said == label, f"{prediction[0, 1]:.2f}")
+        return Card(words[answer], words[label], answer == label, f"{prediction[0, 1]:.2f}")
 
-    def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
         """Accuracy, average precision and ROC-AUC of yes."""
         chosen = [name for name in self.measures if names is None or name in names]
-        return score("classification", truth[:, 0], found, chosen)
+        return score("classification", truth[:, 0], predictions, chosen)
 
-    def answers(self, found: np.ndarray) -> list[str]:
+    def answers(self, predictions: np.ndarray) -> list[str]:
         """`yes` or `no`."""
-        return ["yes" if yes >= 0.5 else "no" for yes in found[:, 1]]
+        return ["yes" if yes >= 0.5 else "no" for yes in predictions[:, 1]]
 
-    def columns(self, name: str, found: np.ndarray) -> dict[str, Any]:
+    def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]:
         """What a predictions file holds: the answer, and the probability of a match."""
-        return {name: self.answers(found), f"{name}_probability": found[:, 1]}
+        return {name: self.answers(predictions), f"{name}_probability": predictions[:, 1]}
 
 
 def draw_matches(table: Table, task: Matching, seed: int = 0) -> Table:
@@ -218,13 +218,13 @@ def draw_matches(table: Table, task: Matching, seed: int = 0) -> Table:
 
     encoded = task.read(table)
     assert encoded is not None
-    taken = draw_others(encoded[:, 1:], np.random.default_rng(seed))
-    rows = np.flatnonzero(taken >= 0)
+    partners = draw_others(encoded[:, 1:], np.random.default_rng(seed))
+    rows = np.flatnonzero(partners >= 0)
     columns = {}
     for name in table.columns:
         if name != task.column:
             column = table.column(name)
-            other = taken[rows] if name in task.sides[task.anchor] else rows
+            other = partners[rows] if name in task.sides[task.anchor] else rows
             columns[name] = pa.chunked_array([*column.chunks, column.take(other).combine_chunks()], column.type)
     labels = np.r_[np.ones(len(table), np.int64), np.zeros(len(rows), np.int64)]
     return table.with_data(pa.table({**columns, task.column: labels}))
@@ -239,11 +239,11 @@ def draw_others(codes: np.ndarray, random: np.random.Generator, tries: int = 20)
         tries: how often it is drawn anew for the rows that had no luck.
     """
     able = np.flatnonzero((codes >= 0).all(axis=1))
-    taken = np.full(len(codes), -1, dtype=np.int64)
+    partners = np.full(len(codes), -1, dtype=np.int64)
     left = able
     for _ in range(tries if len(able) > 1 else 0):
         drawn = random.choice(able, len(left))
         good = (codes[drawn] != codes[left]).all(axis=1)
-        taken[left[good]] = drawn[good]
+        partners[left[good]] = drawn[good]
         left = left[~good]
-    return taken
+    return partners

@@ -34,9 +34,9 @@ def _codes(table: Table, columns: Sequence[str]) -> np.ndarray:
         return np.full(len(table), -1, dtype=np.int64)
     if len(present) == 1 and not isinstance(table.cells(present[0], [0])[0], str):
         return table.codes(present[0])[0]
-    known: dict[tuple[str, ...], int] = {}
+    code_of: dict[tuple[str, ...], int] = {}
     codes = np.empty(len(table), dtype=np.int64)
     for row, cells in enumerate(zip(*(table.iterate(name) for name in present), strict=True)):
         key = tuple("" if is_missing(cell) else " ".join(as_text(cell).casefold().split()) for cell in cells)
-        codes[row] = known.setdefault(key, len(known)) if any(key) else -1
+        codes[row] = code_of.setdefault(key, len(code_of)) if any(key) else -1
     return codes

@@ -156,16 +156,16 @@ class Retrieval(Task):
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row lacks the anchor, or all others."""
-        held = encoded >= 0
-        return ~np.any([held[:, a] & held[:, b] for a, b in self.links], axis=0)
+        has_side = encoded >= 0
+        return ~np.any([has_side[:, a] & has_side[:, b] for a, b in self.links], axis=0)
 
     def loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
         """The mean over the other sides of their loss with the anchor; `[B, M, D + 1]` and `[B, M]`."""
         losses = []
         for a, b in self.links:
-            held = (codes[:, [a, b]] >= 0).all(dim=1) & (vectors[:, [a, b], :-1] != 0).any(dim=2).all(dim=1)
-            if int(held.sum()) > 1:
-                losses.append(self._pair_loss(vectors[held], codes[held], a, b))
+            complete = (codes[:, [a, b]] >= 0).all(dim=1) & (vectors[:, [a, b], :-1] != 0).any(dim=2).all(dim=1)
+            if int(complete.sum()) > 1:
+                losses.append(self._pair_loss(vectors[complete], codes[complete], a, b))
         return torch.stack(losses).mean() if losses else vectors.sum() * 0.0
 
     def _pair_loss(self, vectors: Tensor, codes: Tensor, a: int, b: int) -> Tensor:
@@ -189,25 +189,25 @@ class Retrieval(Task):
 
     def score(self, codes: np.ndarray, vectors: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
         """Recall in both directions of each pair of sides, and ranks; every distinct value is asked and found once."""
-        found: dict[str, float] = {}
+        scores: dict[str, float] = {}
         others: dict[str, list[float]] = {}
         for a, b in self.links:
-            held = (codes[:, [a, b]] >= 0).all(axis=1)
-            if not held.any():
+            complete = (codes[:, [a, b]] >= 0).all(axis=1)
+            if not complete.any():
                 continue
-            pair = codes[held][:, [a, b]]
-            (x, rows), (y, columns) = (_distinct(pair[:, i], vectors[held, side]) for i, side in enumerate((a, b)))
+            pair = codes[complete][:, [a, b]]
+            (x, rows), (y, columns) = (_distinct(pair[:, i], vectors[complete, side]) for i, side in enumerate((a, b)))
             links = np.stack([rows, columns], axis=1)
             forth, back = directed_metrics(x, y, links), directed_metrics(y, x, links[:, ::-1])
             for name, direction in zip(self._directions(a, b), (forth, back), strict=True):
-                found |= {f"{name}_{key}": direction.pop(key) for key in ("r1", "r5", "r10")}
+                scores |= {f"{name}_{key}": direction.pop(key) for key in ("r1", "r5", "r10")}
                 for key, value in direction.items():
                     others.setdefault(key, []).append(value)
-        if not found:
+        if not scores:
             return {}
-        found["r_mean"] = float(np.mean(list(found.values())))
-        found |= {key: float(np.mean(values)) for key, values in others.items()}
-        return {key: value for key, value in found.items() if names is None or key in names}
+        scores["r_mean"] = float(np.mean(list(scores.values())))
+        scores |= {key: float(np.mean(values)) for key, values in others.items()}
+        return {key: value for key, value in scores.items() if names is None or key in names}
 
     def answers(self, vectors: np.ndarray) -> list[float]:
         """How well each row's sides belong together: the mean cosine of the anchor and what the row has besides."""
@@ -221,10 +221,10 @@ class Retrieval(Task):
         }
 
     def _similarities(self, vectors: np.ndarray) -> np.ndarray:
-        held = (vectors != 0).any(axis=2)
-        found = [np.einsum("nd,nd->n", vectors[:, a], vectors[:, b]) for a, b in self.links]
-        lacking = [~(held[:, a] & held[:, b]) for a, b in self.links]
-        return np.where(lacking, np.nan, found)
+        has_side = (vectors != 0).any(axis=2)
+        cosines = [np.einsum("nd,nd->n", vectors[:, a], vectors[:, b]) for a, b in self.links]
+        lacking = [~(has_side[:, a] & has_side[:, b]) for a, b in self.links]
+        return np.where(lacking, np.nan, cosines)
 
 
 def _distinct(codes: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -137,8 +137,8 @@ class Targets:
         """The weighted sum of the tasks' losses, a scalar."""
         losses = []
         for name, task in self.tasks.items():
-            given, target, _ = items_of(outputs[name], targets[name])
-            losses.append(self.weights[name] * task.loss(given, target))
+            logits, target, _ = items_of(outputs[name], targets[name])
+            losses.append(self.weights[name] * task.loss(logits, target))
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def loss_of(
@@ -157,19 +157,19 @@ class Targets:
             whole: weight of the loss of the model's answer.
         """
         total = whole * self.loss(output.predictions, targets)
-        for name, said in output.alone.items():
+        for name, answer in output.alone.items():
             weight = alone if isinstance(alone, float) else alone.get(name, 1.0)
-            if weight and bool(said.present.any()):
-                own = {target: values[said.present] for target, values in said.predictions.items()}
-                total = total + weight * self.loss(own, {t: targets[t][said.present] for t in own})
+            if weight and bool(answer.present.any()):
+                predictions = {target: values[answer.present] for target, values in answer.predictions.items()}
+                total = total + weight * self.loss(predictions, {t: targets[t][answer.present] for t in predictions})
         return total
 
     def row_loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> Tensor:
         """`[B]` weighted sum of the tasks' losses of each row: which rows are hard."""
         losses = []
         for name, task in self.tasks.items():
-            given, target, rows = items_of(outputs[name], targets[name])
-            each = task.row_loss(given, target)
+            logits, target, rows = items_of(outputs[name], targets[name])
+            each = task.row_loss(logits, target)
             losses.append(self.weights[name] * (each if rows is None else rows.row_means(each)))
         return torch.stack(losses).sum(0)
 
@@ -192,13 +192,13 @@ class Targets:
 
         With several targets the names are `target.metric`.
         """
-        found = {}
+        scores = {}
         for name, task in self.tasks.items():
             usable = ~task.unusable(truth[name])
             chosen = [m for m in task.measures if names is None or self.metric_name(name, m) in names]
             values = task.score(truth[name][usable], predictions[name][usable], chosen)
-            found.update({self.metric_name(name, metric): value for metric, value in values.items()})
-        return found
+            scores.update({self.metric_name(name, metric): value for metric, value in values.items()})
+        return scores
 
     def columns(self, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """The columns of a predictions file; one that would have the name of another gets an underscore."""
@@ -288,5 +288,5 @@ def guess_task(sample: Sample) -> tuple[str, str]:
         reason = task.recognise(sample) if sample.distinct > 1 or isinstance(sample.values[0], list) else None
         if reason is not None:
             return kind, reason
-    told = shown(sample.values[0], 40)
-    raise DataError(f"target {sample.name!r} is constant (always {told}); there is nothing to learn")
+    value = shown(sample.values[0], 40)
+    raise DataError(f"target {sample.name!r} is constant (always {value}); there is nothing to learn")

@@ -127,8 +127,8 @@ class Task(Protocol):
 
     def encode(self, values: Iterable[Any], lenient: bool = False) -> Any:
         """The encoded truth of cells; of tasks whose truth is one column. Others read it themselves."""
-        told = f"{self.kind} has neither read nor encode"
-        raise NotImplementedError(told)
+        message = f"{self.kind} has neither read nor encode"
+        raise NotImplementedError(message)
 
     def unusable(self, truth: Any) -> np.ndarray:
         """`[N]` bool: nothing can be learned from the row, nor can it be scored."""
@@ -192,10 +192,10 @@ class Task(Protocol):
         """The answer to one row, `[1, …]`, and what is right, while training goes on; None where numbers say it all."""
         return None
 
-    def distance(self, given: Tensor, wanted: Tensor, target: Tensor, temperature: float) -> Tensor:
+    def distance(self, logits: Tensor, teacher_logits: Tensor, target: Tensor, temperature: float) -> Tensor:
         """How far raw predictions are from a teacher's, of each row or token that counts."""
         assert self.space is not None  # `agrees` has seen to it
-        return self.space.distance(given, wanted, temperature)
+        return self.space.distance(logits, teacher_logits, temperature)
 
     def agrees(self, other: "Task") -> str | None:
         """Why raw predictions of another task of this kind can't be learned from; None where they can."""
@@ -229,12 +229,12 @@ class Task(Protocol):
         if self.space is None:
             return None
         points = self.in_space(truth)
-        said = torch.zeros(1, self.space.width, dtype=torch.float64)
+        logits = torch.zeros(1, self.space.width, dtype=torch.float64)
         for problem in self.space.problems():
             _, y = problem.known(points)
             where = slice(problem.start, problem.start + problem.width)
-            said[0, where] = torch.from_numpy(problem.parameters(y))
-        return self.predictions(said.repeat(rows, 1))
+            logits[0, where] = torch.from_numpy(problem.parameters(y))
+        return self.predictions(logits.repeat(rows, 1))
 
     def figures(self, truth: Any, predictions: Any) -> list[Figure]:
         """What a report draws of all answers."""
