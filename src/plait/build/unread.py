@@ -79,9 +79,9 @@ def _changed(section: Any, names: Iterable[str]) -> list[str]:
 
 def _unread_of_task(task: Any, kind: str) -> Iterable[tuple[str, str]]:
     yield from unread_options(task, kind)
-    known = options_of(kind)
+    defaults = options_of(kind)
     for name, loss in ONLY_WITH.items():
-        if name in known and task.options.get("loss", known["loss"]) != loss and name in task.options:
+        if name in defaults and task.options.get("loss", defaults["loss"]) != loss and name in task.options:
             yield name, f"task.loss={loss}"
 
 

@@ -1,5 +1,5 @@
-"""What each modality gives a trained model: the score without it, with it shuffled, with it alone, and as it goes
-missing.
+"""What each modality contributes to a trained model: the score without it, with it shuffled, with it alone, and with
+it missing from a growing share of the rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,22 +22,22 @@ from plait.types import Batch
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHUFFLES = 3
-HARDLY = 0.1  # of what all modalities give together: an interval within it, around zero, is of one hardly used
-DRAWS, SLOW_DRAWS = 250, 50  # of the bootstrap, which scores the rows anew each time; where that takes long
+HARDLY = 0.1  # share of what all modalities contribute together; one whose interval stays below it is hardly used
+DRAWS, SLOW_DRAWS = 250, 50  # of the bootstrap; fewer where scoring, which each draw repeats, takes long
 NOT_TAKEN = (float("nan"), float("nan"))
 
 
 @dataclass
 class ModalityScore:
-    """Scores of one modality; a difference to `all` says what it gives.
+    """Scores of one modality; their differences to the report's `all` show what it contributes.
 
-    The intervals are 95 % ones of how much better the whole model is (by the bootstrap over rows that `plait compare`
-    uses): than without the modality, than with it shuffled, than with it alone. Zero within means that no difference
-    is seen.
+    The intervals are 95 % intervals of how much better the whole model is than without the modality, with it shuffled,
+    or with it alone (by the bootstrap over rows that `plait compare` uses). An interval that contains zero means that
+    no difference was seen.
 
     Args:
         name: of the input.
-        absent: score with the modality taken from every row.
+        absent: score with the modality taken away from every row.
         permuted: with its values shuffled among the rows, the mean of three shuffles.
         alone: with every other modality taken away; None where there is no other.
         absent_interval, permuted_interval, alone_interval: of the differences.
@@ -61,9 +61,9 @@ class ModalityReport:
     """All modalities of a model on one table.
 
     Args:
-        metric: what is scored; `higher_is_better` says which way.
+        metric: the name of the score; `higher_is_better` belongs to it.
         rows: how many were scored.
-        all: the score with everything.
+        all: the score with all modalities.
         nothing: the score with every modality taken away.
         modalities: each one's scores.
         warnings: a modality that is hardly used, or a model that is better without it or without the others.
@@ -104,7 +104,7 @@ class Scorer:
         return self.score(self.predictions(source))
 
     def predictions(self, source: Source) -> dict[str, np.ndarray]:
-        """What the model says of the rows, by target."""
+        """The model's predictions for the rows, by target."""
         return self.targets.predictions(self.runner.outputs(source, self.plan))
 
     def score(self, predictions: Mapping[str, np.ndarray], chosen: np.ndarray | None = None) -> float:
@@ -116,7 +116,7 @@ class Scorer:
         return self.targets.metrics(predictions, truth, [self.metric[0]]).get(self.metric[0], float("nan"))
 
     def draws(self, seed: int) -> list[np.ndarray]:
-        """Positions that the bootstrap draws."""
+        """The positions of each draw of the bootstrap."""
         draws = SLOW_DRAWS if self.targets.slow else DRAWS
         return draw_rows(len(self.plan.rows), self.groups, draws, seed)
 
@@ -136,9 +136,9 @@ def modality_report(
         scorer: the model and its rows.
         source: what the rows come from.
         names: the model's modalities.
-        curves: also as a growing share of the rows lacks each modality.
-        noises: also as its values get worse; see `noise_curves`.
-        seed: of shuffles and of which rows lack it.
+        curves: also score it as a growing share of the rows lacks each modality.
+        noises: also score it as the values of a modality get worse; see `noise_curves`.
+        seed: of the shuffles, and of the choice of rows that lack a modality.
     """
     random, rows = np.random.default_rng(seed), scorer.plan.rows
 
@@ -148,6 +148,7 @@ def modality_report(
     def score_of(change: Callable[[Batch], Batch]) -> float:
         return scorer.score(predictions_of(change))
 
+    # The whole model, once on all rows and once on each draw of the bootstrap.
     draws, higher = scorer.draws(seed), scorer.metric[1]
     everything = scorer.predictions(source)
     whole = scorer.score(everything)
@@ -157,7 +158,7 @@ def modality_report(
     drawn = np.array([scorer.score(everything, draw) for draw in draws])
 
     def compare(*changed: Mapping[str, np.ndarray]) -> tuple[float, tuple[float, float]]:
-        """The score of changed answers, the mean of several, and the interval of how much better the whole model is."""
+        """The mean score of changed predictions, and the interval of how much better the whole model is."""
         scores = [scorer.score(one) for one in changed]
         others = np.array([np.mean([scorer.score(one, draw) for one in changed]) for draw in draws])
         return float(np.mean(scores)), interval((drawn - others) * (1 if higher else -1))
@@ -187,7 +188,7 @@ def modality_report(
 
 
 class _Changed:
-    """A source whose batches are changed on the way."""
+    """A source whose batches are changed before the model sees them."""
 
     def __init__(self, source: Source, change: Callable[[Batch], Batch]) -> None:
         self.source, self.change = source, change
@@ -200,12 +201,13 @@ class _Changed:
 
 
 def _lacking(batch: Batch, names: Sequence[str]) -> Batch:
+    """The batch with some modalities taken away from every row."""
     every = torch.ones(len(batch), dtype=torch.bool)
     return take_away(batch, dict.fromkeys(names, every))
 
 
 def _shuffled(source: Source, rows: np.ndarray, name: str, order: np.ndarray) -> Callable[[Batch], Batch]:
-    """Each row gets the modality of another one."""
+    """A change of batches that gives each row the modality of another row."""
     instead = dict(zip(rows.tolist(), rows[order].tolist(), strict=True))
 
     def change(batch: Batch) -> Batch:
@@ -218,10 +220,10 @@ def _shuffled(source: Source, rows: np.ndarray, name: str, order: np.ndarray) ->
 def _warnings(
     whole: float, nothing: float, modality_scores: Sequence[ModalityScore], higher: bool, rows: int
 ) -> list[str]:
-    """What the differences allow to say, each with its interval.
+    """Warnings that the differences justify, each with its interval.
 
-    "Hardly used" needs intervals around zero that are narrow beside what all modalities give together, so that it does
-    not depend on the target's units; wide ones only say that the rows are too few.
+    "Hardly used" needs intervals around zero that are narrow compared with what all modalities contribute together, so
+    that it does not depend on the target's units; wide ones only mean that there are too few rows.
     """
     sign = 1.0 if higher else -1.0
     gain = abs(whole - nothing)
@@ -246,7 +248,7 @@ def _warnings(
 
 
 def _beside_zero(bounds: tuple[float, float]) -> bool:
-    """An interval that zero is not in."""
+    """Whether an interval excludes zero."""
     return bounds[0] > 0 or bounds[1] < 0
 
 
@@ -269,7 +271,7 @@ def show_modalities(report: ModalityReport) -> None:
 
 
 def modality_rows(report: ModalityReport) -> list[tuple[Any, ...]]:
-    """Each modality's name, scores, and the interval of what it gives beside the others."""
+    """Each modality's name, its scores, and the interval of what it adds to the others."""
     return [
         (
             one.name,

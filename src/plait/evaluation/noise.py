@@ -20,12 +20,12 @@ EVERY = "all"
 def noise_curves(
     scorer: Callable[[Source], float], source: TableSource, noises: Sequence[str], *, whole: float, seed: int = 0
 ) -> dict[str, dict[str, dict[float, float]]]:
-    """Score a model as the values of a modality get worse. Nothing of it is stored: encoders run on every value.
+    """Score a model as the values of a modality get worse. No outputs are stored: encoders run on every noisy value.
 
     Args:
         scorer: source → score of the model on its rows.
         source: what the rows come from.
-        noises: names; see `plait.modalities.noises`; `all` for those of the model's modalities.
+        noises: names (see `plait.modalities.noises`), or `all` for those of the model's modalities.
         whole: the score without noise.
         seed: of the noise.
 
@@ -39,7 +39,7 @@ def noise_curves(
     for name, noise, how in chosen_noises(noises, {n: spec.modality for n, spec in source.inputs.items()}):
         curve = curves.setdefault(name, {}).setdefault(noise, {0.0: whole})
         for level in how.levels:
-            if level in curve:  # no noise at all has its score
+            if level in curve:  # level 0 is the score without noise
                 continue
             curve[level] = scorer(_noisy(source, name, how, level, seed))
     return curves
@@ -77,17 +77,18 @@ def _noisy(source: TableSource, name: str, noise: Noise, level: float, seed: int
     inputs = {**source.inputs, name: worse}
     noisy = TableSource(source.table, inputs, None, source.allow_outside, problems=source.problems)
     noisy.targets = source.targets
+    # Stored outputs of a frozen encoder are of the clean values: the noisy column must be encoded anew.
     noisy.encoded = {other: column for other, column in source.encoded.items() if other != name}
     return noisy
 
 
 class NoisyProcessor:
-    """A processor that reads values which were made worse; equal values become equally worse.
+    """A processor that makes values worse before it reads them; equal values become equally worse.
 
     Args:
         processor: of the clean values.
-        noise: how.
-        level: how much.
+        noise: what makes them worse.
+        level: how much worse.
         seed: of the draws.
     """
 

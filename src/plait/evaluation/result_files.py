@@ -1,4 +1,4 @@
-"""Score files of results against files of annotations, without a model: COCO captions and VQA."""
+"""Scores of result files against annotation files, without a model: COCO captions and VQA."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,8 @@ def score_files(predictions: Path, references: Path) -> dict[str, float]:
         references: COCO's captions (`annotations` with `image_id` and `caption`), or VQAv2's annotations.
 
     Raises:
-        DataError: a file is neither, results and annotations are of two kinds, or an id is missing or comes twice.
+        DataError: a file is neither, results and annotations are of different kinds, or an id is missing or occurs
+            twice.
     """
     entries, right = _read(predictions), _read(references)
     notes = right.get("annotations") if isinstance(right, dict) else None
@@ -50,6 +51,7 @@ def score_files(predictions: Path, references: Path) -> dict[str, float]:
 def _score_answers(
     predictions: Path, results: Mapping[str, str], references: Path, notes: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
+    """VQA accuracy over all questions and by type of answer, and exact match."""
     people, kinds = {}, {}
     for note in notes:
         identity = str(_field(references, note, "question_id"))

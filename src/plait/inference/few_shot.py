@@ -1,4 +1,4 @@
-"""Classes learned from a few examples each, in a space that is there already."""
+"""Classes learned from a few examples each, in the space of a trained model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -47,12 +47,12 @@ def cache(
     sharpness: float = 5.5,
     weight: float = 1.0,
 ) -> np.ndarray:
-    """`[Q, C]` logits: what the examples say, by closeness, on top of what the class names say (Tip-Adapter without
+    """`[Q, C]` logits of the class names, plus the votes of the examples, weighted by closeness (Tip-Adapter without
     training, 2111.03930); arguments as in `prototypes`.
 
     Args:
-        text_logits: `[Q, C]` of the class names; None where there are none: then the examples speak alone.
-        sharpness: how fast an example's say falls with distance (beta).
+        text_logits: `[Q, C]` of the class names; None for the examples alone.
+        sharpness: how fast the weight of an example falls with its distance (beta).
         weight: of the examples (alpha).
     """
     closeness = np.exp(-sharpness * (1 - queries @ x.T))
@@ -77,12 +77,12 @@ class ShotCurve:
 
 @dataclass
 class FewShotReport:
-    """What examples give.
+    """How accurate classes are told apart by a few examples of each.
 
     Args:
         label: the column of the classes.
         classes: their names.
-        rows: that were judged in each draw.
+        rows: how many were judged in each draw.
         zero_shot: accuracy by the class names alone; None where the run reads no text.
         curves: of each method.
     """
@@ -122,6 +122,7 @@ def shot_curves(
     Raises:
         DataError: fewer than two classes have examples and rows to judge left over.
     """
+    # Only classes with enough rows for the largest number of examples, and as many again to judge.
     names, codes, counts = np.unique([str(label) for label in labels], return_inverse=True, return_counts=True)
     most = max(shots, default=0)
     class_codes = np.flatnonzero(counts // 2 >= most)
@@ -133,10 +134,14 @@ def shot_curves(
     rows = np.flatnonzero(np.isin(codes, class_codes))
     x, y = x[rows], np.searchsorted(class_codes, codes[rows])
     texts = None if text_logits is None else np.stack([text_logits[str(names[c])][rows] for c in class_codes], axis=1)
+
+    # The split into examples and judged rows is drawn once, so that all points of a curve are judged alike.
     random = np.random.default_rng(seed)
     shuffled = [random.permutation(np.flatnonzero(y == c)) for c in range(len(class_codes))]
     pools = [order[: len(order) // 2] for order in shuffled]
     judged = np.concatenate([order[len(order) // 2 :] for order in shuffled])
+
+    # All methods see the same examples in each draw.
     methods: dict[str, Callable[..., np.ndarray]] = {"prototypes": prototypes, "linear probe": linear_probe}
     curves = {method: ShotCurve(method) for method in (*methods, "cache")}
     for shot in shots:

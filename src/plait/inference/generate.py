@@ -27,16 +27,16 @@ from plait.tasks.answers import OnError
 from plait.tasks.generation import texts_of, token_loss
 from plait.types import Tokens
 
-HISTORY = "history"  # the column that holds what was said before
+HISTORY = "history"  # the column of a conversation's earlier turns
 Told = Callable[[str], None]
 
 
 class Writer:
-    """Writes with a run of generation.
+    """Writes texts with a run of generation.
 
     Args:
         predictor: the run.
-        choices: texts to choose from; None for any text. One that comes twice counts once.
+        choices: texts to choose from; None for any text. Duplicates count once.
         changes: settings of the search over the run's own, such as `beams=4`.
 
     Raises:
@@ -61,7 +61,7 @@ class Writer:
             self.settings = replace(self.settings, max_length=max(self.settings.max_length, self.tree.longest))
         head: Any = predictor.model_.head
         self.head: Any = head.with_search(self.settings, self.tree)
-        self.predictor = copy.copy(predictor)  # its own search; the given one writes as before
+        self.predictor = copy.copy(predictor)  # with a search of its own; the given predictor writes as before
         self.predictor.model_ = predictor.model_.with_head(self.head)
 
     @property
@@ -96,7 +96,7 @@ class Writer:
 
         Args:
             values: column → value; images as paths from the working directory.
-            told: given each further piece of the text as it is written; of a search over beams, the whole at its end.
+            told: called with each further piece of the text as it is written; with the whole text where beams compete.
 
         Raises:
             DataError: a column is unknown, or a value can't be used.
@@ -133,6 +133,7 @@ class Writer:
             if not len(texts):
                 raise DataError(f"{source.table.source}: row {row + 1} has no options to rank")
             ids = self.task.texts.encode_all(list(texts))
+            # All options of a row are one batch: they share the row's context.
             padded = torch.full((len(ids), max(map(len, ids))), NONE)
             for place, one in enumerate(ids):
                 padded[place, : len(one)] = torch.tensor(one)
@@ -158,12 +159,12 @@ class Writer:
 
 
 class _Pieces:
-    """Tokens → the text so far, told as it grows."""
+    """Turns tokens into text as they come, and passes on every further piece of it."""
 
     def __init__(self, task: Generation, emit: Told) -> None:
         self.task, self.emit = task, emit
         self.ids: list[int] = []
-        self.text = ""  # that was given on so far
+        self.text = ""  # passed on so far
 
     def __call__(self, ids_R: Tensor) -> None:
         self.ids.append(int(ids_R[0]))
@@ -176,6 +177,11 @@ class _Pieces:
 
 
 def _tree(task: Generation, choices: Sequence[str]) -> AnswerTree:
+    """The tokens of the texts to choose from.
+
+    Raises:
+        RecipeError: one is empty, or longer than the texts that were learned.
+    """
     texts = list(dict.fromkeys(text.strip() for text in choices))
     if not texts or not all(texts):
         raise RecipeError("--choices: expected texts to choose from, such as red,green; none may be empty")

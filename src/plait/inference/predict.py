@@ -42,16 +42,16 @@ def predict_table(
     delimiter: str | None = None,
     allow_outside: bool = False,
 ) -> int:
-    """Answer every row, a part at a time; the file appears whole or not at all. Gives the number of rows.
+    """Answer every row, a part at a time; the file appears whole or not at all. Returns the number of rows.
 
-    Cells that can't be used are named in `problems`, where given; what becomes of their rows says `on_error`.
+    Cells that can't be used are appended to `problems`, if given; `on_error` decides what becomes of their rows.
     `allow_outside` lets media paths leave the table's folder.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
         RunError: the run can't be read, or the output can't be written.
     """
-    _writer_for(output, as_json)  # a wrong ending is said before a model loads
+    _writer_for(output, as_json)  # a wrong ending fails before a model is loaded
     predictor = Predictor.load(run, verbose=True, allow_outside=allow_outside)
     frames_of = partial(predictor.predict_frames, problems=problems, on_error=on_error)
     return write_frames(frames_of, table, output, keep, as_json, delimiter)
@@ -65,7 +65,7 @@ def write_frames(
     as_json: bool = False,
     delimiter: str | None = None,
 ) -> int:
-    """Write what is said of a table's rows, a part at a time. Gives the number of rows.
+    """Write the answers to a table's rows, a part at a time. Returns the number of rows.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
@@ -103,12 +103,12 @@ def predict_labels(
     as_json: bool = False,
     allow_outside: bool = False,
 ) -> int:
-    """Sort a table's (or a folder's) images into classes by their names. Gives the number of rows.
+    """Sort a table's (or a folder's) images into classes, given the names of the classes. Returns the number of rows.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
         RecipeError: a template has no place for the label, or there are too few labels.
-        RunError: the run is none of retrieval.
+        RunError: it is not a run of retrieval.
     """
     writer_of = _writer_for(output, as_json)
     opened = open_table(table)
@@ -130,7 +130,7 @@ def predict_labels(
 
 
 def _writer_for(output: Path | None, as_json: bool) -> Any:
-    """What writes a file of that ending.
+    """The writer class for a file's ending.
 
     Raises:
         DataError: the ending is unknown.
@@ -167,7 +167,7 @@ def predict_row(run: Path, pairs: Sequence[str], allow_outside: bool = False) ->
 
 @contextlib.contextmanager
 def _target(output: Path | None) -> Iterator[Path | None]:
-    """A name beside the output, which becomes the output if all goes well."""
+    """A temporary file beside the output, which becomes the output if all goes well; None for the terminal."""
     if output is None:
         yield None
         return

@@ -27,12 +27,12 @@ def load_aligned(run: str | Path, verbose: bool = False, allow_outside: bool = F
     """A retrieval run, or a pretrained model of images and texts: `hf:NAME`, `open_clip:MODEL/WEIGHTS`, a folder.
 
     Args:
-        run: which.
+        run: the run's folder, or the model's name or folder.
         verbose: show progress.
         allow_outside: media paths may leave the folder of a table that it reads.
 
     Raises:
-        RunError: it is no run, or one of another task.
+        RunError: it is not a run of retrieval.
         RecipeError: there is no such model.
         PlaitError: its weights are out of reach.
     """
@@ -75,7 +75,7 @@ def pretrained(name: str, verbose: bool = False, allow_outside: bool = False) ->
 
 
 def embed_side(predictor: Predictor, side: str, table: TableLike, column: str | None = None) -> np.ndarray:
-    """`[N, D]` float32 vectors of one input, whatever the table calls it; NaN where a row lacks it.
+    """`[N, D]` float32 vectors of one input, under whatever name the table has it; NaN where a row lacks it.
 
     Args:
         predictor: of a retrieval run.
@@ -91,7 +91,7 @@ def embed_side(predictor: Predictor, side: str, table: TableLike, column: str | 
 
 
 def as_side(predictor: Predictor, side: str, table: Table, column: str | None = None) -> Table:
-    """A table of one input's columns, under the names that the run knows.
+    """A table of one input's columns, renamed as in the run.
 
     Raises:
         DataError: the table has no such column, or several.
@@ -155,7 +155,7 @@ def embed_texts(predictor: Predictor, texts: Sequence[str]) -> np.ndarray:
 
 
 def class_vectors(predictor: Predictor, labels: Sequence[str], templates: Sequence[str] = (TEMPLATE,)) -> np.ndarray:
-    """`[C, D]` a vector a class: of its name in each template, averaged and normalised (2103.00020).
+    """`[C, D]` a vector for each class: of its name in each template, averaged and normalised (2103.00020).
 
     Raises:
         RecipeError: a template has no `{}`, or there are fewer than two labels, or one twice.
@@ -171,7 +171,7 @@ def class_vectors(predictor: Predictor, labels: Sequence[str], templates: Sequen
 
 
 def scale_of(predictor: Predictor) -> float:
-    """What the run multiplies cosines by."""
+    """The factor by which the run multiplies cosines to get logits."""
     head: Any = predictor.model_.head
     return float(head.log_scale.detach().clamp(max=np.log(head.LARGEST)).exp())
 
@@ -185,11 +185,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def classify(
     predictor: Predictor, table: TableLike, labels: Sequence[str], templates: Sequence[str] = (TEMPLATE,)
 ) -> pd.DataFrame:
-    """Sort images into classes by their names.
+    """Sort images into classes, given the names of the classes.
 
     Returns:
-        A row an image: `row` (from 1), `label`, `label_probability` and the probability of every label; a row
-        without an image has none.
+        A row for each image: `row` (from 1), `label`, `label_probability` and the probability of every label; they
+        are empty where there is no image.
     """
     opened = open_table(table)
     classes = class_vectors(predictor, labels, templates)

@@ -135,8 +135,10 @@ class TabularProcessor:
         for name, order in self._dates.items():
             scalars.extend(date_parts(name, value.get(name), order))
         codes = [
-            -1 if is_missing(value.get(name)) else 1 + known.find(value[name])  # what training never saw is UNKNOWN
-            for name, known in self._known.items()
+            -1
+            if is_missing(value.get(name))
+            else 1 + vocabulary.find(value[name])  # what training never saw is UNKNOWN
+            for name, vocabulary in self._known.items()
         ]
         return {"numbers": np.array(scalars, dtype=np.float32), "codes": np.array(codes, dtype=np.int32)}
 

@@ -1,4 +1,4 @@
-"""What a run says of itself: versions, sizes, seconds."""
+"""Facts about a run: versions, sizes, seconds."""
 
 import platform
 import time
@@ -19,7 +19,7 @@ def environment() -> dict[str, str]:
 
 
 def parameter_rows(model: MultimodalModel) -> list[tuple[str, int, int]]:
-    """Part of the model, parameters, and how many of them train."""
+    """Of each part of the model: its name, its parameters, and how many of them train."""
     parts = {f"encoder {name}": encoder for name, encoder in model.encoders.items()}
     if len(model.absent):
         parts["absent tokens"] = model.absent
@@ -39,6 +39,7 @@ class Stopwatch:
         self._since = time.monotonic()
 
     def lap(self, name: str) -> None:
+        """Add the seconds since the last call to those of a stage."""
         now = time.monotonic()
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
         self._since = now

@@ -1,4 +1,4 @@
-"""Which rows of the training table train, validate and test."""
+"""Which rows of the training table are for training, validation and test."""
 
 from collections.abc import Mapping
 
@@ -29,6 +29,7 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
             raise DataError(f"column {data.split!r} marks no row as train")
         _check_groups(parts, None if data.group is None else groups, group, table)
         rest = parts.pop("train")
+    # Test rows are drawn first, so that they are the same ones with and without validation.
     for name, has_table in (("test", has_test), ("val", has_val)):
         share = getattr(data, name)
         if name == "val" and share == NO_VAL:
@@ -42,7 +43,7 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
 
 
 def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
-    """Codes of the first target, where it is a category to stratify by."""
+    """Codes of the first target, where it is a category that the split can be stratified by; else None."""
     if not recipe.task:  # a check before anything is chosen
         return None
     task = recipe.task[0]
@@ -62,6 +63,7 @@ def group_codes(recipe: Recipe, table: Table, rows: np.ndarray) -> np.ndarray | 
 
 
 def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, name: str | None, table: Table) -> None:
+    """Refuse a split column that puts rows of one group into two parts."""
     if groups is None:
         return
     seen: dict[int, str] = {}

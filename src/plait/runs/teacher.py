@@ -1,4 +1,4 @@
-"""A teacher: a finished run whose answers another one learns beside the truth."""
+"""A teacher: a finished run whose answers another run learns beside the truth."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -24,20 +24,20 @@ from plait.types import Batch, Fused, Tokens
 class Teacher:
     """Answers of a trained model for rows of a table.
 
-    The teacher reads its own inputs, prepared its own way, which may be more or others than the student's: so a model
-    of one modality learns from one of several.
+    The teacher reads its own inputs with its own processors. They may differ from the student's, so that a model of
+    one modality can learn from a model of several.
 
     Args:
         folder: of the run.
         table: the training rows.
         targets: of the student; the teacher must answer them in the same classes, or the same tokens.
-        temperature: above 1, what the teacher holds likely beside its answer counts more (1503.02531).
-        rows: that will be asked for.
+        temperature: above 1, the classes that the teacher finds likely beside its answer count more (1503.02531).
+        rows: the rows that will be asked for.
         device: of both models.
 
     Raises:
         RunError: there is no such run, or it is not finished.
-        RecipeError: it answers other targets, or in other classes or tokens.
+        RecipeError: it has other targets, classes or tokens.
     """
 
     def __init__(
@@ -65,11 +65,12 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        """What the teacher says of a batch's rows: raw predictions a target, of texts `[B, L, V]`."""
+        """The teacher's raw predictions for a batch's rows, by target; of texts `[B, L, V]`."""
         teacher_batch = self.source.batch(batch.rows.numpy()).to(self.device)
         head = cast(Any, self.model.head)
         if not getattr(head, "writes", False):
             return self.model(teacher_batch).predictions
+        # A teacher that writes is fed the batch's own texts, so that its predictions and the student's align.
         tokens: dict[str, Tokens] = {
             name: self.model.encode(name, teacher_batch.inputs[name], len(teacher_batch))
             for name in teacher_batch.inputs
@@ -78,7 +79,7 @@ class Teacher:
         return {head.name: head.teacher_forced(fused, batch.targets[head.name][:, CODE:])}
 
     def loss(self, predictions: dict[str, Tensor], batch: Batch) -> Tensor:
-        """How far a student's raw predictions are from the teacher's, the mean of the rows."""
+        """How far a student's raw predictions are from the teacher's, in the mean of the rows."""
         teacher_logits = self(batch)
         losses = []
         for name, task in self.targets.tasks.items():
@@ -91,7 +92,7 @@ def check_alike(folder: str, teacher: Targets, student: Targets) -> None:
     """Refuse a teacher whose answers are not the student's.
 
     Raises:
-        RecipeError: with the target, and in what they differ.
+        RecipeError: the message names the target and the difference.
     """
     for name, task in student.tasks.items():
         if not task.joint:
@@ -109,7 +110,7 @@ def check_alike(folder: str, teacher: Targets, student: Targets) -> None:
 
 
 def adopt_tokens(folder: str, targets: Targets) -> Targets:
-    """Targets in which a student that writes uses its teacher's tokens, so that they speak of the same ones.
+    """Targets in which a student that writes uses its teacher's tokens, so that their predictions can be compared.
 
     Raises:
         RunError: there is no such run.

@@ -1,4 +1,4 @@
-"""The training of one run, whatever its fusion asks for: the loop, trees, or the loop and a combiner."""
+"""The training of one run, by whichever way its fusion needs: the loop, trees, or the loop and a combiner."""
 
 import time
 from collections.abc import Iterator
@@ -34,10 +34,10 @@ BLENDING = "blending.json"
 
 
 def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, verbose: bool) -> Recipe:
-    """What is trained: the given recipe, or that of the run that goes on. Looks before any work at what would stop it.
+    """The recipe to train: the given one, or that of the run to resume. What would stop the run fails here, early.
 
     Raises:
-        RunError: the folder holds something already; or nothing that could go on.
+        RunError: the folder holds something already, or holds no run to resume.
         RecipeError, MissingExtra: a tracker is not there.
     """
     if output is not None or resume:
@@ -60,10 +60,10 @@ def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, ver
 
 @contextmanager
 def folder_of_run(accelerator: Accelerator, output: str | Path | None, stem: str, resume: bool) -> Iterator[RunFolder]:
-    """The run's folder (see `claimed_folder`): the first process has it to itself, the others are told where it is.
+    """The run's folder (see `claimed_folder`): the first process claims it and sends its path to the others.
 
     Raises:
-        RunError: it can't be had; all processes say so.
+        RunError: it can't be claimed; raised in all processes.
         Interrupted: Ctrl-C within, and there are weights to go on with.
     """
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def folder_of_run(accelerator: Accelerator, output: str | Path | None, stem: str
         run = outcome
         try:
             yield run
-        except RunError as error:  # a disk that was full in the middle
+        except RunError as error:  # such as a disk that ran full during training
             cause = error.__cause__
             if not run.trained or not isinstance(cause, Exception) or why(cause)[1] not in ADVICE:
                 raise
@@ -101,12 +101,15 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     Raises:
         Interrupted: Ctrl-C.
     """
+    # What the loop needs, whichever way the fusion is trained.
     recipe, workers, part = prepared.recipe, prepare.workers_of(prepared.recipe), prepared.parts["train"]
     ranks = (accelerator.process_index, accelerator.num_processes)
     settings, metric = recipe.train, prepare.metric_of(recipe, prepared.targets)
     plan = prepare.plan_for(prepared, "train", True, *ranks)
+    # Modules that were pretrained learn at a rate of their own.
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
+
     if resume and accelerator.is_main_process and not is_boosted(prepared):
         done = progress_of(run.checkpoints / LAST)
         run.trim_log(done.epoch, done.step)
@@ -147,9 +150,12 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
             twin, part.source, rest, objective, settings, accelerator=accelerator, workers=workers, around_step=around
         )
 
+    # Trees and stacking call these two as often as they need, or never.
     progress = fit(prepared.model, _lesson(prepared, accelerator.device), train_whole, train_on_rows)
     if progress is None:
         return grown(prepared, accelerator.device, time.monotonic() - start)
+
+    # Last, what the user should know about how it went.
     padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))
     unjudged = fallback(progress, metric)
     prepared.notes += [unjudged] if unjudged else []
@@ -183,7 +189,7 @@ def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
 
 
 def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Recipe:
-    """`auto` becomes what is fastest here; the recipe keeps it, so that a resumed run does the same."""
+    """Replace the precision `auto` by what is fastest here; the recipe keeps it, so a resumed run does the same."""
     recipe = prepared.recipe
     if is_boosted(prepared):
         recipe = recipe.updated({"train": {"precision": "float32"}})
@@ -193,13 +199,13 @@ def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Re
         objective = Objective(recipe.train, prepared.targets, prepared.model)
         steps = plan.steps * recipe.train.epochs
         chosen, reason = choose_precision(prepared.model, batch, objective, accelerator.device, steps)
-        if accelerator.num_processes > 1:  # each timed its own; all do as the first
+        if accelerator.num_processes > 1:  # each process timed for itself; all use the first one's choice
             chosen, reason = broadcast_object_list([chosen, reason])
         recipe = recipe.updated({"train": {"precision": chosen}})
         prepared.notes.append(f"precision: {chosen}, {reason}")
     loaded = {**dict(prepared.model.encoders.items()), "decoder": getattr(prepared.model.head, "decoder", None)}
     weights = {n: part.weights for n, part in loaded.items() if getattr(part, "weights", None)}
-    # On a CPU a run is the same bit by bit for one number of threads: they share out sums.
+    # On a CPU two runs agree bit by bit only with the same number of threads, which decides the order of sums.
     resolved = {"versions": environment(), "threads": torch.get_num_threads()}
     resolved |= {"weights": weights} if weights else {}
     return recipe.model_copy(update={"resolved": resolved, "inputs": prepared.recipe.inputs})
@@ -208,7 +214,7 @@ def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Re
 def _blend(
     prepared: prepare.Prepared, plan: BatchPlan, accelerator: Accelerator, run: RunFolder, resume: bool
 ) -> dict[str, float] | None:
-    """Weights of gradient blending, estimated once a run and kept in its folder."""
+    """The loss weights of gradient blending, estimated once per run and kept in its folder; None where it is off."""
     settings, part = prepared.recipe.train, prepared.parts["train"]
     if resume and (run.path / BLENDING).exists():
         return {name: float(weight) for name, weight in run.read_json(BLENDING).items()}

@@ -1,4 +1,4 @@
-"""How good a model is on rows that it does not learn from, epoch by epoch."""
+"""Validation: how good a model is, epoch by epoch, on rows that it does not learn from."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,8 +17,8 @@ from plait.runs.prepare import Prepared, plan_for
 from plait.tasks import Targets
 from plait.training.evaluate import outputs_of
 
-GENERATED = 200  # rows that are written about at each evaluation in training, where nothing else is said
-NOTED = 5  # of them are kept in the log
+GENERATED = 200  # rows whose texts are generated at each validation, unless train.validation_rows says otherwise
+NOTED = 5  # of them go into the log
 SHOWN = 128  # pixels a side of their images, for trackers
 
 
@@ -30,9 +30,9 @@ def make_validation(
     workers: int,
     note: Callable[[list[dict[str, Any]], list[Any]], None] | None = None,
 ) -> Any:
-    """Model → metrics (and the loss) of a part; each process takes its share of the rows.
+    """A function from the model to its metrics (and loss) on a part; each process takes its share of the rows.
 
-    Where texts are written, `note` is told some of them, and what they are about: images, `[H, W, 3]` uint8 or None.
+    Where texts are generated, `note` is called with some of them and with their images, `[H, W, 3]` uint8 or None.
     """
     part, targets = prepared.parts[name], prepared.targets
     ranks = accelerator.num_processes
@@ -40,16 +40,18 @@ def make_validation(
     most = prepared.recipe.train.validation_rows
     most = (GENERATED if targets.slow else 0) if most is None else most
     if most and len(part.rows) > most:
-        drawn = np.random.default_rng(0).choice(part.rows, most, replace=False)  # a stride would meet rows in turns
+        drawn = np.random.default_rng(0).choice(
+            part.rows, most, replace=False
+        )  # a stride may hit a pattern in the order of rows
         plan = BatchPlan(np.sort(drawn), plan.batch_size, shuffle=False)
-    if ranks > 1:  # as many rows for each, so that sharded models run in step; what comes twice is dropped below
+    if ranks > 1:  # the same number of rows for each, so that sharded models run in step; duplicates are dropped below
         share = -(-len(plan.rows) // ranks)
         rows = np.resize(plan.rows, share * ranks)[accelerator.process_index :: ranks]
         plan = BatchPlan(rows, plan.batch_size, shuffle=False)
 
     def validate(model: torch.nn.Module) -> dict[str, float]:
         outputs = outputs_of(model, part.source, plan, precision, accelerator.device, workers)
-        local = (outputs, plan.rows)
+        local = (outputs, plan.rows)  # of this process
         gathered = gather_object([local]) if ranks > 1 else [local]
         merged = {key: joined([outs[key] for outs, _ in gathered]) for key in outputs}
         order, first = np.unique(np.concatenate([rows for _, rows in gathered]), return_index=True)
@@ -70,7 +72,7 @@ def make_validation(
 def _samples(
     targets: Targets, source: TableSource, rows: np.ndarray, predictions: Mapping[str, Any], truth: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[Any]]:
-    """Some rows with what was written about them and what is right, evenly spaced, and their images."""
+    """Some evenly spaced rows, each with its generated text and the right ones; and their images."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, NOTED).astype(int))
     name, task = next(iter(targets.tasks.items()))
     pictured_columns = [

@@ -1,4 +1,4 @@
-"""Training that starts from a former run: its vocabularies and its weights, as far as they fit."""
+"""Training that starts from a former run's vocabularies and weights, as far as they fit."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,9 +15,7 @@ from plait.training.checkpoint import load_tensors
 def adopt_processors(
     start: str, inputs: Mapping[str, InputSpec], targets: Targets
 ) -> tuple[dict[str, InputSpec], Targets]:
-    """The inputs with the former run's processors where it has them; texts that are written use its tokens too.
-
-    Gives new inputs and targets.
+    """New inputs and targets, with the former run's processors and tokens wherever it has them.
 
     Raises:
         RunError: there is no such run.
@@ -36,9 +34,9 @@ def adopt_processors(
 
 
 def load_weights(start: str, model: MultimodalModel) -> str:
-    """Copy the former run's weights into a model wherever name and shape agree; says how many did.
+    """Copy the former run's weights into a model wherever name and shape agree; returns a line with how many did.
 
-    Adapters keep the weights that they were put on under a name of their own; these count as the same.
+    A layer with adapters keeps its weights under `base_layer`; these count as the layer's own.
 
     Raises:
         RunError: the run is unfinished or damaged.

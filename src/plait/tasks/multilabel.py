@@ -116,8 +116,8 @@ class Multilabel(Task):
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Mean binary cross-entropy over the rows that have a target; both `[B, L]`."""
-        known = target.isfinite()
-        return self._cross_entropy(logits, target).sum() / known.sum().clamp(min=1)
+        has_target = target.isfinite()
+        return self._cross_entropy(logits, target).sum() / has_target.sum().clamp(min=1)
 
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """`[B]` mean binary cross-entropy of each row."""
@@ -125,9 +125,9 @@ class Multilabel(Task):
 
     def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         weight = None if self.class_weights is None else torch.tensor(self.class_weights, device=logits.device)
-        known = target.isfinite()
+        has_target = target.isfinite()
         each = F.binary_cross_entropy_with_logits(logits, target.nan_to_num(), pos_weight=weight, reduction="none")
-        return each.masked_fill(~known, 0)
+        return each.masked_fill(~has_target, 0)
 
     def predictions(self, logits: Tensor) -> np.ndarray:
         """`[N, L]` probabilities."""

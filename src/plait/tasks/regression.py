@@ -59,11 +59,11 @@ class Regression(Task):
             DataError: a target is no number, or all are the same.
         """
         numbers = np.fromiter(cls(name=name, form=form)._read(values, lenient), dtype=np.float64)
-        known = numbers[np.isfinite(numbers)]
-        if not len(known) or known.std() == 0:
-            came = "no number" if not len(known) else f"only {known[0]:g}"
+        finite = numbers[np.isfinite(numbers)]
+        if not len(finite) or finite.std() == 0:
+            came = "no number" if not len(finite) else f"only {finite[0]:g}"
             raise DataError(f"column {name!r}: regression needs targets that vary, got {came}")
-        return cls(float(known.mean()), float(known.std()), name, form)
+        return cls(float(finite.mean()), float(finite.std()), name, form)
 
     @classmethod
     def recognise(cls, sample: Values) -> str | None:
@@ -141,9 +141,9 @@ class Regression(Task):
 
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """`[B]` squared error of each row on the standard scale."""
-        known = target.isfinite()
+        has_target = target.isfinite()
         scaled = self.scaled(target).nan_to_num().to(logits.dtype)
-        return F.mse_loss(logits[:, 0], scaled, reduction="none").masked_fill(~known, 0)
+        return F.mse_loss(logits[:, 0], scaled, reduction="none").masked_fill(~has_target, 0)
 
     def predictions(self, logits: Tensor) -> np.ndarray:
         """`[N]` numbers in the user's units."""
