@@ -1,4 +1,6 @@
-"""Media paths stay in the table's folder. Whatever a table, a data set or a run names is opened through here."""
+"""Media files, whose paths must stay in the table's folder. Every file that a table, data set or run names is opened
+through this module.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -49,7 +51,7 @@ class Opened:
 
 
 class FileBytes(bytes):
-    """What a file holds, which knows the file's path, so that messages can name it.
+    """The bytes of a file, with its path, so that messages can name it.
 
     >>> FileBytes.of(b"GIF89a", "/data/bird.gif").path
     '/data/bird.gif'
@@ -65,7 +67,7 @@ class FileBytes(bytes):
 
 
 def open_file(piece: Any, media: Media, most: int) -> Opened:
-    """One value of a media cell: its bytes where the cell holds them, else what the file holds that it names.
+    """One value of a media cell: the bytes themselves, or those of the file that it names.
 
     Args:
         piece: a path or a file's bytes.
@@ -103,7 +105,7 @@ def split_cell(value: Any) -> Sequence[Any]:
 
 
 def resolve_media(root: Path | None, value: str, allow_outside: bool = False) -> Path:
-    """A path in a cell → a path on disk, relative to the table's folder. Links are followed before it is judged.
+    """A path in a cell → a path on disk, relative to the table's folder. Links are followed before it is checked.
 
     Args:
         root: the table's folder; the working directory where the table has none (a pandas frame).
@@ -120,7 +122,7 @@ def resolve_media(root: Path | None, value: str, allow_outside: bool = False) ->
         raise DataError(f"{value!r}: a path can't hold a null character")
     folder = (root or Path.cwd()).resolve()
     path = folder / value
-    if root is None and Path(value).is_absolute():
+    if root is None and Path(value).is_absolute():  # of a frame that the caller's own code made
         return path
     try:
         target = path.resolve()
