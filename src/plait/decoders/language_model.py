@@ -1,4 +1,4 @@
-"""A language model that reads the fused tokens as if they were words."""
+"""A language model as decoder: it reads the fused tokens as if they were words."""
 
 import copy
 import inspect
@@ -24,7 +24,7 @@ TUNES = ("projector", "lora", "ia3", "prefix", "all")
 
 @dataclass
 class LanguageState:
-    """The model's own cache of what was said, `B * K` rows, and which of its places are real."""
+    """The model's cache of the tokens so far, of `B * K` rows, and which of its places are not padding."""
 
     cache: Any
     mask: Tensor
@@ -32,6 +32,7 @@ class LanguageState:
     def select(self, parents_BK: Tensor) -> None:
         rows, many = parents_BK.shape
         flat = parents_BK + torch.arange(rows, device=parents_BK.device)[:, None] * many
+        # Reordering copies the whole cache: not where each hypothesis continues itself.
         if not torch.equal(flat.flatten(), torch.arange(rows * many, device=flat.device)):
             self.cache.reorder_cache(flat.flatten())
 
@@ -39,33 +40,34 @@ class LanguageState:
 class LanguageModel(nn.Module):
     """A causal language model that reads other modalities as if they were words (LLaVA, 2304.08485).
 
-    A prompt is made for each row: the template's words, the row's own words, and between them the tokens of its other
-    inputs, each through its projector; the model writes on from there. What the template says before the first input is
-    the same in every row and is read once a batch.
+    Each row gets a prompt: the template's words, the row's own words, and between them the tokens of its other inputs,
+    each through its projector. The model continues the prompt. The part of the template before the first input is the
+    same for every row and is read once per batch.
 
     Args:
         model: a transformers model for causal language modelling.
-        projectors: input → module, its Tokens to Tokens of the model's width. The input `""` is what a fusion made of
-            all: the fused vector, then the fused tokens.
+        projectors: input → module from its Tokens to Tokens of the model's width. The input `""` stands for the output
+            of a fusion: the fused vector, then the fused tokens.
         template: token ids of the prompt, and between them names of inputs.
         end: the token after the last.
         words: inputs that are token ids already, `[B, T, 1]`; see `WordsProcessor`.
-        text_length: tokens of a text at most, for which there must be room behind the prompt.
-        tune: what trains beside the projectors: nothing (`projector`), low-rank adapters (`lora`, 2106.09685), scales
-            (`ia3`, 2205.05638), keys and values before the first (`prefix`, 2101.00190), or `all` of the model.
+        text_length: tokens of a text at most, for which there must be room after the prompt.
+        tune: what trains besides the projectors: nothing (`projector`), low-rank adapters (`lora`, 2106.09685), scales
+            (`ia3`, 2205.05638), keys and values before the first token (`prefix`, 2101.00190), or the whole model
+            (`all`).
         rank: of `lora`.
         dropout: of `lora`.
         prefix_length: places of `prefix`.
-        max_context: places for prompt and text; by default as many as the model has. Of longer prompts the row's first
-            words go, and never a token of an image or another value.
-        packing: in training, lay several rows into one line of the batch, where rows are of different length.
+        max_context: places for prompt and text; by default as many as the model has. Longer prompts lose the row's
+            first words, but never a token of an image or another value.
+        packing: in training, pack several rows into one line of the batch, where rows differ in length.
 
-    Shapes: `context` makes of Fused Tokens `[B, P, D]`, the prompt; with it ids `[B, L]` (the first is a place holder)
-    → logits `[B, L, V]`.
+    Shapes: `context` turns Fused into the prompt, Tokens `[B, P, D]`; the prompt and ids `[B, L]` (the first is a
+    placeholder) → logits `[B, L, V]`.
 
     Raises:
-        RecipeError: an option is unknown, or the context too short for a prompt.
-        DataError: a row's words have places for more or fewer values than it has.
+        RecipeError: an option is unknown, or the context is too short for a prompt.
+        DataError: a row's words have places for more or fewer values than the row has.
         MissingExtra: adapters are asked for and peft is not installed.
     """
 
@@ -115,7 +117,7 @@ class LanguageModel(nn.Module):
 
     @property
     def pretrained(self) -> list[nn.Module]:
-        """What was trained before and trains on: it learns at the encoders' rate."""
+        """Modules that were pretrained and train on, which learn at the encoders' rate."""
         trains = any(parameter.requires_grad for parameter in self.model.parameters())
         adapted = any(hasattr(module, "get_base_layer") for module in self.model.modules())
         return [self.model] if trains and not adapted else []
@@ -125,6 +127,7 @@ class LanguageModel(nn.Module):
         parts = fused.parts or {"": vector_and_tokens(fused)}
         embed = self.model.get_input_embeddings()
         rows = len(fused.pooled)
+        # All pieces side by side, and where each row's values and words stand among them.
         pieces = [embed(self.constants).expand(rows, -1, -1)]
         template, start = self._placed(), len(self.constants)
         values: dict[str, list[list[list[int]]]] = {}
@@ -139,20 +142,21 @@ class LanguageModel(nn.Module):
             words[name] = _words(ids, parts[name].mask, start)
             pieces.append(embed(ids.clamp(min=0)))
             start += ids.shape[1]
+        # Then the order in which each row reads them.
         before = len(self.head) + (0 if self.prefix is None else self.prefix.shape[3])
         room = self.room - before - self.text_length if self.room else start
         index = nn.utils.rnn.pad_sequence(
             [torch.tensor(row, dtype=torch.int64) for row in arrange(template, words, values, room)],
             batch_first=True,
             padding_value=NONE,
-            padding_side="left",  # so that every row's text begins at one place
+            padding_side="left",  # so that all rows' texts begin at the same place
         ).to(self.constants.device)
         everything = torch.cat(pieces, dim=1)
         x = everything.gather(1, index.clamp(min=0)[:, :, None].expand(-1, -1, everything.shape[2]))
         return Tokens(x, index >= 0)
 
     def _placed(self) -> list[list[int] | str]:
-        """The template with positions for its words."""
+        """The template with positions in place of its words' ids."""
         placed: list[list[int] | str] = []
         start = 0
         for piece in self.template:
@@ -173,7 +177,7 @@ class LanguageModel(nn.Module):
         return self._run(x, mask, keep=length).logits[:, -length:]
 
     def _before(self) -> Tensor | None:
-        """`[layers, 2, heads, H, D]` keys and values of what stands before every row: prefix and template's head."""
+        """`[layers, 2, heads, H, D]` keys and values before every row: those of the prefix and the template's head."""
         if not self.head:
             return self.prefix
         cache = None if self.prefix is None else cache_of(self.prefix, 1)
@@ -182,10 +186,11 @@ class LanguageModel(nn.Module):
         return torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in filled.layers])
 
     def _run_packed(self, x: Tensor, lines: Lines, length: int) -> Tensor:
-        """The logits of `_run`, of rows that share lines."""
+        """The same logits as by `_run`, with rows that share lines."""
         place_LT, position_LT, row_LT = (torch.tensor(one, device=x.device) for one in lines.tables())
         source = x.flatten(0, 1).index_select(0, place_LT.clamp(min=0).flatten()).view(*place_LT.shape, -1)
-        same = (row_LT[:, :, None] == row_LT[:, None, :]).tril()  # padding is a row of its own
+        # A token sees earlier tokens of its own row only; padding counts as a row by itself.
+        same = (row_LT[:, :, None] == row_LT[:, None, :]).tril()
         before = self._before()
         more = {}
         if before is not None:
@@ -202,7 +207,7 @@ class LanguageModel(nn.Module):
     def _run(self, x: Tensor, mask: Tensor, keep: int, **more: Any) -> Any:
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
         options: dict[str, Any] = {}
-        if self._keeps:  # as places, not as a number: of a slice the product with all words is three times as slow
+        if self._keeps:  # as indices, not as a number: with a slice the product with all words is three times as slow
             options["logits_to_keep"] = torch.arange(x.shape[1] - keep, x.shape[1], device=x.device)
         before = self._before()
         if before is not None:
@@ -238,7 +243,7 @@ class LanguageModel(nn.Module):
 
 
 def _values(seen: Tokens, start: int) -> list[list[list[int]]]:
-    """Of each row, of each value that it has, the positions of its tokens."""
+    """For each row and each value that it has, the positions of the value's tokens."""
     each = seen.x.shape[1] // seen.items
     positions = []
     for row in seen.mask.tolist():
@@ -248,7 +253,7 @@ def _values(seen: Tokens, start: int) -> list[list[list[int]]]:
 
 
 def _words(ids_BT: Tensor, mask_BT: Tensor, start: int) -> list[list[tuple[int, int]]]:
-    """Of each row, its words as (id, position)."""
+    """For each row, its words as (id, position)."""
     return [
         [(token, start + place) for place, (token, real) in enumerate(zip(row, marks, strict=True)) if real]
         for row, marks in zip(ids_BT.tolist(), mask_BT.tolist(), strict=True)
@@ -257,9 +262,9 @@ def _words(ids_BT: Tensor, mask_BT: Tensor, start: int) -> list[list[tuple[int, 
 
 @torch.no_grad()
 def first_cache(model: Any, ids: Sequence[int], length: int) -> Tensor:
-    """`[layers, 2, heads, length, D]` keys and values of words, repeated to a length: where a prefix begins.
+    """`[layers, 2, heads, length, D]` keys and values of words, repeated to a length: the initial values of a prefix.
 
-    2101.00190 found that a prefix which begins as real words learns better than one that begins at random.
+    2101.00190 found that a prefix learns better if it begins as real words and not at random.
     """
     repeated = torch.tensor([[ids[n % len(ids)] for n in range(length)]], device=model.device)
     cache = model(input_ids=repeated, use_cache=True).past_key_values
@@ -267,7 +272,7 @@ def first_cache(model: Any, ids: Sequence[int], length: int) -> Tensor:
 
 
 def cache_of(prefix: Tensor, rows: int) -> Any:
-    """A prefix as each row's cache."""
+    """A cache that begins with the same prefix in each row."""
     transformers = import_extra("transformers", "pretrained")
     cache = transformers.DynamicCache()
     for layer, (keys, values) in enumerate(prefix):
@@ -276,7 +281,7 @@ def cache_of(prefix: Tensor, rows: int) -> Any:
 
 
 def with_adapters(model: Any, tune: str, rank: int, dropout: float) -> Any:
-    """The model with adapters of peft in all of its linear layers but the one that says words.
+    """The model with peft's adapters in all of its linear layers except the output layer.
 
     Raises:
         MissingExtra: peft is not installed.
@@ -298,12 +303,12 @@ def with_adapters(model: Any, tune: str, rank: int, dropout: float) -> Any:
 
 @torch.no_grad()
 def merge_adapters(decoder: LanguageModel, context: Tokens, ids_BL: Tensor, tolerance: float = 1e-3) -> LanguageModel:
-    """A copy whose adapters became part of the weights, if it says the same.
+    """A copy in which adapters are merged into the weights, if its logits stay the same.
 
     Args:
         decoder: with `tune` lora or ia3.
-        context, ids_BL: on which logits are compared.
-        tolerance: largest difference of a logit.
+        context, ids_BL: inputs on which logits are compared.
+        tolerance: the largest difference of a logit.
 
     Raises:
         PlaitError: logits differ by more, or there is no adapter.

@@ -1,4 +1,4 @@
-"""A row's prompt, place by place: the template's words, the row's own, and its images between them."""
+"""The order of a row's prompt: the template's words, the row's own words, and its images between them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,19 +13,19 @@ def arrange(
 ) -> list[list[int]]:
     """Put the pieces of each row's prompt in order.
 
-    A value whose place is marked in a row's words stands there; the others stand where the template names them. Where
-    there is no room for all, the row's first words go; the template and the tokens of values are never cut. Of a name
-    that a row has no value of (an input that was taken away) the places stay empty.
+    A value whose place is marked in a row's words goes there; the others go where the template names them. Where there
+    is not enough room, the row's first words are dropped; the template and the tokens of values are never cut. Places
+    for which a row has no value (an input that was taken away) stay empty.
 
     Args:
         template: positions of the template's own words, and names.
-        words: name → of each row, its words as (id, position); an id below 0 is the place of a value of the n-th name
-            of `values`, -1 - n.
-        values: name → of each row, of each of its values, the positions of its tokens.
+        words: name → for each row, its words as (id, position); an id of -1 - n is the place of a value of the n-th
+            name in `values`.
+        values: name → for each row and each of its values, the positions of its tokens.
         room: places at most.
 
     Returns:
-        Of each row, positions in what all pieces hold together.
+        For each row, positions among the tokens of all pieces together.
 
     Raises:
         DataError: a row's places and values differ in number.
@@ -47,7 +47,7 @@ def arrange(
                     f"row {row + 1} of the batch: {marked.count(name)} places for {name!r} in the text and "
                     f"{len(waiting[name])} values; each value needs one place"
                 )
-        placed: list[tuple[int, bool]] = []  # position, and whether it may go
+        placed: list[tuple[int, bool]] = []  # position, and whether it may be dropped
         for piece in template:
             if not isinstance(piece, str):
                 placed += [(position, False) for position in piece]
@@ -59,6 +59,7 @@ def arrange(
                         placed += [(p, False) for p in waiting[names[-1 - token]].pop(0)]
             elif piece not in marked:
                 placed += [(position, False) for value in waiting[piece] for position in value]
+        # Too long: the row's first words are dropped, if there are enough of them.
         over = len(placed) - room
         first = [place for place, (_, may_go) in enumerate(placed) if may_go][: max(0, over)]
         if over > len(first):

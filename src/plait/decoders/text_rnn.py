@@ -1,4 +1,4 @@
-"""A GRU or LSTM that writes text and looks at one part of the fused tokens after another."""
+"""A GRU or LSTM that writes text and attends to the fused tokens at each step."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -27,12 +27,13 @@ class RNNState:
 class TextRNN(nn.Module):
     """A recurrent decoder with attention over the fused tokens (1502.03044, soft attention; scores as in 1409.0473).
 
-    The state begins from the context's first token, which is the fused vector (in the paper from the mean of all). At
-    each step the last state asks the tokens, what it gets and the last word make the next state, and all three say
-    the next word. Differs from the paper in one layer norm on the state and none on the gate over the context.
+    The state begins as a map of the context's first token, the fused vector (in the paper, of the mean of all). At each
+    step the last state attends to the tokens; the result and the last word make the next state, and all three together
+    predict the next word. Differs from the paper in a layer norm on the state, and in none on the gate over the
+    context.
 
     Args:
-        vocab_size: tokens that it can say.
+        vocab_size: tokens that it can write.
         begin, end: the tokens before the first and after the last.
         context_dim: H of the fused tokens.
         cell: `gru` or `lstm`.
@@ -40,7 +41,7 @@ class TextRNN(nn.Module):
         dropout: on the embedding and before the words.
         max_length: tokens of a text at most.
 
-    Shapes: Tokens `[B, S, H]`, ids `[B, L]` → logits `[B, L, V]`, those at i being of token i + 1.
+    Shapes: Tokens `[B, S, H]`, ids `[B, L]` → logits `[B, L, V]`; those at i are of token i + 1.
 
     >>> decoder = TextRNN(vocab_size=20, begin=0, end=1, context_dim=6, dim=8)
     >>> decoder(Tokens.single(torch.zeros(2, 6)), torch.zeros(2, 3, dtype=torch.int64)).shape
@@ -78,7 +79,7 @@ class TextRNN(nn.Module):
         return self._through(context, ids_BL)[0]
 
     def looks(self, context: Tokens, ids_BL: Tensor) -> Tensor:
-        """`[B, L, S]` how much each word took from each of the fused tokens; rows sum to one."""
+        """`[B, L, S]` the attention of each word to each fused token; rows sum to one."""
         return self._through(context, ids_BL)[1]
 
     def _through(self, context: Tokens, ids_BL: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,11 +98,11 @@ class TextRNN(nn.Module):
         return RNNState(hidden.split(self.norm.normalized_shape[0], dim=1), context, self.key(context.x))
 
     def _next(self, words_BKD: Tensor, state: RNNState) -> tuple[Tensor, Tensor]:
-        """`[B, K, D]` what the next word is said from, and `[B, K, S]` where it looked; the state moves on."""
+        """`[B, K, D]` the features of the next word, and `[B, K, S]` the attention; changes the state."""
         rows, many, dim = words_BKD.shape
         last = self.norm(state.hidden[0]).view(rows, many, dim)
         energy = self.score(torch.tanh(state.keys[:, None] + self.ask(last)[:, :, None]))[..., 0]
-        seen = state.context.mask | ~state.context.present[:, None]  # of nothing at all its zeros
+        seen = state.context.mask | ~state.context.present[:, None]  # of a context without tokens, its zeros
         weights_BKS = energy.masked_fill(~seen[:, None], float("-inf")).softmax(dim=2)
         real = state.context.x.masked_fill(~state.context.mask[..., None], 0)
         attended = torch.sigmoid(self.gate(last)) * (weights_BKS @ real)
