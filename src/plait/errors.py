@@ -1,4 +1,4 @@
-"""Errors that a user can act on. Each message says what was expected, what came, and what to do.
+"""Errors that a user can act on. Each message says what was expected, what came instead, and what to do.
 
 The command line prints a `PlaitError` as one line and exits with code 2; anything else is a bug in plait and keeps
 its traceback.

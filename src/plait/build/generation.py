@@ -1,4 +1,4 @@
-"""Recipe → the decoder that writes texts, and what it reads."""
+"""Recipe → the decoder that writes texts, and the inputs that it reads."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ from plait.tasks import Generation, Targets
 
 
 def prompted(recipe: Recipe) -> Recipe:
-    """Where a language model writes and nothing else is said, it reads the texts itself and is the fusion.
+    """The recipe of a language model, in which it reads the texts itself and serves as fusion, unless another is named.
 
     Raises:
         RecipeError: the fusion is `prompt`, and no language model writes.
@@ -41,7 +41,7 @@ def prompted(recipe: Recipe) -> Recipe:
 def build_writer(
     recipe: Recipe, targets: Targets, encoders: Mapping[str, Any] | None = None, saved: bool = False
 ) -> WriteHead:
-    """The decoder that writes; `saved` where a run's own weights follow.
+    """The head with the decoder that writes; `saved` where the weights of a run are loaded into it afterwards.
 
     Raises:
         RecipeError: a name or option is unknown.
@@ -71,6 +71,7 @@ def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any
     dim, scale = words.shape[1], float(words.detach().float().std())
     widths = {name: encoder.out_dim for name, encoder in encoders.items() if name not in description["words"]}
     widths = widths if recipe.fusion.method == PROMPT else {"": recipe.fusion.dim}
+    # The model's own image encoder gives tokens in its word space already; all others need a projector.
     projectors = {
         name: AsItIs()
         if getattr(encoders.get(name), "in_word_space", False) and encoders[name].name == model_name(recipe)
@@ -92,7 +93,7 @@ def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any
 
 
 def with_model_config(targets: Targets, model: Any) -> Targets:
-    """Targets that know the configuration of the language model that was loaded, so that a saved run needs no other."""
+    """Targets with the configuration of the language model that was loaded, so that a saved run does not need it."""
     task = targets.writer
     if task is None or task.language_model is None:
         return targets

@@ -1,4 +1,4 @@
-"""Recipe → tasks: which one each section asks for, its options, and what it makes of columns and inputs."""
+"""Recipe → tasks: the task of each section, its options, and how it uses columns and inputs."""
 
 import inspect
 from functools import partial
@@ -17,12 +17,12 @@ from plait.recipe import Recipe, TaskRecipe
 from plait.tasks import TASKS, Targets, Task, guess_task
 from plait.tasks.asked import Asked
 
-SHARED = ("target", "type", "weight")  # what every task's section may hold
-EACH_ALONE = ("auxiliary", "gradient_modulation", "gradient_blending")  # what asks each modality for its own answer
+SHARED = ("target", "type", "weight")  # keys that the section of any task may have
+EACH_ALONE = ("auxiliary", "gradient_modulation", "gradient_blending")  # settings that need an answer by each modality
 
 
 def task_class(spec: TaskRecipe) -> type[Task] | None:
-    """The class of a section that says its type.
+    """The class of a section's task; None where the section names no type.
 
     Raises:
         RecipeError: there is no such task.
@@ -33,7 +33,7 @@ def task_class(spec: TaskRecipe) -> type[Task] | None:
 
 
 def task_with(recipe: Recipe, what: str) -> TaskRecipe | None:
-    """The section whose task has something, such as `pairs` or `writes`."""
+    """The section whose task has an attribute that is true, such as `pairs` or `writes`."""
     return next((spec for spec in recipe.task if getattr(task_class(spec), what, None)), None)
 
 
@@ -51,7 +51,7 @@ def readers_of(option: str) -> list[str]:
 
 
 def options_for(spec: TaskRecipe, kind: str) -> dict[str, Any]:
-    """A section's options of a task, checked, with the defaults of those that it does not name.
+    """All options of a task: a section's values, checked, and defaults for the others.
 
     Raises:
         RecipeError: one is of another type, or out of range.
@@ -65,7 +65,8 @@ def check_tasks(recipe: Recipe) -> None:
     """Refuse tasks that contradict themselves, each other, or the rest of the recipe.
 
     Raises:
-        RecipeError: an option or a task is unknown, a target is absent or too much, or a task is not alone.
+        RecipeError: an option or a task is unknown, a target is absent or must not be there, or a task that must be
+            alone is not.
     """
     for spec in recipe.task:
         task = task_class(spec)
@@ -96,6 +97,7 @@ def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
     """Refuse settings of other sections that contradict a task."""
     method = recipe.fusion.method
     late = method in FUSIONS and getattr(FUSIONS[method], "stage", "") == "late"
+    # Training settings that need an answer from each modality.
     for name in EACH_ALONE:
         if getattr(recipe.train, name) and not task.joint:
             raise RecipeError(f"train.{name} balances modalities that answer together; in {spec.type} each has its own")
@@ -103,6 +105,7 @@ def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
             raise RecipeError(
                 f"train.{name} asks each modality for its own answer; of texts there is only the whole one"
             )
+    # The fusion. The method `concat` is the default, so it is no contradiction where nothing is fused.
     if not task.joint and method not in ("concat", "shared_space"):
         raise RecipeError(
             f"fusion.method={method}: in {spec.type} every input gets a vector of its own and nothing is fused; leave "
@@ -112,6 +115,7 @@ def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
         raise RecipeError(f"fusion.method=boosted predicts columns; a {spec.type} task needs another fusion")
     if task.writes is not None and (method == "boosted" or late):
         raise RecipeError(f"fusion.method={method}: it predicts by itself; a decoder needs fused tokens, as concat's")
+    # Generation can't write longer texts than the task learns.
     if task.writes is not None:
         longest = options_for(spec, str(spec.type)).get("max_length")
         if longest is not None and recipe.generation.max_length > longest:
@@ -122,7 +126,7 @@ def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
 
 
 def roles_of(recipe: Recipe) -> dict[str, str]:
-    """Column → what it is for beside being an input: targets, and what tasks name."""
+    """Column → its role, for columns that are not inputs: targets, and columns that options of tasks name."""
     roles = dict.fromkeys(recipe.targets, "the target")
     for spec in recipe.task:
         task = task_class(spec)
@@ -133,9 +137,9 @@ def roles_of(recipe: Recipe) -> dict[str, str]:
 
 
 def split_group(recipe: Recipe) -> str | None:
-    """The column that keeps what belongs together on one side of a split: the anchor's, by default an image.
+    """The column whose equal cells stay on one side of a split: that of the anchor, by default an image.
 
-    Of tasks that write texts too, where an image has several; None for other tasks, and where there is no image.
+    For tasks about pairs, and for tasks that write texts, where an image may have several; else None.
     """
     sides, modalities = sides_of(recipe)
     anchors = [name for name, modality in modalities.items() if modality in MODALITIES and MODALITIES[modality].anchors]
@@ -176,7 +180,7 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
 
 
 def unread_options(spec: TaskRecipe, kind: str) -> list[tuple[str, str]]:
-    """Options of a section that its task does not read, each with the tasks that do."""
+    """Options of a section that its task does not read, each with the names of the tasks that do."""
     read_here, unread = options_of(kind), []
     for name, value in sorted(spec.options.items()):
         readers = readers_of(name)

@@ -1,7 +1,7 @@
 """Settings of a recipe that nothing reads: those of another task, fusion, encoder, decoder or loss.
 
-What was typed for this run is refused, for whoever typed it expects that it does something. What a recipe brings is
-left out with a line, so that one line of it (`fusion.method=product`) makes another run.
+One that was typed for this run is an error, because whoever typed it expects an effect. One from a recipe is left out
+and noted, so that changing one line of a recipe (`fusion.method=product`) is enough for another run.
 """
 
 import inspect
@@ -31,16 +31,16 @@ OF_LEARNED_WORDS, OF_LANGUAGE_MODELS = ("vocab_size", "lowercase"), ("prompt", "
 def settle(
     recipe: Recipe, kinds: Mapping[str, str], typed: Collection[str] = (), sections: Collection[str] = SECTIONS
 ) -> tuple[Recipe, list[str]]:
-    """The recipe without what it does not read, and a line that says what that is.
+    """The recipe without settings that nothing reads, and a line that lists them.
 
     Args:
-        recipe: complete; its inputs say what they are.
+        recipe: complete; all inputs have a modality.
         kinds: target → kind of its task.
         typed: dotted names that the user set for this run, such as `fusion.rank`.
-        sections: that are looked at.
+        sections: the ones to check.
 
     Raises:
-        RecipeError: one of those is not read; the message says what reads it.
+        RecipeError: nothing reads one of `typed`; the message says what would read it.
     """
     readers = {path: reason for path, reason in unread(recipe, kinds).items() if path.split(".")[0] in sections}
     for path, reason in readers.items():
@@ -54,7 +54,7 @@ def settle(
 
 
 def unread(recipe: Recipe, kinds: Mapping[str, str]) -> dict[str, str]:
-    """Dotted name of each set option that nothing reads → what would read it."""
+    """The dotted name of each option that is set and that nothing reads → what would read it."""
     readers: dict[str, str] = {}
     for task in recipe.task:
         kind = kinds.get(str(task.target), task.type or "") or next(iter(kinds.values()), "")
@@ -72,7 +72,7 @@ def unread(recipe: Recipe, kinds: Mapping[str, str]) -> dict[str, str]:
 
 
 def _changed(section: Any, names: Iterable[str]) -> list[str]:
-    """Options that are set to something else than their default."""
+    """Options whose value is not the default."""
     fields = getattr(type(section), "model_fields", {})
     return [name for name in names if name in fields and getattr(section, name) != fields[name].default]
 
@@ -155,12 +155,12 @@ def _unread_of_inputs(recipe: Recipe) -> dict[str, str]:
 
 
 def _takes(part: Any) -> set[str]:
-    """The options that a class has a name for."""
+    """The names of a class's options."""
     return set() if part is object else set(inspect.signature(part).parameters)
 
 
 def _without(recipe: Recipe, paths: Mapping[str, str]) -> Recipe:
-    """The recipe with those options as if they had not been set; targets of several tasks lose an option together."""
+    """The recipe as if those options had not been set; of several tasks, all that do not read an option lose it."""
     values = recipe.model_dump(mode="json", exclude_defaults=True)
     for path in paths:
         section, rest = path.split(".", 1)

@@ -32,7 +32,7 @@ class LanguageState:
     def select(self, parents_BK: Tensor) -> None:
         rows, many = parents_BK.shape
         flat = parents_BK + torch.arange(rows, device=parents_BK.device)[:, None] * many
-        # Reordering copies the whole cache: not where each hypothesis continues itself.
+        # Reordering copies the whole cache, so it is skipped where each hypothesis continues itself.
         if not torch.equal(flat.flatten(), torch.arange(rows * many, device=flat.device)):
             self.cache.reorder_cache(flat.flatten())
 

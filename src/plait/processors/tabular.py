@@ -1,4 +1,4 @@
-"""Numbers, categories and dates of a row."""
+"""The numbers, categories and dates of a row."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -86,12 +86,12 @@ class TabularProcessor:
 
         Args:
             columns: column → its raw training values.
-            numbers, dates, categories: which columns are what.
-            bins: quantile bins a number.
-            max_categories: the most frequent values that a category column keeps.
+            numbers, dates, categories: the names of the columns of each kind.
+            bins: quantile bins per number.
+            max_categories: how many of its most frequent values a category column keeps.
             forms: column → how its numbers or dates are written, where that is not the plain way.
             untyped: the cells come from a file in which every cell is text, so that "1" is an integer.
-            lenient: a cell that is no number or date teaches nothing; else it is an error.
+            lenient: a cell that can't be read as a number or date is ignored; else it is an error.
         """
         forms = {name: forms[name] for name in (*numbers, *dates) if forms and name in forms}
         series: dict[str, np.ndarray] = {
@@ -147,7 +147,7 @@ class TabularProcessor:
         return as_number(name, value, self._numbers[name])
 
     def blank(self) -> dict[str, np.ndarray]:
-        """A row of which nothing is known."""
+        """A row with all values missing."""
         return self({})
 
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
@@ -163,7 +163,7 @@ def _floats(name: str, values: Sequence[Any], form: NumberForm, lenient: bool) -
 
 
 def _or_nothing(parse: Callable[[], Any], nothing: Any, lenient: bool) -> Any:
-    """What is read of a cell; of one that can't be read nothing, where that is no error."""
+    """The parsed cell; if `lenient`, `nothing` for a cell that can't be parsed."""
     try:
         return parse()
     except DataError:
@@ -176,6 +176,7 @@ def _quantile_edges(finite: np.ndarray, bins: int) -> list[float]:
     if not len(finite):
         return [0.0, 1.0]
     edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)))
+    # A constant column still needs a bin.
     return [float(edges[0]), float(edges[0]) + 1.0] if len(edges) == 1 else [float(edge) for edge in edges]
 
 
