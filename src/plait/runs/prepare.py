@@ -105,7 +105,7 @@ def prepare(
             raise RecipeError("train.teacher: trees learn from the truth alone; leave it out, or name another fusion")
         targets = adopt_tokens(recipe.train.teacher, targets)
 
-    # Rows that can't be learned from or scored are left out before there is a model.
+    # The parts, without rows that can't be learned from or scored.
     cache = Cache(int(recipe.train.cache_mb * 1e6))
 
     def source_of(rows: Table) -> TableSource:
