@@ -1,4 +1,4 @@
-"""What people see in the terminal: progress bars and tables. Results for machines go through `--json` instead."""
+"""What people see in the terminal: messages, progress bars and tables. Programs read the output of `--json` instead."""
 
 import re
 import sys
@@ -11,41 +11,41 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-# Control characters but tab and line feed, marks that turn the direction of writing, half characters.
+# Control characters except tab and line feed, marks that change the direction of writing, halves of surrogate pairs.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 stderr = Console(stderr=True, highlight=False)
 
 
 def printable(text: str) -> str:
-    """A text from a file as a terminal may show it: what would move the cursor, turn the writing or ring is spelt out.
+    """A text from a file, safe to print: characters that move the cursor, turn the writing or ring are spelt out.
 
     >>> printable("red\\x1b[2J \\u202egnp.exe\\n")
     'red\\\\x1b[2J \\\\u202egnp.exe\\n'
     """
-    return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
+    return UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def say(text: str) -> None:
-    """A line of news, on stderr so that stdout stays clean."""
+    """Print a message on stderr, so that stdout holds results only."""
     stderr.print(printable(text), markup=False, soft_wrap=True)
 
 
 @cache
 def say_once(text: str) -> None:
-    """A line of news that is told once in a process."""
+    """Print a message, once per process."""
     say(text)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Iterable[str] = ()) -> Table:
-    """A table; `right` names columns of numbers."""
-    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    """A table to print; `right` names the columns to align on the right, which hold numbers."""
+    grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     numbers = set(right)
     for place, name in enumerate(columns):
         justify: Any = "right" if name in numbers else "left"
-        made.add_column(_cell(name), justify=justify, overflow="fold", no_wrap=place == 0)
+        grid.add_column(_cell(name), justify=justify, overflow="fold", no_wrap=place == 0)
     for row in rows:
-        made.add_row(*[_cell(value) for value in row])
-    return made
+        grid.add_row(*[_cell(value) for value in row])
+    return grid
 
 
 def show(rendered: Table) -> None:
@@ -70,10 +70,10 @@ def _cell(value: Any) -> str:
 
 
 class ProgressListener:
-    """Shows the training loop as one live bar, and a line an epoch.
+    """Shows training as one live progress bar, and a line for each epoch.
 
     Args:
-        epochs: in all.
+        epochs: how many there are.
         label: what is trained.
         quiet: show nothing.
     """
@@ -125,11 +125,11 @@ class ProgressListener:
 
 
 class Board:
-    """Scores of several models while they come in: a live table on a terminal, else a line each.
+    """Shows scores of several models as they come in: a live table on a terminal, else a line each.
 
     Args:
-        metric: what is scored.
-        verbose: show anything.
+        metric: the name of the score.
+        verbose: show anything at all.
     """
 
     def __init__(self, metric: str, verbose: bool) -> None:
@@ -147,11 +147,11 @@ class Board:
             self.live.stop()
 
     def scored(self, name: str, kind: str, score: float, done: int, total: int) -> None:
-        """The mean score of what is done of a model's runs."""
+        """Show the mean score of a model's finished runs."""
         self._show(name, (kind, f"{score:.3f}", f"{done} of {total}"), done == total)
 
     def failed(self, name: str, kind: str, reason: str) -> None:
-        """A model that has no score."""
+        """Show that a model failed and has no score."""
         self._show(name, (kind, "failed", reason), True)
 
     def _show(self, name: str, row: tuple[str, str, str], complete: bool) -> None:

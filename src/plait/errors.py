@@ -1,4 +1,4 @@
-"""Errors that a user can act on. Each message says what was expected, what came, and what to do.
+"""Errors that a user can act on. Each message says what was expected, what came instead, and what to do.
 
 The command line prints a `PlaitError` as one line and exits with code 2; anything else is a bug in plait and keeps
 its traceback.
@@ -51,9 +51,9 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     "unknown fusion 'gatd'; did you mean 'gated'? Known: concat, gated"
     """
     choices = list(choices)
-    shown = ", ".join(choices[:30]) + (f", … ({len(choices)} in all)" if len(choices) > 30 else "")
+    listed = ", ".join(choices[:30]) + (f", … ({len(choices)} in all)" if len(choices) > 30 else "")
     hint = nearest(name, choices)
-    return f"unknown {kind} {name!r}{hint or '.'} Known: {shown}"
+    return f"unknown {kind} {name!r}{hint or '.'} Known: {listed}"
 
 
 def import_extra(module: str, extra: str) -> ModuleType:

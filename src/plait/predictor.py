@@ -1,4 +1,4 @@
-"""Fit a table, predict a table: the library's front door, with scikit-learn's names."""
+"""Fit a table, predict a table: the library's main class, with scikit-learn's names."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,28 +38,28 @@ from plait.training.randomness import own_randomness
 from plait.types import POOLED
 
 TableLike: TypeAlias = Openable
-Name: TypeAlias = str | int  # of a column; frames may number theirs
+Name: TypeAlias = str | int  # of a column; those of frames may be numbers
 PREDICTION_BATCH = 256
 NOTHING_ASKED = "what should be predicted? Name a column with --target COLUMN, or say --task retrieval or matching"
 UNFITTED = "the predictor is not fitted; call fit() or Predictor.load()"
 
 
 class Predictor:
-    """One model of a table's rows.
+    """A model that is fitted on a table's rows.
 
     Args:
         target: the column to predict, or several; none with `task={"type": "retrieval"}`.
         output: folder of the run; None for `runs/NAME-1`, `-2`, …
-        types: column → `text image number category date ignore`, over what plait sees.
+        types: column → `text image number category date ignore`, where plait's own guess is wrong.
         inputs: column → options such as `{"modality": "text", "encoder": "packaged:minilm", "frozen": True}`; None
             for every column that is not ignored.
         task, fusion, head, data, train, tabular, decoder, generation: sections of the recipe, as dicts. A fusion, a
-            decoder or an encoder may be a class of your own, or a module of it (docs/extending.md).
-        plugins: modules, or names of modules, with parts of your own.
+            decoder or an encoder may be your own class, or an instance of it (docs/extending.md).
+        plugins: modules with your own parts, or their names.
         verbose: show progress.
 
-    Attributes that end in an underscore exist once it is fitted: `recipe_`, `schema_`, `metrics_`, `classes_`,
-    `model_`, `run_`.
+    Attributes that end in an underscore exist after `fit`: `recipe_`, `schema_`, `metrics_`, `classes_`, `model_`,
+    `run_`.
 
     >>> import tempfile
     >>> frame = pd.DataFrame({"size": [n / 8 for n in range(40)], "big": ["no"] * 20 + ["yes"] * 20})
@@ -116,13 +116,13 @@ class Predictor:
     ) -> Self:
         """A predictor of a whole recipe, given or read from YAML.
 
-        Settings that nothing reads are left out with a line; those in `typed` (`fusion.rank`) are refused.
+        Settings that nothing reads are left out and noted; those in `typed` (`fusion.rank`) are an error.
         """
-        made = cls(output=output, verbose=verbose)
-        made.typed = typed
-        made.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
-        own_parts.load_for(made.recipe, None if isinstance(recipe, Recipe) else Path(recipe))
-        return made
+        predictor = cls(output=output, verbose=verbose)
+        predictor.typed = typed
+        predictor.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
+        own_parts.load_for(predictor.recipe, None if isinstance(recipe, Recipe) else Path(recipe))
+        return predictor
 
     @own_randomness()
     def fit(
@@ -135,9 +135,9 @@ class Predictor:
         """Train, evaluate, and write the run folder.
 
         Args:
-            table: the rows: a path, a frame, dicts; None for the recipe's own.
-            val, test: other tables to validate and test on; else the recipe's, else a tenth validates.
-            resume: go on from the run folder's last checkpoint.
+            table: the rows: a path, a frame, dicts; None for the table that the recipe names.
+            val, test: other tables to validate and test on; else the recipe's, else a tenth is for validation.
+            resume: continue from the run folder's last checkpoint.
 
         Raises:
             PlaitError: something in data or recipe does not fit; nothing is lost.
@@ -152,13 +152,13 @@ class Predictor:
         recipe = recipe_to_train(recipe, self.output, resume, self.verbose)
         prepared = prepare.prepare(recipe, *tables, typed=() if resume else self.typed)
         prepared.model.to(accelerator.device)
-        with accelerator.main_process_first():  # the others find what the first has stored
+        with accelerator.main_process_first():  # the others read what the first has stored
             prepare.encode_frozen(prepared, self.verbose and main)
         prepare.check_media(prepared)
         watch.lap("reading and checking")
         recipe = decide_precision(prepared, accelerator)
         prepared.recipe = recipe
-        # Only now, so that a mistake leaves no folder behind.
+        # The folder is made only now, so that a mistake leaves none behind.
         with folder_of_run(accelerator, self.output, name_of_run(recipe, tables[0]), resume) as folder:
             self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
             if main:
@@ -170,33 +170,33 @@ class Predictor:
             watch.lap("training")
             self.metrics_ = {}
             if main:
-                made = (self._outputs, self._modalities, write_report)
-                self.metrics_ = finish(prepared, folder, history, watch, *made, self.verbose)
+                callbacks = (self._outputs, self._modalities, write_report)
+                self.metrics_ = finish(prepared, folder, history, watch, *callbacks, self.verbose)
             accelerator.wait_for_everyone()
         return self
 
     def predict(self, table: TableLike, on_error: OnError = "refuse") -> np.ndarray | pd.DataFrame:
-        """The answer to each row: `[N]`, or a frame with a column a target where there are several.
+        """The answer to each row: `[N]`, or a frame with a column for each target where there are several.
 
         Args:
             table: the rows.
-            on_error: a cell that can't be used is refused; or its row gets no answer (`skip`: None), or the cell counts
-                as missing.
+            on_error: what to do about a cell that can't be used: `refuse` it as an error, `skip` its row (the answer is
+                None), or count the cell as `missing`.
         """
         source = self._source(table, None, None if on_error == "refuse" else [])
-        found, skipped = self._predictions(source), source.unusable if on_error == "skip" else ()
-        answers = {n: answer_array(self.targets_.tasks[n].answers(p), skipped) for n, p in found.items()}
+        predictions, skipped = self._predictions(source), source.unusable if on_error == "skip" else ()
+        answers = {n: answer_array(self.targets_.tasks[n].answers(p), skipped) for n, p in predictions.items()}
         return next(iter(answers.values())) if len(answers) == 1 else pd.DataFrame(answers)
 
     def predict_proba(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
         """`[N, C]` probabilities in the order of `classes_`; a dict of them where there are several targets.
 
         Raises:
-            RecipeError: a target is a number.
+            RecipeError: a target has no classes.
         """
         self.targets_.require_probabilities()
-        found = self._predictions(self._source(table, None))
-        return next(iter(found.values())) if len(found) == 1 else found
+        probabilities = self._predictions(self._source(table, None))
+        return next(iter(probabilities.values())) if len(probabilities) == 1 else probabilities
 
     def predict_frames(
         self,
@@ -205,20 +205,20 @@ class Predictor:
         problems: list[str] | None = None,
         on_error: OnError = "refuse",
     ) -> Iterator[pd.DataFrame]:
-        """Answers and probabilities as frames of up to so many rows, so that a long table never stands in memory.
+        """Answers and probabilities as frames of up to `rows` rows, so that a long table is never in memory as a whole.
 
-        The first column is the row's number. Cells that can't be used are named in `problems`, where given; what
-        becomes of their rows says `on_error`, as in `predict`.
+        The first column is the row's number. Cells that can't be used are appended to `problems`, if given; `on_error`
+        decides what becomes of their rows, as in `predict`.
         """
-        told = problems if problems is not None else []
-        source = self._source(table, None, None if on_error == "refuse" else told)
+        noted = problems if problems is not None else []
+        source = self._source(table, None, None if on_error == "refuse" else noted)
         for start in range(0, len(source), rows):
             chosen = np.arange(start, min(start + rows, len(source)))
-            found = self.targets_.predictions(self._outputs(source, chosen))
-            yield answer_frame(self.targets_, found, chosen, source.unusable if on_error == "skip" else ())
+            predictions = self.targets_.predictions(self._outputs(source, chosen))
+            yield answer_frame(self.targets_, predictions, chosen, source.unusable if on_error == "skip" else ())
 
     def evaluate(self, table: TableLike, metrics: Sequence[str] | None = None) -> dict[str, float]:
-        """Metrics over the rows of a table that has the target; all that fit, or the named ones.
+        """Metrics over the rows of a table that has the target: all that fit, or the named ones.
 
         Raises:
             DataError: the table lacks the target, or has no row to score.
@@ -227,21 +227,21 @@ class Predictor:
         for name in metrics or ():
             self.targets_.choose_metric(name)
         source = self._scored_source(table)
-        found = self.targets_.metrics(self._predictions(source), prepare.Part(source, np.arange(len(source))).truth())
-        if not found:
+        scores = self.targets_.metrics(self._predictions(source), prepare.Part(source, np.arange(len(source))).truth())
+        if not scores:
             raise DataError(f"{source.table.source}: no row has a target that training knew; there is nothing to score")
-        return {name: found[name] for name in metrics if name in found} if metrics else found
+        return {name: scores[name] for name in metrics if name in scores} if metrics else scores
 
     def modalities(
         self, table: TableLike, curves: bool = False, noises: Sequence[str] = (), rows: int | None = None
     ) -> ModalityReport:
-        """What each modality gives on a table: the score without it, with it shuffled, with it alone.
+        """What each modality contributes on a table: the score without it, with it shuffled, with it alone.
 
         Args:
             table: rows with the target.
-            curves: also as a growing share of the rows lacks each modality.
-            noises: also as its values get worse: `blur jpeg typos word_drop number_noise`, or `all`.
-            rows: score so many rows at most, drawn at random by the run's seed; None for all.
+            curves: also score it as a growing share of the rows lacks each modality.
+            noises: also score it as values get worse: `blur jpeg typos word_drop number_noise`, or `all`.
+            rows: how many rows to score at most, drawn at random by the run's seed; None for all.
 
         Raises:
             RecipeError: a noise is unknown, or fits no modality; or nothing is predicted from several.
@@ -281,11 +281,11 @@ class Predictor:
     @property
     def classes_(self) -> list[str] | dict[str, list[str]]:
         """The classes, in the order of `predict_proba`; a dict of them where there are several targets."""
-        found = {name: list(getattr(task, "classes", [])) for name, task in self.targets_.tasks.items()}
-        return next(iter(found.values())) if len(found) == 1 else found
+        classes = {name: list(getattr(task, "classes", [])) for name, task in self.targets_.tasks.items()}
+        return next(iter(classes.values())) if len(classes) == 1 else classes
 
     def save(self, folder: str | Path) -> Path:
-        """Write a fitted predictor: all that `load` needs, without checkpoints and report.
+        """Write a fitted predictor: everything that `load` needs, without checkpoints and report.
 
         Raises:
             RunError: the folder can't be written or holds a run already.
@@ -308,12 +308,12 @@ class Predictor:
         allow_outside: bool = False,
         plugins: Sequence[Any] | Mapping[str, Any] = (),
     ) -> Self:
-        """Read a run folder. Nothing in it is executed, and `allow_outside` alone lets media leave a table's folder.
+        """Read a run folder. Nothing in it is executed; media may leave a table's folder only with `allow_outside`.
 
-        A run with parts of somebody's own needs them in `plugins`: modules, their names, or classes.
+        A run with users' own parts needs them in `plugins`: modules, their names, or classes.
 
         Raises:
-            RunError: it is no run, damaged, unfinished, or from a newer plait.
+            RunError: it is not a run, or is damaged, unfinished, or from a newer plait.
         """
         if not isinstance(folder, str | Path):
             raise RunError(f"expected the path of a run folder, got {type(folder).__name__}")
@@ -324,10 +324,10 @@ class Predictor:
             raise RunError(f"{run.path}: the run is not finished; continue it with: plait train --resume {run.path}")
         model = build_model(recipe, inputs, targets, configs)
         load_state(model, load_tensors(run.weights)[0], run.weights)
-        made = cls.assembled(recipe, schema, inputs, targets, model, run, device, verbose)
+        predictor = cls.assembled(recipe, schema, inputs, targets, model, run, device, verbose)
         metrics = run.path / "metrics.json"
-        made.metrics_ = run.read_json("metrics.json", dict[str, dict[str, float]]) if metrics.exists() else {}
-        return made
+        predictor.metrics_ = run.read_json("metrics.json", dict[str, dict[str, float]]) if metrics.exists() else {}
+        return predictor
 
     @classmethod
     def assembled(
@@ -341,14 +341,14 @@ class Predictor:
         device: str = "auto",
         verbose: bool = False,
     ) -> Self:
-        """A predictor of parts that are made already; `metrics_` is empty."""
-        made = cls(verbose=verbose)
-        made.recipe, made.metrics_ = recipe, {}
-        made._adopt(recipe, schema, inputs, targets, model.eval(), run)
-        made.model_.to(pick_device(device))
-        return made
+        """A predictor of parts that exist already; `metrics_` is empty."""
+        predictor = cls(verbose=verbose)
+        predictor.recipe, predictor.metrics_ = recipe, {}
+        predictor._adopt(recipe, schema, inputs, targets, model.eval(), run)
+        predictor.model_.to(pick_device(device))
+        return predictor
 
-    # What prediction shares.
+    # What the methods above share.
 
     def _adopt(
         self,

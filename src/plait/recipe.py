@@ -1,4 +1,4 @@
-"""The recipe: what a run is made of, in YAML, with dotted overrides. No torch here."""
+"""The recipe: all settings of a run, in YAML, with dotted overrides. This module never imports torch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ Share = Annotated[float, Gt(0), Lt(1)]
 
 
 def _column_name(value: Any) -> Any:
-    """Columns of frames may be named by numbers; here they are texts, as in the table."""
+    """A column's name as text, as in the table; columns of frames may be named by numbers."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -31,7 +31,7 @@ class Strict(BaseModel):
 
 
 class Open(BaseModel):
-    """A section that hands its other keys to the class that it names."""
+    """A section that passes its other keys on to the class that it names."""
 
     model_config = ConfigDict(extra="allow", validate_assignment=True, allow_inf_nan=False)
 
@@ -42,14 +42,14 @@ class Open(BaseModel):
 
 
 class DataRecipe(Strict):
-    """Which rows.
+    """Where the rows come from.
 
-    `val` and `test` are a share of the training table's rows or a file; `val: none` validates on nothing. `split`
-    names a column that says train, val or test. `group` names a column whose equal cells never sit on both sides.
-    `repeat` names a column that says how often a training row is seen in an epoch (0 for never; empty for once).
-    `types` overrides what a column is. `on_error`: refuse to train where a cell can't be used, skip its row, or count
-    the cell as missing. `delimiter` cuts the lines of CSV files, and `decimal` stands before the fraction of their
-    numbers; both are looked for where nothing is said.
+    `val` and `test` are a share of the training table's rows, or a file; `val: none` means no validation. `split`
+    names a column that holds train, val or test. `group` names a column whose equal cells stay in one part of a split.
+    `repeat` names a column with how often a training row is seen in an epoch (0 for never; empty for once). `types`
+    overrides the types of columns. `on_error`: refuse to train where a cell can't be used, skip its row, or count the
+    cell as missing. `delimiter` separates the cells of CSV files, and `decimal` stands before the fraction of their
+    numbers; both are detected where they are not set.
     """
 
     train: str | None = None
@@ -67,9 +67,9 @@ class DataRecipe(Strict):
 
 
 class InputRecipe(Open):
-    """One column: what it is, and what encodes it. Other keys go to the encoder or its processor.
+    """One column: its modality and its encoder. Other keys go to the encoder or its processor.
 
-    Without a modality it changes what plait infers of the column, and all other columns stay inputs too.
+    Without a modality, one is inferred, and all other columns stay inputs too.
     """
 
     modality: str | None = None
@@ -86,9 +86,10 @@ class TabularRecipe(Open):
 
 
 class TaskRecipe(Open):
-    """What is asked: `type` is inferred from the target where it is absent. Other keys go to the task.
+    """What to predict: `type` is inferred from the target where it is absent. Other keys go to the task.
 
-    `weight` is of its loss, where a run has several. What else a task reads, its `from_table` says: see docs/recipe.md.
+    `weight` is that of its loss, where a run has several. A task's other options are the keyword arguments of its
+    `from_table`; see docs/recipe.md.
     """
 
     target: ColumnName | None = None
@@ -97,7 +98,7 @@ class TaskRecipe(Open):
 
 
 class FusionRecipe(Open):
-    """How modalities meet. Other keys go to the method."""
+    """How modalities are fused. Other keys go to the method."""
 
     method: str = "concat"
     dim: Annotated[int, Ge(1), Le(65_536)] = 256
@@ -112,10 +113,10 @@ class HeadRecipe(Strict):
 
 
 class DecoderRecipe(Open):
-    """What writes, where the task is generation: `transformer`, `rnn`, or a language model. Other keys go to it.
+    """What writes texts, where the task is generation: `transformer`, `rnn`, or a language model. Other keys go to it.
 
-    A language model is `packaged:smollm2`, `hf:NAME` or a folder; `prompt` is what it is told beside the inputs.
-    `vocab_size` and `lowercase` are of the vocabulary that the others learn from the training texts.
+    A language model is `packaged:smollm2`, `hf:NAME` or a folder; it reads `prompt` beside the inputs. `vocab_size` and
+    `lowercase` are settings of the vocabulary that the others learn from the training texts.
     """
 
     method: str = "transformer"
@@ -125,9 +126,9 @@ class DecoderRecipe(Open):
 
 
 class Recipe(Strict):
-    """A whole run. `plugins` are modules with parts of the user's own.
+    """A whole run. `plugins` are modules with the user's own parts.
 
-    `resolved` is written by plait: versions, hashes, what `auto` became.
+    `resolved` is written by plait: versions, hashes, the values that `auto` became.
     """
 
     plugins: list[str] = Field(default_factory=list)
@@ -158,13 +159,13 @@ class Recipe(Strict):
     @field_validator("inputs", mode="before")
     @classmethod
     def _without_nothing(cls, value: Any) -> Any:
-        """`inputs.history=null` takes an input out of a recipe."""
+        """Inputs without those that are null, so that `inputs.history=null` takes one out of a recipe."""
         return {n: spec for n, spec in value.items() if spec is not None} if isinstance(value, Mapping) else value
 
     @field_validator("train", "fusion", mode="before")
     @classmethod
     def _former_names(cls, value: Any) -> Any:
-        """Keys under their former names, which recipes of finished runs have; until version 0.3."""
+        """Keys renamed from their former names, which recipes of finished runs have; until version 0.3."""
         return {FORMER.get(name, name): v for name, v in value.items()} if isinstance(value, Mapping) else value
 
     @field_validator("decoder", mode="before")
@@ -205,7 +206,7 @@ class Recipe(Strict):
         return cls.parse(apply_overrides(values, overrides), str(path))
 
     def write(self) -> str:
-        """YAML in the order of the sections, without what was left at its default."""
+        """YAML in the order of the sections, without settings that have their default."""
         values = self.model_dump(mode="json", exclude_defaults=True)
         if len(self.task) == 1 and "task" in values:
             values["task"] = values["task"][0]
@@ -216,15 +217,15 @@ class Recipe(Strict):
         return self.parse(_merged(self.model_dump(mode="json", exclude_defaults=True), changes))
 
 
-FORMER = {"together": "batch_by", "judge_rows": "validation_rows", "absent_token": "missing_token"}  # → name now
-FORMAT = 1  # of a run's folder, which its recipe says
+FORMER = {"together": "batch_by", "judge_rows": "validation_rows", "absent_token": "missing_token"}  # → present name
+FORMAT = 1  # of a run's folder, written into its recipe
 
 
 def check_format(written: Any, path: Path, error: type[PlaitError]) -> None:
-    """Refuse what a newer plait wrote.
+    """Refuse a file that a newer plait wrote.
 
     Raises:
-        PlaitError: the format is newer, or none.
+        PlaitError: the format is newer, or not a format at all.
     """
     if isinstance(written, bool) or not isinstance(written, int) or written > FORMAT:
         raise error(f"{path}: written by a newer plait (format {written}, this one reads {FORMAT}); upgrade plait")
@@ -241,12 +242,13 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
     >>> apply_overrides({"train": {"seed": 1}}, ["train.epochs=3", "fusion.method=gated"])
     {'train': {'seed': 1, 'epochs': 3}, 'fusion': {'method': 'gated'}}
     """
-    merged = _merged({}, values)
+    merged = _merged({}, values)  # a copy
     for override in overrides:
         path, equals, text = override.partition("=")
         if not equals or not path:
             raise RecipeError(f"expected key=value such as train.epochs=3, got {override!r}")
         value: Any = parse_yaml(text, repr(override[:200]))
+        # A null character stands for an escaped dot while the path is split.
         for key in reversed([key.replace("\0", ".") for key in path.replace("\\.", "\0").split(".")]):
             value = {key: value}
         merged = _merged(merged, _spread_task(value, merged))
@@ -254,7 +256,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict
 
 
 def sections_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The sections that a caller gave, as dicts of their own; `fusion="gated"` is short for its method.
+    """Copies of the sections that a caller passed; `fusion="gated"` is short for its method.
 
     Raises:
         RecipeError: one is no dict.
@@ -262,21 +264,21 @@ def sections_of(given: Mapping[str, Any]) -> dict[str, Any]:
     >>> sections_of({"fusion": "gated", "head": None, "train": {"epochs": 2}})
     {'fusion': {'method': 'gated'}, 'train': {'epochs': 2}}
     """
-    found = {}
+    sections = {}
     for name, section in given.items():
         if isinstance(section, str) and name in ("fusion", "decoder"):
             section = {"method": section}
         if section and not isinstance(section, Mapping):
             raise RecipeError(f"{name}: expected a dict of settings, got {section!r:.60}")
         if section:
-            found[name] = dict(section)
-    return found
+            sections[name] = dict(section)
+    return sections
 
 
 def sections_for(
     targets: Sequence[str | int], given: Mapping[str, Any], types: Mapping[Any, str] | None
 ) -> dict[str, Any]:
-    """A recipe's values from what a caller gave: columns to predict, sections, and what columns are.
+    """A recipe's values from a caller's arguments: columns to predict, sections, and types of columns.
 
     Raises:
         RecipeError: a section is no dict.
@@ -285,30 +287,30 @@ def sections_for(
     {'task': [{'type': 'regression', 'target': 'y'}], 'data': {'types': {'id': 'ignore'}}}
     """
     values = sections_of(given)
-    asked = values.pop("task", {})
-    values["task"] = [{**asked, "target": name} for name in targets] or ([asked] if asked else [])
+    task = values.pop("task", {})
+    values["task"] = [{**task, "target": name} for name in targets] or ([task] if task else [])
     if types:
         values["data"] = {**values.get("data", {}), "types": dict(types)}
     return values
 
 
 def names_of(values: Mapping[str, Any]) -> set[str]:
-    """The dotted names of nested values; those of every task of a list begin with `task`.
+    """The dotted names of nested values; for each task of a list they begin with `task`.
 
     >>> sorted(names_of({"fusion": {"method": "mlb", "rank": 8}, "task": [{"target": "y"}]}))
     ['fusion.method', 'fusion.rank', 'task.target']
     """
-    found: set[str] = set()
+    names: set[str] = set()
     for key, value in values.items():
         parts = value if isinstance(value, list) else [value]
         for part in parts:
             inner = names_of(part) if isinstance(part, Mapping) else set()
-            found |= {f"{key}.{name}" for name in inner} or {str(key)}
-    return found
+            names |= {f"{key}.{name}" for name in inner} or {str(key)}
+    return names
 
 
 def _spread_task(change: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """An override such as `task.type=regression` speaks to every task of a list."""
+    """The change that applies an override such as `task.type=regression` to every task of a list."""
     tasks = values.get("task")
     if isinstance(tasks, list) and isinstance(change.get("task"), dict):
         return {"task": [_merged(task, change["task"]) for task in tasks]}
@@ -316,6 +318,7 @@ def _spread_task(change: dict[str, Any], values: Mapping[str, Any]) -> dict[str,
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of nested values with others on top."""
     merged = dict(old)
     for key, value in new.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
@@ -326,6 +329,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     """The first problem in one line."""
     first = error.errors()[0]
+    # Without the names that pydantic puts in for alternatives of a union and validators.
     path = [
         str(part) for part in first["loc"] if part not in ("constrained-float", "str", "float", "int", "function-after")
     ]
@@ -336,8 +340,8 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
         else ""
     )
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = _known_keys(path[:-1])
-        return f"unknown key {name!r}{nearest(path[-1], known) or '.'} Known here: {', '.join(known)}{more}"
+        choices = _known_keys(path[:-1])
+        return f"unknown key {name!r}{nearest(path[-1], choices) or '.'} Known here: {', '.join(choices)}{more}"
     if first["type"] == "missing":
         return f"{name} is missing"
     message = first["msg"].removeprefix("Input should be ").split(", unable to parse")[0]

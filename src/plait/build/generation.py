@@ -1,4 +1,4 @@
-"""Recipe → the decoder that writes texts, and what it reads."""
+"""Recipe → the decoder that writes texts, and the inputs that it reads."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ from plait.tasks import Generation, Targets
 
 
 def prompted(recipe: Recipe) -> Recipe:
-    """Where a language model writes and nothing else is said, it reads the texts itself and is the fusion.
+    """The recipe of a language model, in which it reads the texts itself and serves as fusion, unless another is named.
 
     Raises:
         RecipeError: the fusion is `prompt`, and no language model writes.
@@ -41,7 +41,7 @@ def prompted(recipe: Recipe) -> Recipe:
 def build_writer(
     recipe: Recipe, targets: Targets, encoders: Mapping[str, Any] | None = None, saved: bool = False
 ) -> WriteHead:
-    """The decoder that writes; `saved` where a run's own weights follow.
+    """The head with the decoder that writes; `saved` where the weights of a run are loaded into it afterwards.
 
     Raises:
         RecipeError: a name or option is unknown.
@@ -50,11 +50,11 @@ def build_writer(
     assert task is not None
     sampling = recipe.train.scheduled_sampling
     if task.language_model is not None:
-        made = _language_model(recipe, task, encoders or {}, saved)
-        return WriteHead(task.target, made, recipe.generation, 0, sampling)
+        decoder = _language_model(recipe, task, encoders or {}, saved)
+        return WriteHead(task.target, decoder, recipe.generation, 0, sampling)
     if spec.method not in DECODERS:
-        known = [*DECODERS, PACKAGED, "hf:NAME"]
-        raise RecipeError(f"decoder.method: {unknown('decoder', spec.method, known)}")
+        names = [*DECODERS, PACKAGED, "hf:NAME"]
+        raise RecipeError(f"decoder.method: {unknown('decoder', spec.method, names)}")
     texts = task.texts
     shape: tuple[Any, ...] = (texts.vocab_size, texts.begin, texts.end, recipe.fusion.dim)
     options = {"max_length": texts.max_length, **spec.options}
@@ -63,29 +63,37 @@ def build_writer(
 
 
 def _language_model(recipe: Recipe, task: Generation, encoders: Mapping[str, Any], saved: bool) -> LanguageModel:
-    held, spec = task.language_model or {}, recipe.decoder
-    model = load_model(model_name(recipe), held["config"] if saved else None)
+    description, spec = task.language_model or {}, recipe.decoder
+    model = load_model(model_name(recipe), description["config"] if saved else None)
     options = spec.options
-    asked = options.pop("projector", "mlp")
+    projector = options.pop("projector", "mlp")
     words = model.get_input_embeddings().weight
     dim, scale = words.shape[1], float(words.detach().float().std())
-    widths = {name: encoder.out_dim for name, encoder in encoders.items() if name not in held["words"]}
+    widths = {name: encoder.out_dim for name, encoder in encoders.items() if name not in description["words"]}
     widths = widths if recipe.fusion.method == PROMPT else {"": recipe.fusion.dim}
+    # The model's own image encoder gives tokens in its word space already; all others need a projector.
     projectors = {
         name: AsItIs()
         if getattr(encoders.get(name), "in_word_space", False) and encoders[name].name == model_name(recipe)
-        else _projector(asked, width, dim, scale)
+        else _projector(projector, width, dim, scale)
         for name, width in widths.items()
     }
-    given = (model, projectors, held["template"], task.texts.end, held["words"], task.texts.max_length)
+    arguments = (
+        model,
+        projectors,
+        description["template"],
+        task.texts.end,
+        description["words"],
+        task.texts.max_length,
+    )
     source = None if saved else weights_of(model_name(recipe), model)
-    made: LanguageModel = construct("decoder", spec.method, LanguageModel, options, (), *given)
-    made.weights = source
-    return made
+    decoder: LanguageModel = construct("decoder", spec.method, LanguageModel, options, (), *arguments)
+    decoder.weights = source
+    return decoder
 
 
 def with_model_config(targets: Targets, model: Any) -> Targets:
-    """Targets that know the configuration of the language model that was loaded, so that a saved run needs no other."""
+    """Targets with the configuration of the language model that was loaded, so that a saved run does not need it."""
     task = targets.writer
     if task is None or task.language_model is None:
         return targets
@@ -93,9 +101,9 @@ def with_model_config(targets: Targets, model: Any) -> Targets:
     return targets.with_task(task.target, task.with_language_model({**task.language_model, "config": config}))
 
 
-def _projector(asked: Any, in_dim: int, dim: int, scale: float) -> Any:
+def _projector(choice: Any, in_dim: int, dim: int, scale: float) -> Any:
     """`decoder.projector: mlp`, or with options `{method: resampler, latents: 8}`."""
-    options = dict(asked) if isinstance(asked, Mapping) else {"method": asked}
+    options = dict(choice) if isinstance(choice, Mapping) else {"method": choice}
     method = str(options.pop("method", "mlp"))
     if method not in PROJECTORS:
         raise RecipeError(f"decoder.projector: {unknown('projector', method, PROJECTORS)}")

@@ -1,4 +1,4 @@
-"""Call a class with a recipe's options; what it does not take, or not so, is an error that says what it does."""
+"""Call a class with a recipe's options; an unknown option or a wrong value is an error that says what is allowed."""
 
 import functools
 import inspect
@@ -9,15 +9,15 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from plait.errors import RecipeError, nearest
 
-MOST = 1_000_000  # of anything that is counted: a width, a vocabulary, pixels of a side
+MOST = 1_000_000  # of any count: a width, a vocabulary, pixels of a side
 LAYERS = 256
 PIXELS = 1_000_000_000  # of a whole image
-SOME = (  # what there must be one of at least; of all else, such as layers, there may be none
+SOME = (  # counts that must be 1 at least; all others, such as layers, may be 0
     *("heads", "width", "widths", "bottlenecks", "latents", "rank", "factors", "chunks", "sketch", "depths", "dim"),
     *("kernels", "channels", "vocab_size", "max_length", "expansion", "by", "text_length", "prefix_length", "size"),
     *("bins", "max_categories", "max_pixels", "context_length"),
 )
-SHARES = ("dropout", "smoothing", "share")  # from 0 up to, not including, 1
+SHARES = ("dropout", "smoothing", "share")  # endings of options from 0 up to, not including, 1
 
 
 def construct(
@@ -37,20 +37,20 @@ def construct(
     takes = [key for key in list(inspect.signature(make).parameters)[len(arguments) :] if key not in more]
     for key in options:
         if key not in takes and key not in used:
-            known = [*takes, *used]
+            choices = [*takes, *used]
             raise RecipeError(
-                f"{where}: {name} has no option {key!r}{nearest(key, known) or '.'} Known: {', '.join(known)}"
+                f"{where}: {name} has no option {key!r}{nearest(key, choices) or '.'} Known: {', '.join(choices)}"
             )
-    given = checked_options(where, make, {key: value for key, value in options.items() if key in takes})
+    values = checked_options(where, make, {key: value for key, value in options.items() if key in takes})
     try:
-        return make(*arguments, **given, **more)
+        return make(*arguments, **values, **more)
     except (TypeError, ValueError, KeyError, ArithmeticError, MemoryError, RuntimeError) as error:
-        first = (str(error) or type(error).__name__).splitlines()[0][:300]  # torch's own: no room
+        first = (str(error) or type(error).__name__).splitlines()[0][:300]  # torch's messages have many lines
         raise RecipeError(f"{where}: {name} can't be built ({first})") from error
 
 
 def checked_options(where: str, make: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options in the types that a function names for them, and within bounds.
+    """Options, converted to the types that a function's parameters have, and within bounds.
 
     Raises:
         RecipeError: one is of another type, or out of range.
@@ -86,10 +86,10 @@ def _checked(path: str, name: str, hint: Any, value: Any) -> Any:
 
 @functools.cache
 def _hints(make: Any) -> dict[str, Any]:
-    """The types that a class or function names for its options; of a partial those of what it calls."""
+    """The types of a class's or function's options; of a partial, those of the function that it calls."""
     while isinstance(make, functools.partial):
         make = make.func
     try:
         return get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
-    except (NameError, TypeError):  # a type that is only there for a checker
+    except (NameError, TypeError):  # a type that is imported for type checkers only
         return {}

@@ -10,12 +10,12 @@ from plait.modalities import GROUPS, MODALITIES, Group
 from plait.recipe import InputRecipe, Recipe
 from plait.tasks import Targets
 
-START = {"info_nce": (0.07, 0.0), "sigmoid": (0.1, -10.0), "triplet": (1.0, 0.0)}  # temperature and bias to begin with
+START = {"info_nce": (0.07, 0.0), "sigmoid": (0.1, -10.0), "triplet": (1.0, 0.0)}  # initial temperature and bias
 ONLY_WITH = {"hardness": "info_nce", "margin": "triplet"}
 
 
 def sides_of(recipe: Recipe) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Input → the columns that it reads, and input → modality; all numbers, categories and dates are one side."""
+    """Input → the columns that it reads, and input → modality; all columns of a group are one side together."""
     sides = {name: [name] for name, spec in recipe.inputs.items() if not is_grouped(spec)}
     modalities = {name: str(recipe.inputs[name].modality) for name in sides}
     for group in GROUPS.values():
@@ -31,12 +31,12 @@ def is_grouped(spec: InputRecipe) -> bool:
 
 
 def members_of(recipe: Recipe, group: Group) -> dict[str, list[str]]:
-    """The columns of a group's one input, by modality."""
+    """The columns of a group's input, by modality."""
     return {kind: [name for name, spec in recipe.inputs.items() if spec.modality == kind] for kind in group.members}
 
 
 def group_name(recipe: Recipe, group: Group) -> str:
-    """What the one input of a group's columns is called."""
+    """The name of the input that a group's columns share."""
     taken = {name for name, spec in recipe.inputs.items() if not is_grouped(spec)}
     return group.name if group.name not in taken else f"{group.name} columns"
 
@@ -44,7 +44,9 @@ def group_name(recipe: Recipe, group: Group) -> str:
 def build_shared_space(
     recipe: Recipe, asked: Mapping[str, Any], encoders: Mapping[str, Any], targets: Targets
 ) -> tuple[SharedSpace, EmbedHead]:
-    """A projection an input, and the head that scales what they give; without projections, as the encoders learned.
+    """A projection for each input, and the head that scales their outputs.
+
+    Without projections, the head begins with the scale and bias that a pair of pretrained encoders was trained with.
 
     Args:
         recipe: its fusion's options are those of the space.

@@ -1,8 +1,8 @@
-"""Parts of somebody's own beside plait's: a module's, a class, an object, or what an installed package offers.
+"""Plugins: users' own parts beside plait's, from a module, a class, an object or an installed package.
 
-A plugin is a Python module with dicts of the names below, such as `FUSIONS = {"mine": MyFusion}`; what they hold is
-found under its name wherever plait looks one up. A run records which plugins it needs. They are only ever imported
-because a person names them (`--plugin`, `plugins:` in a recipe of their own, Python): a run folder never causes it.
+A plugin is a Python module with dicts of the names below, such as `FUSIONS = {"mine": MyFusion}`; their entries can be
+used by name like plait's own. A run records which plugins it needs. A plugin is only imported because a person names
+it (`--plugin`, `plugins:` in a recipe of their own, Python), and never because a run folder does.
 """
 
 import copy
@@ -37,16 +37,16 @@ PARTS: dict[str, dict[str, Any]] = {
     "DECODERS": DECODERS,
     "TASKS": TASKS,
 }
-# Beside a recipe they tell that it lies in a folder of plait's making.
+# Any of these beside a recipe shows that plait wrote the folder.
 OF_RUNS = ("processors", "schema.json", "model.safetensors", "checkpoints", "state.json", "metrics.json")
-MARKS = {
+MARKS = {  # the attribute that shows what kind of part a class is
     "TASKS": "from_table",
     "PROCESSORS": "collate",
     "ENCODERS": "modality",
     "FUSIONS": "stage",
     "DECODERS": "begin",
-}  # what tells them
-OwnPart: TypeAlias = tuple[str, str, Any]  # of which dict, under which name, what
+}
+OwnPart: TypeAlias = tuple[str, str, Any]  # the dict, the name in it, and the part
 _LOADED: dict[str, list[OwnPart]] = {}  # plugin → its parts
 
 
@@ -57,7 +57,7 @@ def load(plugin: Any) -> None:
         plugin: a module, or the name of one, found in the working directory too; a class, or `module:Class`.
 
     Raises:
-        PlaitError: it can't be imported, offers nothing, or a name that plait has already.
+        PlaitError: it can't be imported, has no parts, or has one under a name that plait uses already.
     """
     if not isinstance(plugin, str | ModuleType):
         adopt(_kind_of(plugin), plugin)
@@ -80,7 +80,9 @@ def load(plugin: Any) -> None:
 
 
 def load_all(plugins: Iterable[Any] | Mapping[str, Any]) -> None:
-    """See `load`; of a mapping, objects by the place that they had: `fusion`, `decoder`, or a column."""
+    """Load several plugins, see `load`. A mapping holds objects by the place that they had: `fusion`, `decoder`, or the
+    name of a column.
+    """
     if isinstance(plugins, Mapping):
         kinds = {"fusion": "FUSIONS", "decoder": "DECODERS"}
         for place, module in plugins.items():
@@ -91,7 +93,7 @@ def load_all(plugins: Iterable[Any] | Mapping[str, Any]) -> None:
 
 
 def _kind_of(part: Any) -> str:
-    """Which dict a class or an object belongs to, by what it has."""
+    """The name of the dict that a class or an object belongs to, by its attributes."""
     if isinstance(part, Modality):
         return "MODALITIES"
     for kind, mark in MARKS.items():
@@ -109,19 +111,19 @@ def _imported(name: str) -> ModuleType:
         sys.path.append(here)  # last: a file here never stands in for an installed module
     try:
         return importlib.import_module(name)
-    except Exception as error:  # whatever its code raises
+    except Exception as error:  # a module may raise anything when it is imported
         first = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise PlaitError(f"plugin {name}: can't be imported ({type(error).__name__}: {first})") from error
 
 
 def receive(plugins: Mapping[str, Iterable[OwnPart]]) -> None:
-    """Add the parts of plugins: those that were just loaded, or that another process of a comparison sends.
+    """Add the parts of plugins, which were just loaded or come from another process of a comparison.
 
     Raises:
         PlaitError: a name is taken.
     """
-    for plugin, given in plugins.items():
-        parts = list(given)
+    for plugin, offered in plugins.items():
+        parts = list(offered)
         for kind, name, part in parts:
             if PARTS[kind].get(name, part) is not part and plugin not in _LOADED:
                 raise PlaitError(f"plugin {plugin}: {kind} has {name!r} already; give it another name")
@@ -132,7 +134,7 @@ def receive(plugins: Mapping[str, Iterable[OwnPart]]) -> None:
 
 @cache
 def load_installed() -> None:
-    """Add what installed packages offer as entry points: `plait.fusions`, `plait.encoders`, …, each a name and a part.
+    """Add the entry points of installed packages: `plait.fusions`, `plait.encoders`, …, each a name and a part.
 
     Raises:
         PlaitError: one can't be imported, or its name is taken.
@@ -150,11 +152,11 @@ def load_installed() -> None:
 
 
 def load_for(recipe: Recipe, source: Path | None = None) -> None:
-    """Load the plugins that a recipe names, if a person wrote it.
+    """Load the plugins that a recipe names, if a person wrote the recipe and not plait.
 
     Args:
         recipe: of a user, or of a run.
-        source: its file; one that lies in a run folder imports nothing.
+        source: its file; a recipe in a run folder imports nothing.
 
     Raises:
         PlaitError: one can't be imported.
@@ -173,7 +175,7 @@ def require(plugins: Collection[str], source: object) -> None:
     """Refuse a run whose plugins nobody has loaded.
 
     Raises:
-        RunError: with what to type.
+        RunError: the message says what to type to load them.
     """
     load_installed()
     lacking = [name for name in plugins if name not in _LOADED]
@@ -188,20 +190,20 @@ def require(plugins: Collection[str], source: object) -> None:
 
 
 def named(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections of a recipe in which classes and objects became names that stand for them.
+    """Sections of a recipe, with classes and objects replaced by names under which they are registered.
 
     `fusion=MyFusion`, `fusion={"method": MyFusion}`, a decoder likewise, `inputs={"photo": {"encoder": MyEncoder}}`.
 
     Raises:
-        RecipeError: something is no class and no module that could be a part.
+        RecipeError: something is neither a class nor a module of torch.
     """
     out = dict(values)
     for section, kind in (("fusion", "FUSIONS"), ("decoder", "DECODERS")):
-        given = out.get(section)
-        if given is not None and not isinstance(given, str | Mapping):
-            out[section] = {"method": adopt(kind, given, section)}
-        elif isinstance(given, Mapping) and not isinstance(given.get("method", ""), str):
-            out[section] = {**given, "method": adopt(kind, given["method"], section)}
+        value = out.get(section)
+        if value is not None and not isinstance(value, str | Mapping):
+            out[section] = {"method": adopt(kind, value, section)}
+        elif isinstance(value, Mapping) and not isinstance(value.get("method", ""), str):
+            out[section] = {**value, "method": adopt(kind, value["method"], section)}
     inputs = out.get("inputs")
     if isinstance(inputs, Mapping):
         out["inputs"] = {column: _named_encoder(str(column), spec) for column, spec in inputs.items()}
@@ -216,10 +218,10 @@ def _named_encoder(column: str, spec: Any) -> Any:
 
 
 def adopt(kind: str, part: Any, place: str = "") -> str:
-    """Add a class, or an object to copy, and give the name that it is found by.
+    """Register a class, or an object to copy, and return its name.
 
-    That is `module:Class`, of an object `module:Class@place`. A class that is defined anew, as a notebook does, takes
-    the place of the former one.
+    That is `module:Class`, for an object `module:Class@place`. A class that is defined again, as in a notebook,
+    replaces the former one.
 
     Raises:
         RecipeError: it is neither a class nor a module of torch.
@@ -239,10 +241,10 @@ def adopt(kind: str, part: Any, place: str = "") -> str:
 
 
 class Copies:
-    """Makes copies of a module: each run and each fold begins with the module as it was given.
+    """Makes copies of a module, so that each run and each fold begins with the module as it was passed.
 
     Args:
-        module: an encoder, whose processor comes with it, or a fusion.
+        module: an encoder, which brings its processor, or a fusion.
     """
 
     def __init__(self, module: Any) -> None:
@@ -251,22 +253,24 @@ class Copies:
         self.modality = getattr(module, "modality", "")
 
     def __call__(self, *given: Any) -> Any:
-        """A copy. It takes no options: the module is made already.
+        """A copy. There are no options, because the module exists already.
 
         Raises:
-            ValueError: it is a fusion, and does not take the widths of this model's encoders.
+            ValueError: it is a fusion that does not fit the widths of this model's encoders.
         """
-        made = copy.deepcopy(self.module)
-        if len(given) > 1 and isinstance(given[0], Mapping):  # a fusion: widths by modality, and its own
+        twin = copy.deepcopy(self.module)
+        if len(given) > 1 and isinstance(
+            given[0], Mapping
+        ):  # a fusion: widths by modality, and the width of its output
             widths, width = given[:2]
             try:
                 with torch.no_grad():
-                    pooled = copy.deepcopy(made).eval()({n: Tokens.missing(2, dim) for n, dim in widths.items()}).pooled
+                    pooled = copy.deepcopy(twin).eval()({n: Tokens.missing(2, dim) for n, dim in widths.items()}).pooled
             except (RuntimeError, KeyError) as error:
                 raise ValueError(f"it does not take {dict(widths)}: {str(error).splitlines()[0]}") from error
             if pooled.shape[1] != width:
                 raise ValueError(f"it gives vectors of {pooled.shape[1]} numbers, fusion.dim is {width}")
-        return made
+        return twin
 
     def fit_processor(self, values: Iterable[Any]) -> Any:
         """The processor that the encoder has."""
@@ -287,5 +291,5 @@ def needed(recipe: Recipe) -> list[str]:
 
 
 def carried() -> dict[str, list[OwnPart]]:
-    """All that is loaded, to be sent to another process; see `receive`."""
+    """All loaded plugins, to be sent to another process; see `receive`."""
     return dict(_LOADED)

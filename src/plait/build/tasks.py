@@ -1,4 +1,4 @@
-"""Recipe → tasks: which one each section asks for, its options, and what it makes of columns and inputs."""
+"""Recipe → tasks: the task of each section, its options, and how it uses columns and inputs."""
 
 import inspect
 from functools import partial
@@ -17,12 +17,12 @@ from plait.recipe import Recipe, TaskRecipe
 from plait.tasks import TASKS, Targets, Task, guess_task
 from plait.tasks.asked import Asked
 
-SHARED = ("target", "type", "weight")  # what every task's section may hold
-EACH_ALONE = ("auxiliary", "gradient_modulation", "gradient_blending")  # what asks each modality for its own answer
+SHARED = ("target", "type", "weight")  # keys that the section of any task may have
+EACH_ALONE = ("auxiliary", "gradient_modulation", "gradient_blending")  # settings that need an answer by each modality
 
 
 def task_class(spec: TaskRecipe) -> type[Task] | None:
-    """The class of a section that says its type.
+    """The class of a section's task; None where the section names no type.
 
     Raises:
         RecipeError: there is no such task.
@@ -33,7 +33,7 @@ def task_class(spec: TaskRecipe) -> type[Task] | None:
 
 
 def task_with(recipe: Recipe, what: str) -> TaskRecipe | None:
-    """The section whose task has something, such as `pairs` or `writes`."""
+    """The section whose task has an attribute that is true, such as `pairs` or `writes`."""
     return next((spec for spec in recipe.task if getattr(task_class(spec), what, None)), None)
 
 
@@ -51,68 +51,72 @@ def readers_of(option: str) -> list[str]:
 
 
 def options_for(spec: TaskRecipe, kind: str) -> dict[str, Any]:
-    """A section's options of a task, checked, with the defaults of those that it does not name.
+    """All options of a task: a section's values, checked, and defaults for the others.
 
     Raises:
         RecipeError: one is of another type, or out of range.
     """
-    known = options_of(kind)
-    given = {name: value for name, value in spec.options.items() if name in known}
-    return known | checked_options("task", TASKS[kind].from_table, given)
+    defaults = options_of(kind)
+    chosen = {name: value for name, value in spec.options.items() if name in defaults}
+    return defaults | checked_options("task", TASKS[kind].from_table, chosen)
 
 
 def check_tasks(recipe: Recipe) -> None:
     """Refuse tasks that contradict themselves, each other, or the rest of the recipe.
 
     Raises:
-        RecipeError: an option or a task is unknown, a target is absent or too much, or a task is not alone.
+        RecipeError: an option or a task is unknown, a target is absent or must not be there, or a task that must be
+            alone is not.
     """
     for spec in recipe.task:
-        made = task_class(spec)
+        task = task_class(spec)
         for name in spec.options:
             if not readers_of(name):
-                known = [*SHARED, *dict.fromkeys(n for kind in TASKS for n in options_of(kind))]
-                told = nearest(name, known) or "."
-                raise RecipeError(f"unknown key 'task.{name}'{told} Known here: {', '.join(known)}")
+                keys = [*SHARED, *dict.fromkeys(n for kind in TASKS for n in options_of(kind))]
+                hint = nearest(name, keys) or "."
+                raise RecipeError(f"unknown key 'task.{name}'{hint} Known here: {', '.join(keys)}")
         if spec.type is not None:
             options_for(spec, spec.type)
-        if spec.target is None and (made is None or made.usual_name is None):
+        if spec.target is None and (task is None or task.usual_name is None):
             raise RecipeError("task.target is missing: name the column to predict")
-        if made is not None and not made.joint and spec.target is not None:
+        if task is not None and not task.joint and spec.target is not None:
             raise RecipeError(
                 f"{spec.type} has no target, it learns what stands in one row; leave {spec.target!r} out, or predict "
                 "it with another type of task"
             )
-        if made is not None and made.alone and len(recipe.task) > 1:
+        if task is not None and task.alone and len(recipe.task) > 1:
             raise RecipeError(f"{spec.type} is a run's only task; train the others in a run of their own")
-        if made is not None:
-            _check_beside(recipe, spec, made)
+        if task is not None:
+            _check_beside(recipe, spec, task)
     twice = next((name for name in recipe.targets if recipe.targets.count(name) > 1), None)
     if twice is not None:
         raise RecipeError(f"task: {twice!r} is a target twice; one model answers it once")
 
 
-def _check_beside(recipe: Recipe, spec: TaskRecipe, made: type[Task]) -> None:
+def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
     """Refuse settings of other sections that contradict a task."""
     method = recipe.fusion.method
     late = method in FUSIONS and getattr(FUSIONS[method], "stage", "") == "late"
+    # Training settings that need an answer from each modality.
     for name in EACH_ALONE:
-        if getattr(recipe.train, name) and not made.joint:
+        if getattr(recipe.train, name) and not task.joint:
             raise RecipeError(f"train.{name} balances modalities that answer together; in {spec.type} each has its own")
-        if getattr(recipe.train, name) and made.writes is not None:
+        if getattr(recipe.train, name) and task.writes is not None:
             raise RecipeError(
                 f"train.{name} asks each modality for its own answer; of texts there is only the whole one"
             )
-    if not made.joint and method not in ("concat", "shared_space"):
+    # The fusion. The method `concat` is the default, so it is no contradiction where nothing is fused.
+    if not task.joint and method not in ("concat", "shared_space"):
         raise RecipeError(
             f"fusion.method={method}: in {spec.type} every input gets a vector of its own and nothing is fused; leave "
             "the method out, or train a matching task"
         )
-    if made.pairs and method == "boosted":
+    if task.pairs and method == "boosted":
         raise RecipeError(f"fusion.method=boosted predicts columns; a {spec.type} task needs another fusion")
-    if made.writes is not None and (method == "boosted" or late):
+    if task.writes is not None and (method == "boosted" or late):
         raise RecipeError(f"fusion.method={method}: it predicts by itself; a decoder needs fused tokens, as concat's")
-    if made.writes is not None:
+    # Generation can't write longer texts than the task learns.
+    if task.writes is not None:
         longest = options_for(spec, str(spec.type)).get("max_length")
         if longest is not None and recipe.generation.max_length > longest:
             raise RecipeError(
@@ -122,20 +126,20 @@ def _check_beside(recipe: Recipe, spec: TaskRecipe, made: type[Task]) -> None:
 
 
 def roles_of(recipe: Recipe) -> dict[str, str]:
-    """Column → what it is for beside being an input: targets, and what tasks name."""
+    """Column → its role, for columns that are not inputs: targets, and columns that options of tasks name."""
     roles = dict.fromkeys(recipe.targets, "the target")
     for spec in recipe.task:
-        made = task_class(spec)
-        for option, role in ({} if made is None else made.column_options).items():
+        task = task_class(spec)
+        for option, role in ({} if task is None else task.column_options).items():
             if spec.options.get(option) is not None:
                 roles[str(spec.options[option])] = role
     return roles
 
 
 def split_group(recipe: Recipe) -> str | None:
-    """The column that keeps what belongs together on one side of a split: the anchor's, by default an image.
+    """The column whose equal cells stay on one side of a split: that of the anchor, by default an image.
 
-    Of tasks that write texts too, where an image has several; None for other tasks, and where there is no image.
+    For tasks about pairs, and for tasks that write texts, where an image may have several; else None.
     """
     sides, modalities = sides_of(recipe)
     anchors = [name for name, modality in modalities.items() if modality in MODALITIES and MODALITIES[modality].anchors]
@@ -167,21 +171,21 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
         if kind is None or not TASKS[kind].alone:
             guessed, why = guess_task(asked.sample)  # a constant target is refused whatever its type
             kind, reason = (guessed, why) if kind is None else (kind, reason)
-        made: Any = TASKS[kind].from_table(asked, **options_for(spec, kind))
+        task: Any = TASKS[kind].from_table(asked, **options_for(spec, kind))
         name = spec.target or str(TASKS[kind].usual_name)
-        tasks[name] = made
-        because = made.because() if made.alone else reason
+        tasks[name] = task
+        because = task.because() if task.alone else reason
         reasons |= {} if because is None else {name: because}
     return Targets(tasks, {name: spec.weight for name, spec in zip(tasks, recipe.task, strict=True)}), reasons
 
 
 def unread_options(spec: TaskRecipe, kind: str) -> list[tuple[str, str]]:
-    """Options of a section that its task does not read, each with the tasks that do."""
-    known, found = options_of(kind), []
+    """Options of a section that its task does not read, each with the names of the tasks that do."""
+    read_here, unread = options_of(kind), []
     for name, value in sorted(spec.options.items()):
         readers = readers_of(name)
-        if name not in known and readers and value != options_of(readers[0])[name]:
-            found.append((name, ", ".join(readers)))
+        if name not in read_here and readers and value != options_of(readers[0])[name]:
+            unread.append((name, ", ".join(readers)))
     if spec.weight != 1.0 and kind in TASKS and TASKS[kind].alone:
-        found.append(("weight", ", ".join(other for other, made in TASKS.items() if not made.alone)))
-    return found
+        unread.append(("weight", ", ".join(other for other, cls in TASKS.items() if not cls.alone)))
+    return unread

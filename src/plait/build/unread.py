@@ -1,7 +1,7 @@
 """Settings of a recipe that nothing reads: those of another task, fusion, encoder, decoder or loss.
 
-What was typed for this run is refused, for whoever typed it expects that it does something. What a recipe brings is
-left out with a line, so that one line of it (`fusion.method=product`) makes another run.
+One that was typed for this run is an error, because whoever typed it expects an effect. One from a recipe is left out
+and noted, so that changing one line of a recipe (`fusion.method=product`) is enough for another run.
 """
 
 import inspect
@@ -31,95 +31,97 @@ OF_LEARNED_WORDS, OF_LANGUAGE_MODELS = ("vocab_size", "lowercase"), ("prompt", "
 def settle(
     recipe: Recipe, kinds: Mapping[str, str], typed: Collection[str] = (), sections: Collection[str] = SECTIONS
 ) -> tuple[Recipe, list[str]]:
-    """The recipe without what it does not read, and a line that says what that is.
+    """The recipe without settings that nothing reads, and a line that lists them.
 
     Args:
-        recipe: complete; its inputs say what they are.
+        recipe: complete; all inputs have a modality.
         kinds: target → kind of its task.
         typed: dotted names that the user set for this run, such as `fusion.rank`.
-        sections: that are looked at.
+        sections: the ones to check.
 
     Raises:
-        RecipeError: one of those is not read; the message says what reads it.
+        RecipeError: nothing reads one of `typed`; the message says what would read it.
     """
-    found = {path: told for path, told in unread(recipe, kinds).items() if path.split(".")[0] in sections}
-    for path, reason in found.items():
+    readers = {path: reason for path, reason in unread(recipe, kinds).items() if path.split(".")[0] in sections}
+    for path, reason in readers.items():
         if any(path == name or name.startswith(f"{path}.") for name in typed):
             raise RecipeError(f"{path}: nothing reads it here, it belongs to {reason}; leave it out")
-    if not found:
+    if not readers:
         return recipe, []
-    told = ", ".join(f"{path} ({reason})" for path, reason in list(found.items())[:8])
-    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
-    return _without(recipe, found), [f"settings that nothing reads here: {told}{more}"]
+    listed = ", ".join(f"{path} ({reason})" for path, reason in list(readers.items())[:8])
+    more = f" and {len(readers) - 8} more" if len(readers) > 8 else ""
+    return _without(recipe, readers), [f"settings that nothing reads here: {listed}{more}"]
 
 
 def unread(recipe: Recipe, kinds: Mapping[str, str]) -> dict[str, str]:
-    """Dotted name of each set option that nothing reads → what would read it."""
-    found: dict[str, str] = {}
+    """The dotted name of each option that is set and that nothing reads → what would read it."""
+    readers: dict[str, str] = {}
     for task in recipe.task:
         kind = kinds.get(str(task.target), task.type or "") or next(iter(kinds.values()), "")
-        found |= {f"task.{name}": told for name, told in _unread_of_task(task, kind)}
-    asked = set(kinds.values())
-    found |= {f"fusion.{name}": told for name, told in _unread_of_fusion(recipe, asked)}
-    if recipe.head.model_fields_set and (recipe.fusion.method == BOOSTED or asked & {"retrieval", "generation"}):
-        found |= dict.fromkeys((f"head.{name}" for name in sorted(recipe.head.model_fields_set)), "predicting fusions")
-    found |= _unread_of_texts(recipe, asked)
-    found |= {f"train.{name}": told for name, told in _unread_of_training(recipe, asked)}
-    found |= _unread_of_inputs(recipe)
-    return found
+        readers |= {f"task.{name}": reader for name, reader in _unread_of_task(task, kind)}
+    task_kinds = set(kinds.values())
+    readers |= {f"fusion.{name}": reader for name, reader in _unread_of_fusion(recipe, task_kinds)}
+    if recipe.head.model_fields_set and (recipe.fusion.method == BOOSTED or task_kinds & {"retrieval", "generation"}):
+        readers |= dict.fromkeys(
+            (f"head.{name}" for name in sorted(recipe.head.model_fields_set)), "predicting fusions"
+        )
+    readers |= _unread_of_texts(recipe, task_kinds)
+    readers |= {f"train.{name}": reader for name, reader in _unread_of_training(recipe, task_kinds)}
+    readers |= _unread_of_inputs(recipe)
+    return readers
 
 
 def _changed(section: Any, names: Iterable[str]) -> list[str]:
-    """Options that are set to something else than their default."""
+    """Options whose value is not the default."""
     fields = getattr(type(section), "model_fields", {})
     return [name for name in names if name in fields and getattr(section, name) != fields[name].default]
 
 
 def _unread_of_task(task: Any, kind: str) -> Iterable[tuple[str, str]]:
     yield from unread_options(task, kind)
-    known = options_of(kind)
+    defaults = options_of(kind)
     for name, loss in ONLY_WITH.items():
-        if name in known and task.options.get("loss", known["loss"]) != loss and name in task.options:
+        if name in defaults and task.options.get("loss", defaults["loss"]) != loss and name in task.options:
             yield name, f"task.loss={loss}"
 
 
-def _unread_of_fusion(recipe: Recipe, asked: Collection[str]) -> Iterable[tuple[str, str]]:
-    method, made = recipe.fusion.method, FUSIONS.get(recipe.fusion.method)
-    late = getattr(made, "stage", "") == "late"
+def _unread_of_fusion(recipe: Recipe, task_kinds: Collection[str]) -> Iterable[tuple[str, str]]:
+    method, fusion = recipe.fusion.method, FUSIONS.get(recipe.fusion.method)
+    late = getattr(fusion, "stage", "") == "late"
     if (method in (BOOSTED, PROMPT) or late) and _changed(recipe.fusion, ["dim"]):
         yield "dim", "fusions that make a vector"
     if method == BOOSTED and recipe.fusion.missing_token:
         yield "missing_token", "fusions that are networks"
-    if "retrieval" in asked or made is None:
+    if "retrieval" in task_kinds or fusion is None:
         return
-    takes = _takes(made)
+    takes = _takes(fusion)
     for name in recipe.fusion.options:
         owners = [other for other, cls in FUSIONS.items() if name in _takes(cls)]
         if name not in takes and owners:
             yield name, ", ".join(owners[:4])
 
 
-def _unread_of_texts(recipe: Recipe, asked: Collection[str]) -> dict[str, str]:
-    if "generation" not in asked:
+def _unread_of_texts(recipe: Recipe, task_kinds: Collection[str]) -> dict[str, str]:
+    if "generation" not in task_kinds:
         decoder = sorted(recipe.decoder.model_fields_set | recipe.decoder.options.keys())
         search = [n for n, v in recipe.generation.to_json().items() if v != getattr(type(recipe.generation)(), n)]
         names = [*(f"decoder.{name}" for name in decoder), *(f"generation.{name}" for name in search)]
         return dict.fromkeys(names, "task.type=generation")
-    found: dict[str, str] = {}
+    readers: dict[str, str] = {}
     method = recipe.decoder.method
     model = is_language_model(method)
     for name in _changed(recipe.decoder, OF_LEARNED_WORDS if model else ["prompt"]):
-        found[f"decoder.{name}"] = " and ".join(DECODERS) if model else "language models"
-    own = _takes(LanguageModel) | set(OF_LANGUAGE_MODELS) if model else _takes(DECODERS.get(method, object))
+        readers[f"decoder.{name}"] = " and ".join(DECODERS) if model else "language models"
+    takes = _takes(LanguageModel) | set(OF_LANGUAGE_MODELS) if model else _takes(DECODERS.get(method, object))
     for name in recipe.decoder.options:
         owners = [other for other, cls in DECODERS.items() if name in _takes(cls)]
         owners += ["language models"] if name in _takes(LanguageModel) | set(OF_LANGUAGE_MODELS) else []
-        if name not in own and owners:
-            found[f"decoder.{name}"] = ", ".join(owners)
-    return found
+        if name not in takes and owners:
+            readers[f"decoder.{name}"] = ", ".join(owners)
+    return readers
 
 
-def _unread_of_training(recipe: Recipe, asked: Collection[str]) -> Iterable[tuple[str, str]]:
+def _unread_of_training(recipe: Recipe, task_kinds: Collection[str]) -> Iterable[tuple[str, str]]:
     settings, plain = recipe.train, TrainSettings()
     names = [name for name in vars(plain) if getattr(settings, name) != getattr(plain, name)]
     for name in names:
@@ -127,40 +129,40 @@ def _unread_of_training(recipe: Recipe, asked: Collection[str]) -> Iterable[tupl
             yield name, "fusions that are networks"
         elif name in OF_TEACHER and settings.teacher is None:
             yield name, "train.teacher"
-        elif name in OF_TEXTS and "generation" not in asked:
+        elif name in OF_TEXTS and "generation" not in task_kinds:
             yield name, "task.type=generation"
         elif name == "warmup_ratio" and settings.schedule == "onecycle":
             yield name, "schedules other than onecycle"
 
 
 def _unread_of_inputs(recipe: Recipe) -> dict[str, str]:
-    found: dict[str, str] = {}
+    readers: dict[str, str] = {}
     for column, spec in recipe.inputs.items():
         if is_grouped(spec):
-            said = [name for name in ("encoder", "frozen", "tune_last") if _changed(spec, [name])]
-            names = [*said, *spec.options]
-            found |= dict.fromkeys((f"inputs.{column}.{name}" for name in names), "texts and images; see tabular")
+            changed = [name for name in ("encoder", "frozen", "tune_last") if _changed(spec, [name])]
+            names = [*changed, *spec.options]
+            readers |= dict.fromkeys((f"inputs.{column}.{name}" for name in names), "texts and images; see tabular")
         elif spec.encoder in ENCODERS and spec.encoder.startswith("scratch:"):
-            own = _takes(ENCODERS[spec.encoder]) | _takes(encoder_class(spec.encoder).fit_processor)
+            takes = _takes(ENCODERS[spec.encoder]) | _takes(encoder_class(spec.encoder).fit_processor)
             for name in spec.options:
-                owners = [other for other, made in ENCODERS.items() if name in _takes(made)]
-                if name not in own and owners:
-                    found[f"inputs.{column}.{name}"] = ", ".join(owners[:4])
+                owners = [other for other, cls in ENCODERS.items() if name in _takes(cls)]
+                if name not in takes and owners:
+                    readers[f"inputs.{column}.{name}"] = ", ".join(owners[:4])
     if not any(is_grouped(spec) for spec in recipe.inputs.values()):
         names = sorted(recipe.tabular.model_fields_set | recipe.tabular.options.keys())
-        found |= dict.fromkeys((f"tabular.{name}" for name in names), "columns of numbers, categories and dates")
-    return found
+        readers |= dict.fromkeys((f"tabular.{name}" for name in names), "columns of numbers, categories and dates")
+    return readers
 
 
-def _takes(made: Any) -> set[str]:
-    """The options that a class has a name for."""
-    return set() if made is object else set(inspect.signature(made).parameters)
+def _takes(part: Any) -> set[str]:
+    """The names of a class's options."""
+    return set() if part is object else set(inspect.signature(part).parameters)
 
 
-def _without(recipe: Recipe, found: Mapping[str, str]) -> Recipe:
-    """The recipe with those options as if they had not been set; targets of several tasks lose an option together."""
+def _without(recipe: Recipe, paths: Mapping[str, str]) -> Recipe:
+    """The recipe as if those options had not been set; of several tasks, all that do not read an option lose it."""
     values = recipe.model_dump(mode="json", exclude_defaults=True)
-    for path in found:
+    for path in paths:
         section, rest = path.split(".", 1)
         if section == "inputs":
             column, _, name = rest.rpartition(".")

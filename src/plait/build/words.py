@@ -1,4 +1,4 @@
-"""How the texts that a run writes become tokens: a vocabulary of training texts, or a language model's own."""
+"""How the texts that a run writes become tokens: by a vocabulary of training texts, or by a language model's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,14 +9,14 @@ from plait.recipe import Recipe
 from plait.tasks.generation import fit_texts, need_texts
 from plait.tasks.pairs import Sides
 
-WORDS = "words"  # the encoder that leaves a text to the language model that writes
-PROMPT = "prompt"  # the fusion that leaves the fusing to it
+WORDS = "words"  # the encoder that passes a text's tokens on to the language model that writes
+PROMPT = "prompt"  # the fusion that leaves fusing to the language model
 
 
 def words_for(
     recipe: Recipe, sides: Sides, cells: Sequence[Any], max_length: int, short: bool
 ) -> tuple[TargetText, dict[str, Any] | None]:
-    """The tokens of a target's texts, and of a language model what its run keeps beside them.
+    """How a target's texts become tokens, and what a run saves about its language model (None where none writes).
 
     Raises:
         DataError: there is no text.
@@ -37,5 +37,5 @@ def words_for(
 
 
 def model_name(recipe: Recipe) -> str:
-    """What a library calls the language model that writes."""
+    """The name of the language model that writes, as its library knows it."""
     return recipe.decoder.method.removeprefix("hf:")

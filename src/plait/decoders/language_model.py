@@ -1,4 +1,4 @@
-"""A language model that reads the fused tokens as if they were words."""
+"""A language model as decoder: it reads the fused tokens as if they were words."""
 
 import copy
 import inspect
@@ -24,7 +24,7 @@ TUNES = ("projector", "lora", "ia3", "prefix", "all")
 
 @dataclass
 class LanguageState:
-    """The model's own cache of what was said, `B * K` rows, and which of its places are real."""
+    """The model's cache of the tokens so far, of `B * K` rows, and which of its places are not padding."""
 
     cache: Any
     mask: Tensor
@@ -32,6 +32,7 @@ class LanguageState:
     def select(self, parents_BK: Tensor) -> None:
         rows, many = parents_BK.shape
         flat = parents_BK + torch.arange(rows, device=parents_BK.device)[:, None] * many
+        # Reordering copies the whole cache, so it is skipped where each hypothesis continues itself.
         if not torch.equal(flat.flatten(), torch.arange(rows * many, device=flat.device)):
             self.cache.reorder_cache(flat.flatten())
 
@@ -39,33 +40,34 @@ class LanguageState:
 class LanguageModel(nn.Module):
     """A causal language model that reads other modalities as if they were words (LLaVA, 2304.08485).
 
-    A prompt is made for each row: the template's words, the row's own words, and between them the tokens of its other
-    inputs, each through its projector; the model writes on from there. What the template says before the first input is
-    the same in every row and is read once a batch.
+    Each row gets a prompt: the template's words, the row's own words, and between them the tokens of its other inputs,
+    each through its projector. The model continues the prompt. The part of the template before the first input is the
+    same for every row and is read once per batch.
 
     Args:
         model: a transformers model for causal language modelling.
-        projectors: input → module, its Tokens to Tokens of the model's width. The input `""` is what a fusion made of
-            all: the fused vector, then the fused tokens.
+        projectors: input → module from its Tokens to Tokens of the model's width. The input `""` stands for the output
+            of a fusion: the fused vector, then the fused tokens.
         template: token ids of the prompt, and between them names of inputs.
         end: the token after the last.
         words: inputs that are token ids already, `[B, T, 1]`; see `WordsProcessor`.
-        text_length: tokens of a text at most, for which there must be room behind the prompt.
-        tune: what trains beside the projectors: nothing (`projector`), low-rank adapters (`lora`, 2106.09685), scales
-            (`ia3`, 2205.05638), keys and values before the first (`prefix`, 2101.00190), or `all` of the model.
+        text_length: tokens of a text at most, for which there must be room after the prompt.
+        tune: what trains besides the projectors: nothing (`projector`), low-rank adapters (`lora`, 2106.09685), scales
+            (`ia3`, 2205.05638), keys and values before the first token (`prefix`, 2101.00190), or the whole model
+            (`all`).
         rank: of `lora`.
         dropout: of `lora`.
         prefix_length: places of `prefix`.
-        max_context: places for prompt and text; by default as many as the model has. Of longer prompts the row's first
-            words go, and never a token of an image or another value.
-        packing: in training, lay several rows into one line of the batch, where rows are of different length.
+        max_context: places for prompt and text; by default as many as the model has. Longer prompts lose the row's
+            first words, but never a token of an image or another value.
+        packing: in training, pack several rows into one line of the batch, where rows differ in length.
 
-    Shapes: `context` makes of Fused Tokens `[B, P, D]`, the prompt; with it ids `[B, L]` (the first is a place holder)
-    → logits `[B, L, V]`.
+    Shapes: `context` turns Fused into the prompt, Tokens `[B, P, D]`; the prompt and ids `[B, L]` (the first is a
+    placeholder) → logits `[B, L, V]`.
 
     Raises:
-        RecipeError: an option is unknown, or the context too short for a prompt.
-        DataError: a row's words have places for more or fewer values than it has.
+        RecipeError: an option is unknown, or the context is too short for a prompt.
+        DataError: a row's words have places for more or fewer values than the row has.
         MissingExtra: adapters are asked for and peft is not installed.
     """
 
@@ -115,7 +117,7 @@ class LanguageModel(nn.Module):
 
     @property
     def pretrained(self) -> list[nn.Module]:
-        """What was trained before and trains on: it learns at the encoders' rate."""
+        """Modules that were pretrained and train on, which learn at the encoders' rate."""
         trains = any(parameter.requires_grad for parameter in self.model.parameters())
         adapted = any(hasattr(module, "get_base_layer") for module in self.model.modules())
         return [self.model] if trains and not adapted else []
@@ -125,6 +127,7 @@ class LanguageModel(nn.Module):
         parts = fused.parts or {"": vector_and_tokens(fused)}
         embed = self.model.get_input_embeddings()
         rows = len(fused.pooled)
+        # All pieces side by side, and where each row's values and words stand among them.
         pieces = [embed(self.constants).expand(rows, -1, -1)]
         template, start = self._placed(), len(self.constants)
         values: dict[str, list[list[list[int]]]] = {}
@@ -133,26 +136,27 @@ class LanguageModel(nn.Module):
             values[name] = _values(seen, start)
             pieces.append(seen.x.to(pieces[0].dtype))
             start += seen.x.shape[1]
-        said: dict[str, list[list[tuple[int, int]]]] = {}
+        words: dict[str, list[list[tuple[int, int]]]] = {}
         for name in self.words:
             ids = parts[name].x[:, :, 0].long()
-            said[name] = _words(ids, parts[name].mask, start)
+            words[name] = _words(ids, parts[name].mask, start)
             pieces.append(embed(ids.clamp(min=0)))
             start += ids.shape[1]
+        # Then the order in which each row reads them.
         before = len(self.head) + (0 if self.prefix is None else self.prefix.shape[3])
         room = self.room - before - self.text_length if self.room else start
         index = nn.utils.rnn.pad_sequence(
-            [torch.tensor(row, dtype=torch.int64) for row in arrange(template, said, values, room)],
+            [torch.tensor(row, dtype=torch.int64) for row in arrange(template, words, values, room)],
             batch_first=True,
             padding_value=NONE,
-            padding_side="left",  # so that every row's text begins at one place
+            padding_side="left",  # so that all rows' texts begin at the same place
         ).to(self.constants.device)
         everything = torch.cat(pieces, dim=1)
         x = everything.gather(1, index.clamp(min=0)[:, :, None].expand(-1, -1, everything.shape[2]))
         return Tokens(x, index >= 0)
 
     def _placed(self) -> list[list[int] | str]:
-        """The template with positions for its words."""
+        """The template with positions in place of its words' ids."""
         placed: list[list[int] | str] = []
         start = 0
         for piece in self.template:
@@ -173,82 +177,83 @@ class LanguageModel(nn.Module):
         return self._run(x, mask, keep=length).logits[:, -length:]
 
     def _before(self) -> Tensor | None:
-        """`[layers, 2, heads, H, D]` keys and values of what stands before every row: prefix and template's head."""
+        """`[layers, 2, heads, H, D]` keys and values before every row: those of the prefix and the template's head."""
         if not self.head:
             return self.prefix
         cache = None if self.prefix is None else cache_of(self.prefix, 1)
         ids = torch.tensor([self.head], device=self.constants.device)
-        found = self.model(input_ids=ids, past_key_values=cache, use_cache=True).past_key_values
-        return torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in found.layers])
+        filled = self.model(input_ids=ids, past_key_values=cache, use_cache=True).past_key_values
+        return torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in filled.layers])
 
     def _run_packed(self, x: Tensor, lines: Lines, length: int) -> Tensor:
-        """The logits of `_run`, of rows that share lines."""
+        """The same logits as by `_run`, with rows that share lines."""
         place_LT, position_LT, row_LT = (torch.tensor(one, device=x.device) for one in lines.tables())
         source = x.flatten(0, 1).index_select(0, place_LT.clamp(min=0).flatten()).view(*place_LT.shape, -1)
-        same = (row_LT[:, :, None] == row_LT[:, None, :]).tril()  # padding is a row of its own
+        # A token sees earlier tokens of its own row only; padding counts as a row by itself.
+        same = (row_LT[:, :, None] == row_LT[:, None, :]).tril()
         before = self._before()
         more = {}
         if before is not None:
             more["past_key_values"] = cache_of(before, len(source))
             same = torch.cat([same.new_ones(*same.shape[:2], before.shape[3]), same], dim=2)
             position_LT = position_LT + before.shape[3]
-        hidden = torch.zeros(same.shape, dtype=x.dtype, device=x.device).masked_fill(~same, torch.finfo(x.dtype).min)
-        found = self.model(inputs_embeds=source, attention_mask=hidden[:, None], position_ids=position_LT, **more)
-        logits = found.logits.flatten(0, 1)
+        attention = torch.zeros(same.shape, dtype=x.dtype, device=x.device).masked_fill(~same, torch.finfo(x.dtype).min)
+        output = self.model(inputs_embeds=source, attention_mask=attention[:, None], position_ids=position_LT, **more)
+        logits = output.logits.flatten(0, 1)
         back = torch.tensor(lines.last(x.shape[1], length), device=x.device)
         packed: Tensor = logits.index_select(0, back.flatten()).view(*back.shape, -1)
         return packed
 
     def _run(self, x: Tensor, mask: Tensor, keep: int, **more: Any) -> Any:
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
-        kept: dict[str, Any] = {}
-        if self._keeps:  # as places, not as a number: of a slice the product with all words is three times as slow
-            kept["logits_to_keep"] = torch.arange(x.shape[1] - keep, x.shape[1], device=x.device)
+        options: dict[str, Any] = {}
+        if self._keeps:  # as indices, not as a number: with a slice the product with all words is three times as slow
+            options["logits_to_keep"] = torch.arange(x.shape[1] - keep, x.shape[1], device=x.device)
         before = self._before()
         if before is not None:
-            kept["past_key_values"] = cache_of(before, len(x))
+            options["past_key_values"] = cache_of(before, len(x))
             mask = torch.cat([mask.new_ones(len(x), before.shape[3]), mask], dim=1)
             places = places + before.shape[3]
-        return self.model(inputs_embeds=x, attention_mask=mask.long(), position_ids=places, **kept, **more)
+        return self.model(inputs_embeds=x, attention_mask=mask.long(), position_ids=places, **options, **more)
 
     def begin(self, context: Tokens, hypotheses: int, length: int) -> tuple[Tensor, LanguageState]:
         """Read the prompt; logits `[B, V]` of the first token, and a state for each hypothesis."""
-        found = self._run(context.x, context.mask, keep=1, use_cache=True)
-        cache, mask = found.past_key_values, context.mask
+        output = self._run(context.x, context.mask, keep=1, use_cache=True)
+        cache, mask = output.past_key_values, context.mask
         before = cache.get_seq_length() - mask.shape[1]
         mask = torch.cat([mask.new_ones(len(mask), before), mask], dim=1)
         if hypotheses > 1:
             cache.batch_repeat_interleave(hypotheses)
-        return found.logits[:, -1], LanguageState(cache, mask.repeat_interleave(hypotheses, dim=0))
+        return output.logits[:, -1], LanguageState(cache, mask.repeat_interleave(hypotheses, dim=0))
 
     def step(self, ids_BK: Tensor, state: LanguageState) -> Tensor:
         """`[B, K, V]` logits after one more token of each hypothesis."""
         rows, many = ids_BK.shape
         state.mask = torch.cat([state.mask, state.mask.new_ones(rows * many, 1)], dim=1)
         places = state.mask.long().sum(dim=1, keepdim=True) - 1
-        found = self.model(
+        output = self.model(
             input_ids=ids_BK.reshape(-1, 1),
             attention_mask=state.mask.long(),
             position_ids=places,
             past_key_values=state.cache,
             use_cache=True,
         )
-        logits: Tensor = found.logits[:, -1].view(rows, many, -1)
+        logits: Tensor = output.logits[:, -1].view(rows, many, -1)
         return logits
 
 
 def _values(seen: Tokens, start: int) -> list[list[list[int]]]:
-    """Of each row, of each value that it has, the positions of its tokens."""
+    """For each row and each value that it has, the positions of the value's tokens."""
     each = seen.x.shape[1] // seen.items
-    found = []
+    positions = []
     for row in seen.mask.tolist():
         groups = [[start + place for place in range(n * each, (n + 1) * each) if row[place]] for n in range(seen.items)]
-        found.append([group for group in groups if group])
-    return found
+        positions.append([group for group in groups if group])
+    return positions
 
 
 def _words(ids_BT: Tensor, mask_BT: Tensor, start: int) -> list[list[tuple[int, int]]]:
-    """Of each row, its words as (id, position)."""
+    """For each row, its words as (id, position)."""
     return [
         [(token, start + place) for place, (token, real) in enumerate(zip(row, marks, strict=True)) if real]
         for row, marks in zip(ids_BT.tolist(), mask_BT.tolist(), strict=True)
@@ -257,9 +262,9 @@ def _words(ids_BT: Tensor, mask_BT: Tensor, start: int) -> list[list[tuple[int, 
 
 @torch.no_grad()
 def first_cache(model: Any, ids: Sequence[int], length: int) -> Tensor:
-    """`[layers, 2, heads, length, D]` keys and values of words, repeated to a length: where a prefix begins.
+    """`[layers, 2, heads, length, D]` keys and values of words, repeated to a length: the initial values of a prefix.
 
-    2101.00190 found that a prefix which begins as real words learns better than one that begins at random.
+    2101.00190 found that a prefix learns better if it begins as real words and not at random.
     """
     repeated = torch.tensor([[ids[n % len(ids)] for n in range(length)]], device=model.device)
     cache = model(input_ids=repeated, use_cache=True).past_key_values
@@ -267,7 +272,7 @@ def first_cache(model: Any, ids: Sequence[int], length: int) -> Tensor:
 
 
 def cache_of(prefix: Tensor, rows: int) -> Any:
-    """A prefix as each row's cache."""
+    """A cache that begins with the same prefix in each row."""
     transformers = import_extra("transformers", "pretrained")
     cache = transformers.DynamicCache()
     for layer, (keys, values) in enumerate(prefix):
@@ -276,14 +281,18 @@ def cache_of(prefix: Tensor, rows: int) -> Any:
 
 
 def with_adapters(model: Any, tune: str, rank: int, dropout: float) -> Any:
-    """The model with adapters of peft in all of its linear layers but the one that says words.
+    """The model with peft's adapters in all of its linear layers except the output layer.
 
     Raises:
         MissingExtra: peft is not installed.
     """
     peft = import_extra("peft", "llm")
-    said = model.get_output_embeddings()
-    names = {name.rpartition(".")[2] for name, m in model.named_modules() if isinstance(m, nn.Linear) and m is not said}
+    output_layer = model.get_output_embeddings()
+    names = {
+        name.rpartition(".")[2]
+        for name, m in model.named_modules()
+        if isinstance(m, nn.Linear) and m is not output_layer
+    }
     if tune == "lora":
         config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules=sorted(names))
     else:
@@ -294,25 +303,25 @@ def with_adapters(model: Any, tune: str, rank: int, dropout: float) -> Any:
 
 @torch.no_grad()
 def merge_adapters(decoder: LanguageModel, context: Tokens, ids_BL: Tensor, tolerance: float = 1e-3) -> LanguageModel:
-    """A copy whose adapters became part of the weights, if it says the same.
+    """A copy in which adapters are merged into the weights, if its logits stay the same.
 
     Args:
         decoder: with `tune` lora or ia3.
-        context, ids_BL: on which logits are compared.
-        tolerance: largest difference of a logit.
+        context, ids_BL: inputs on which logits are compared.
+        tolerance: the largest difference of a logit.
 
     Raises:
         PlaitError: logits differ by more, or there is no adapter.
     """
     decoder = copy.deepcopy(decoder).eval()
     expected = decoder(context, ids_BL)
-    found = [(name, m) for name, m in decoder.named_modules() if hasattr(m, "get_base_layer") and hasattr(m, "merge")]
-    if not found:
+    adapted = [(name, m) for name, m in decoder.named_modules() if hasattr(m, "get_base_layer") and hasattr(m, "merge")]
+    if not adapted:
         raise PlaitError("there is no adapter to merge; train with decoder.tune=lora or ia3")
-    for name, module in found:
+    for name, module in adapted:
         module.merge(safe_merge=True)
-        parent, _, own = name.rpartition(".")
-        setattr(decoder.get_submodule(parent), own, module.get_base_layer())
+        parent, _, attribute = name.rpartition(".")
+        setattr(decoder.get_submodule(parent), attribute, module.get_base_layer())
     away = float((decoder(context, ids_BL) - expected).abs().max())
     if not away <= tolerance:
         raise PlaitError(f"merging the adapters would change what the model says: logits by {away:.2g}; it is refused")

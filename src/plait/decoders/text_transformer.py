@@ -1,4 +1,4 @@
-"""A transformer that writes text while it looks at the fused tokens."""
+"""A transformer that writes text with attention to the fused tokens."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from plait.types import Tokens
 
 @dataclass
 class TransformerState:
-    """Keys and values of what was said, by layer, and of the context; which beam descends from which."""
+    """Keys and values of the tokens so far, by layer, and of the context; which beam descends from which."""
 
     caches: list[Tensor]
     context: list[tuple[Tensor, Tensor]]
@@ -26,18 +26,18 @@ class TransformerState:
             many = parents_BK.shape[1]
             index = parents_BK[:, :, None].expand(-1, -1, self.ancestors.shape[2])
             self.ancestors = self.ancestors.gather(1, index)
-            next_place = slice(self.place * many, (self.place + 1) * many)  # there each will write its own
+            next_place = slice(self.place * many, (self.place + 1) * many)  # each hypothesis sees its own next token
             self.ancestors[:, :, next_place] = torch.eye(many, dtype=torch.bool, device=parents_BK.device)
 
 
 class TextTransformer(nn.Module):
     """Masked self-attention over the text and cross-attention over the fused tokens (1706.03762, pre-norm).
 
-    Differs from the paper in that the text begins with the context's first token, which is the fused vector: what a
-    fusion has made of the modalities together is one among many tokens, and attention finds it late.
+    Differs from the paper in that the context's first token, which is the fused vector, is added to the beginning of
+    the text: it is one among many tokens, and attention would learn late that it matters most.
 
     Args:
-        vocab_size: tokens that it can say.
+        vocab_size: tokens that it can write.
         begin, end: the tokens before the first and after the last.
         context_dim: H of the fused tokens.
         dim: width, a multiple of `heads`.
@@ -47,7 +47,7 @@ class TextTransformer(nn.Module):
         max_length: tokens of a text at most.
         expansion: width of the MLPs over `dim`.
 
-    Shapes: Tokens `[B, S, H]`, ids `[B, L]` → logits `[B, L, V]`, those at i being of token i + 1.
+    Shapes: Tokens `[B, S, H]`, ids `[B, L]` → logits `[B, L, V]`; those at i are of token i + 1.
 
     >>> decoder = TextTransformer(vocab_size=20, begin=0, end=1, context_dim=6, dim=8, layers=1, heads=2)
     >>> decoder(Tokens.single(torch.zeros(2, 6)), torch.zeros(2, 3, dtype=torch.int64)).shape
@@ -85,7 +85,7 @@ class TextTransformer(nn.Module):
         return self._logits(self._through(context, ids_BL)[0])
 
     def looks(self, context: Tokens, ids_BL: Tensor) -> Tensor:
-        """`[B, L, S]` how much each token took from each of the fused ones, the mean of heads and layers."""
+        """`[B, L, S]` the attention of each token to each fused token, in the mean of heads and layers."""
         return self._through(context, ids_BL, watch=True)[1]
 
     def _through(self, context: Tokens, ids_BL: Tensor, watch: bool = False) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ class TextTransformer(nn.Module):
         return self.norm(x_BLD), torch.stack(looked).mean(dim=0) if looked else x_BLD
 
     def _begins(self, seen_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-        """`[B, D]` what is added to the beginning: the context's first token, zero where a row has none."""
+        """`[B, D]` what is added to the begin token: a map of the context's first token, zero where a row has none."""
         start: Tensor = self.start(seen_BSD[:, 0])
         return start.masked_fill(~mask_BS[:, :1], 0)
 
@@ -119,11 +119,11 @@ class TextTransformer(nn.Module):
         dim = self.embedding.embedding_dim
         shape = (2, rows, blocks[0].self_attention.heads, length * hypotheses, dim // blocks[0].self_attention.heads)
         caches = [torch.empty(shape, dtype=seen.dtype, device=device) for _ in blocks]
-        own = None
+        ancestors = None
         if hypotheses > 1:
-            own = torch.eye(hypotheses, dtype=torch.bool, device=device).repeat(rows, 1, length)
+            ancestors = torch.eye(hypotheses, dtype=torch.bool, device=device).repeat(rows, 1, length)
         projected = [block.cross_attention.keys_values(seen) for block in blocks]
-        state = TransformerState(caches, projected, Visible.lean(context.mask), own)
+        state = TransformerState(caches, projected, Visible.lean(context.mask), ancestors)
         state.start = self._begins(seen, context.mask)[:, None]
         start = torch.full((rows, hypotheses), self.begin_id, device=device)
         return self.step(start, state)[:, 0], state

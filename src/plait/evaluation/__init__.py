@@ -1,1 +1,1 @@
-"""How good a run is, and what each modality gives it."""
+"""How good a run is, and what each modality contributes."""

@@ -1,5 +1,5 @@
-"""What each modality gives a trained model: the score without it, with it shuffled, with it alone, and as it goes
-missing.
+"""What each modality contributes to a trained model: the score without it, with it shuffled, with it alone, and with
+it missing from a growing share of the rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,22 +22,22 @@ from plait.types import Batch
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHUFFLES = 3
-HARDLY = 0.1  # of what all modalities give together: an interval within it, around zero, is of one hardly used
-DRAWS, SLOW_DRAWS = 250, 50  # of the bootstrap, which scores the rows anew each time; where that takes long
+HARDLY = 0.1  # share of what all modalities contribute together; one whose interval stays below it is hardly used
+DRAWS, SLOW_DRAWS = 250, 50  # of the bootstrap; fewer where scoring, which each draw repeats, takes long
 NOT_TAKEN = (float("nan"), float("nan"))
 
 
 @dataclass
 class ModalityScore:
-    """Scores of one modality; a difference to `all` says what it gives.
+    """Scores of one modality; their differences to the report's `all` show what it contributes.
 
-    The intervals are 95 % ones of how much better the whole model is (by the bootstrap over rows that `plait compare`
-    uses): than without the modality, than with it shuffled, than with it alone. Zero within means that no difference
-    is seen.
+    The intervals are 95 % intervals of how much better the whole model is than without the modality, with it shuffled,
+    or with it alone (by the bootstrap over rows that `plait compare` uses). An interval that contains zero means that
+    no difference was seen.
 
     Args:
         name: of the input.
-        absent: score with the modality taken from every row.
+        absent: score with the modality taken away from every row.
         permuted: with its values shuffled among the rows, the mean of three shuffles.
         alone: with every other modality taken away; None where there is no other.
         absent_interval, permuted_interval, alone_interval: of the differences.
@@ -61,9 +61,9 @@ class ModalityReport:
     """All modalities of a model on one table.
 
     Args:
-        metric: what is scored; `higher_is_better` says which way.
+        metric: the name of the score; `higher_is_better` belongs to it.
         rows: how many were scored.
-        all: the score with everything.
+        all: the score with all modalities.
         nothing: the score with every modality taken away.
         modalities: each one's scores.
         warnings: a modality that is hardly used, or a model that is better without it or without the others.
@@ -104,7 +104,7 @@ class Scorer:
         return self.score(self.predictions(source))
 
     def predictions(self, source: Source) -> dict[str, np.ndarray]:
-        """What the model says of the rows, by target."""
+        """The model's predictions for the rows, by target."""
         return self.targets.predictions(self.runner.outputs(source, self.plan))
 
     def score(self, predictions: Mapping[str, np.ndarray], chosen: np.ndarray | None = None) -> float:
@@ -116,7 +116,7 @@ class Scorer:
         return self.targets.metrics(predictions, truth, [self.metric[0]]).get(self.metric[0], float("nan"))
 
     def draws(self, seed: int) -> list[np.ndarray]:
-        """Positions that the bootstrap draws."""
+        """The positions of each draw of the bootstrap."""
         draws = SLOW_DRAWS if self.targets.slow else DRAWS
         return draw_rows(len(self.plan.rows), self.groups, draws, seed)
 
@@ -136,18 +136,19 @@ def modality_report(
         scorer: the model and its rows.
         source: what the rows come from.
         names: the model's modalities.
-        curves: also as a growing share of the rows lacks each modality.
-        noises: also as its values get worse; see `noise_curves`.
-        seed: of shuffles and of which rows lack it.
+        curves: also score it as a growing share of the rows lacks each modality.
+        noises: also score it as the values of a modality get worse; see `noise_curves`.
+        seed: of the shuffles, and of the choice of rows that lack a modality.
     """
     random, rows = np.random.default_rng(seed), scorer.plan.rows
 
-    def said(change: Callable[[Batch], Batch]) -> dict[str, np.ndarray]:
+    def predictions_of(change: Callable[[Batch], Batch]) -> dict[str, np.ndarray]:
         return scorer.predictions(_Changed(source, change))
 
-    def scored(change: Callable[[Batch], Batch]) -> float:
-        return scorer.score(said(change))
+    def score_of(change: Callable[[Batch], Batch]) -> float:
+        return scorer.score(predictions_of(change))
 
+    # The whole model, once on all rows and once on each draw of the bootstrap.
     draws, higher = scorer.draws(seed), scorer.metric[1]
     everything = scorer.predictions(source)
     whole = scorer.score(everything)
@@ -156,38 +157,38 @@ def modality_report(
         return ModalityReport(*scorer.metric, len(rows), whole, whole, [], [undefined])
     drawn = np.array([scorer.score(everything, draw) for draw in draws])
 
-    def compared(*changed: Mapping[str, np.ndarray]) -> tuple[float, tuple[float, float]]:
-        """The score of changed answers, the mean of several, and the interval of how much better the whole model is."""
+    def compare(*changed: Mapping[str, np.ndarray]) -> tuple[float, tuple[float, float]]:
+        """The mean score of changed predictions, and the interval of how much better the whole model is."""
         scores = [scorer.score(one) for one in changed]
         others = np.array([np.mean([scorer.score(one, draw) for one in changed]) for draw in draws])
         return float(np.mean(scores)), interval((drawn - others) * (1 if higher else -1))
 
-    nothing = scored(lambda batch: _lacking(batch, names))
-    found = []
+    nothing = score_of(lambda batch: _lacking(batch, names))
+    modality_scores = []
     for name in names:
         others = [other for other in names if other != name]
-        absent = compared(said(lambda batch, name=name: _lacking(batch, [name])))  # type: ignore[misc]
+        absent = compare(predictions_of(lambda batch, name=name: _lacking(batch, [name])))  # type: ignore[misc]
         alone: tuple[float | None, tuple[float, float]] = (None, NOT_TAKEN)
         if others:
-            alone = compared(said(lambda batch, others=others: _lacking(batch, others)))  # type: ignore[misc]
+            alone = compare(predictions_of(lambda batch, others=others: _lacking(batch, others)))  # type: ignore[misc]
         shuffles = [_shuffled(source, rows, name, random.permutation(len(rows))) for _ in range(SHUFFLES)]
-        permuted = compared(*map(said, shuffles))
+        permuted = compare(*map(predictions_of, shuffles))
         score = ModalityScore(name, absent[0], permuted[0], alone[0], absent[1], permuted[1], alone[1])
         if curves:
             order = random.permutation(len(source))  # the same rows stay missing as the share grows
             for share in SHARES:
                 gone = torch.from_numpy(order < share * len(source))
-                score.missing[share] = scored(lambda b, n=name, g=gone: take_away(b, {n: g[b.rows]}))  # type: ignore[misc]
-        found.append(score)
+                score.missing[share] = score_of(lambda b, n=name, g=gone: take_away(b, {n: g[b.rows]}))  # type: ignore[misc]
+        modality_scores.append(score)
     noisy = noise_curves(scorer, source, noises, whole=whole, seed=seed)
-    for score in found:
+    for score in modality_scores:
         score.noise = noisy.get(score.name, {})
-    warnings = _warnings(whole, nothing, found, higher, len(rows))
-    return ModalityReport(*scorer.metric, len(rows), whole, nothing, found, warnings)
+    warnings = _warnings(whole, nothing, modality_scores, higher, len(rows))
+    return ModalityReport(*scorer.metric, len(rows), whole, nothing, modality_scores, warnings)
 
 
 class _Changed:
-    """A source whose batches are changed on the way."""
+    """A source whose batches are changed before the model sees them."""
 
     def __init__(self, source: Source, change: Callable[[Batch], Batch]) -> None:
         self.source, self.change = source, change
@@ -200,12 +201,13 @@ class _Changed:
 
 
 def _lacking(batch: Batch, names: Sequence[str]) -> Batch:
+    """The batch with some modalities taken away from every row."""
     every = torch.ones(len(batch), dtype=torch.bool)
     return take_away(batch, dict.fromkeys(names, every))
 
 
 def _shuffled(source: Source, rows: np.ndarray, name: str, order: np.ndarray) -> Callable[[Batch], Batch]:
-    """Each row gets the modality of another one."""
+    """A change of batches that gives each row the modality of another row."""
     instead = dict(zip(rows.tolist(), rows[order].tolist(), strict=True))
 
     def change(batch: Batch) -> Batch:
@@ -215,36 +217,38 @@ def _shuffled(source: Source, rows: np.ndarray, name: str, order: np.ndarray) ->
     return change
 
 
-def _warnings(whole: float, nothing: float, found: Sequence[ModalityScore], higher: bool, rows: int) -> list[str]:
-    """What the differences allow to say, each with its interval.
+def _warnings(
+    whole: float, nothing: float, modality_scores: Sequence[ModalityScore], higher: bool, rows: int
+) -> list[str]:
+    """Warnings that the differences justify, each with its interval.
 
-    "Hardly used" needs intervals around zero that are narrow beside what all modalities give together, so that it does
-    not depend on the target's units; wide ones only say that the rows are too few.
+    "Hardly used" needs intervals around zero that are narrow compared with what all modalities contribute together, so
+    that it does not depend on the target's units; wide ones only mean that there are too few rows.
     """
     sign = 1.0 if higher else -1.0
     gain = abs(whole - nothing)
-    warned = []
-    for one in found:
+    warnings = []
+    for one in modality_scores:
         away, shuffled, alone = one.absent_interval, one.permuted_interval, one.alone_interval
-        if len(found) > 1:
+        if len(modality_scores) > 1:
             widest = max(map(abs, (*away, *shuffled)))
             seen = _beside_zero(away) or _beside_zero(shuffled)
-            told = f"without it the score is worse by {_with_interval(sign * (whole - one.absent), away)}"
+            difference = f"without it the score is worse by {_with_interval(sign * (whole - one.absent), away)}"
             if not seen and (not gain > 0 or widest <= HARDLY * gain):
-                warned.append(f"{one.name} is hardly used: {told}")
+                warnings.append(f"{one.name} is hardly used: {difference}")
             elif not seen:
-                warned.append(f"{rows:,} rows do not tell whether {one.name} is used: {told}")
+                warnings.append(f"{rows:,} rows do not tell whether {one.name} is used: {difference}")
             elif away[1] < 0:
                 gained = _with_interval(sign * (one.absent - whole), (-away[1], -away[0]))
-                warned.append(f"without {one.name} the model scores better, by {gained}")
+                warnings.append(f"without {one.name} the model scores better, by {gained}")
         if one.alone is not None and alone[1] < 0:
             gained = _with_interval(sign * (one.alone - whole), (-alone[1], -alone[0]))
-            warned.append(f"with {one.name} alone the model scores better than with all, by {gained}")
-    return warned
+            warnings.append(f"with {one.name} alone the model scores better than with all, by {gained}")
+    return warnings
 
 
 def _beside_zero(bounds: tuple[float, float]) -> bool:
-    """An interval that zero is not in."""
+    """Whether an interval excludes zero."""
     return bounds[0] > 0 or bounds[1] < 0
 
 
@@ -267,7 +271,7 @@ def show_modalities(report: ModalityReport) -> None:
 
 
 def modality_rows(report: ModalityReport) -> list[tuple[Any, ...]]:
-    """Each modality's name, scores, and the interval of what it gives beside the others."""
+    """Each modality's name, its scores, and the interval of what it adds to the others."""
     return [
         (
             one.name,

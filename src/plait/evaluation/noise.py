@@ -20,12 +20,12 @@ EVERY = "all"
 def noise_curves(
     scorer: Callable[[Source], float], source: TableSource, noises: Sequence[str], *, whole: float, seed: int = 0
 ) -> dict[str, dict[str, dict[float, float]]]:
-    """Score a model as the values of a modality get worse. Nothing of it is stored: encoders run on every value.
+    """Score a model as the values of a modality get worse. No outputs are stored: encoders run on every noisy value.
 
     Args:
         scorer: source → score of the model on its rows.
         source: what the rows come from.
-        noises: names; see `plait.modalities.noises`; `all` for those of the model's modalities.
+        noises: names (see `plait.modalities.noises`), or `all` for those of the model's modalities.
         whole: the score without noise.
         seed: of the noise.
 
@@ -35,14 +35,14 @@ def noise_curves(
     Raises:
         RecipeError: a noise is unknown, or fits no modality of the model.
     """
-    found: dict[str, dict[str, dict[float, float]]] = {}
+    curves: dict[str, dict[str, dict[float, float]]] = {}
     for name, noise, how in chosen_noises(noises, {n: spec.modality for n, spec in source.inputs.items()}):
-        curve = found.setdefault(name, {}).setdefault(noise, {0.0: whole})
+        curve = curves.setdefault(name, {}).setdefault(noise, {0.0: whole})
         for level in how.levels:
-            if level in curve:  # no noise at all has its score
+            if level in curve:  # level 0 is the score without noise
                 continue
             curve[level] = scorer(_noisy(source, name, how, level, seed))
-    return found
+    return curves
 
 
 def chosen_noises(noises: Sequence[str], modalities: Mapping[str, str]) -> list[tuple[str, str, Noise]]:
@@ -54,15 +54,20 @@ def chosen_noises(noises: Sequence[str], modalities: Mapping[str, str]) -> list[
     >>> [(name, noise) for name, noise, _ in chosen_noises(["all"], {"title": "text"})]
     [('title', 'typos'), ('title', 'word_drop')]
     """
-    known = {noise: (owner, how) for noise, owner, how in every_noise()}
+    noise_by_name = {noise: (owner, how) for noise, owner, how in every_noise()}
     for noise in noises:
-        if noise != EVERY and noise not in known:
-            raise RecipeError(unknown("noise", noise, [EVERY, *known]))
-        if noise != EVERY and known[noise][0] not in modalities.values():
+        if noise != EVERY and noise not in noise_by_name:
+            raise RecipeError(unknown("noise", noise, [EVERY, *noise_by_name]))
+        if noise != EVERY and noise_by_name[noise][0] not in modalities.values():
             kinds = ", ".join(dict.fromkeys(modalities.values()))
-            raise RecipeError(f"noise {noise!r} is for {known[noise][0]} columns; the model reads {kinds}")
-    asked = [*known] if EVERY in noises else list(dict.fromkeys(noises))
-    return [(n, noise, known[noise][1]) for n, kind in modalities.items() for noise in asked if known[noise][0] == kind]
+            raise RecipeError(f"noise {noise!r} is for {noise_by_name[noise][0]} columns; the model reads {kinds}")
+    names = [*noise_by_name] if EVERY in noises else list(dict.fromkeys(noises))
+    return [
+        (n, noise, noise_by_name[noise][1])
+        for n, kind in modalities.items()
+        for noise in names
+        if noise_by_name[noise][0] == kind
+    ]
 
 
 def _noisy(source: TableSource, name: str, noise: Noise, level: float, seed: int) -> TableSource:
@@ -70,19 +75,20 @@ def _noisy(source: TableSource, name: str, noise: Noise, level: float, seed: int
     spec = source.inputs[name]
     worse = replace(spec, processor=NoisyProcessor(spec.processor, noise, level, seed))
     inputs = {**source.inputs, name: worse}
-    made = TableSource(source.table, inputs, None, source.allow_outside, problems=source.problems)
-    made.targets = source.targets
-    made.encoded = {other: column for other, column in source.encoded.items() if other != name}
-    return made
+    noisy = TableSource(source.table, inputs, None, source.allow_outside, problems=source.problems)
+    noisy.targets = source.targets
+    # Stored outputs of a frozen encoder are of the clean values: the noisy column must be encoded anew.
+    noisy.encoded = {other: column for other, column in source.encoded.items() if other != name}
+    return noisy
 
 
 class NoisyProcessor:
-    """A processor that reads values which were made worse; equal values become equally worse.
+    """A processor that makes values worse before it reads them; equal values become equally worse.
 
     Args:
         processor: of the clean values.
-        noise: how.
-        level: how much.
+        noise: what makes them worse.
+        level: how much worse.
         seed: of the draws.
     """
 

@@ -1,4 +1,4 @@
-"""Score files of results against files of annotations, without a model: COCO captions and VQA."""
+"""Scores of result files against annotation files, without a model: COCO captions and VQA."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,20 +22,23 @@ def score_files(predictions: Path, references: Path) -> dict[str, float]:
         references: COCO's captions (`annotations` with `image_id` and `caption`), or VQAv2's annotations.
 
     Raises:
-        DataError: a file is neither, results and annotations are of two kinds, or an id is missing or comes twice.
+        DataError: a file is neither, results and annotations are of different kinds, or an id is missing or occurs
+            twice.
     """
-    said, right = _read(predictions), _read(references)
+    entries, right = _read(predictions), _read(references)
     notes = right.get("annotations") if isinstance(right, dict) else None
-    if not isinstance(said, list) or not said or not all(isinstance(one, dict) for one in said):
-        raise DataError(f"{predictions}: expected a list of results such as [{{image_id, caption}}], got {_kind(said)}")
+    if not isinstance(entries, list) or not entries or not all(isinstance(one, dict) for one in entries):
+        raise DataError(
+            f"{predictions}: expected a list of results such as [{{image_id, caption}}], got {_kind(entries)}"
+        )
     if not isinstance(notes, list) or not notes or not all(isinstance(note, dict) for note in notes):
         raise DataError(f"{references}: expected annotations as COCO's or VQA's files hold them, got {_kind(right)}")
-    captions = "caption" in said[0]
+    captions = "caption" in entries[0]
     if captions != ("caption" in notes[0]):
         kinds = ("captions", "answers") if captions else ("answers", "captions")
         raise DataError(f"{predictions} holds {kinds[0]}, {references} {kinds[1]}; they can't be compared")
     key, value = ("image_id", "caption") if captions else ("question_id", "answer")
-    results = _by_id(predictions, said, key, value)
+    results = _by_id(predictions, entries, key, value)
     if captions:
         texts: dict[str, list[str]] = {}
         for note in notes:
@@ -48,23 +51,26 @@ def score_files(predictions: Path, references: Path) -> dict[str, float]:
 def _score_answers(
     predictions: Path, results: Mapping[str, str], references: Path, notes: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
+    """VQA accuracy over all questions and by type of answer, and exact match."""
     people, kinds = {}, {}
     for note in notes:
         identity = str(_field(references, note, "question_id"))
-        given = note.get("answers") or [{"answer": note.get("multiple_choice_answer", "")}]
-        if not isinstance(given, list):
-            raise DataError(f"{references}: question {identity}: expected a list of answers, got {_kind(given)}")
-        people[identity] = [str(_field(references, one, "answer") if isinstance(one, dict) else one) for one in given]
+        raw_answers = note.get("answers") or [{"answer": note.get("multiple_choice_answer", "")}]
+        if not isinstance(raw_answers, list):
+            raise DataError(f"{references}: question {identity}: expected a list of answers, got {_kind(raw_answers)}")
+        people[identity] = [
+            str(_field(references, one, "answer") if isinstance(one, dict) else one) for one in raw_answers
+        ]
         kinds[identity] = str(note.get("answer_type", ""))
     _same_ids(predictions, results, references, people)
     keys = list(people)
     answers, right = [results[key] for key in keys], [people[key] for key in keys]
     rows = vqa_accuracy(answers, right)
-    found = {"vqa_accuracy": float(rows.mean())}
-    own = np.array([kinds[key] for key in keys])
+    scores = {"vqa_accuracy": float(rows.mean())}
+    answer_kinds = np.array([kinds[key] for key in keys])
     for kind in [k for k in VQA_TYPES if k in set(kinds.values())]:
-        found[f"vqa_accuracy_{kind}"] = float(rows[own == kind].mean())
-    return found | {"exact_match": float(exact_match(answers, right).mean())}
+        scores[f"vqa_accuracy_{kind}"] = float(rows[answer_kinds == kind].mean())
+    return scores | {"exact_match": float(exact_match(answers, right).mean())}
 
 
 def _read(path: Path) -> Any:
@@ -79,13 +85,13 @@ def _read(path: Path) -> Any:
 
 
 def _by_id(path: Path, results: Sequence[Mapping[str, Any]], key: str, value: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    by_id: dict[str, str] = {}
     for one in results:
         identity = str(_field(path, one, key))
-        if identity in found:
+        if identity in by_id:
             raise DataError(f"{path}: {key} {identity} comes twice; keep one result of each")
-        found[identity] = str(_field(path, one, value))
-    return found
+        by_id[identity] = str(_field(path, one, value))
+    return by_id
 
 
 def _field(path: Path, one: Any, name: str) -> Any:
@@ -94,9 +100,9 @@ def _field(path: Path, one: Any, name: str) -> Any:
     return one[name]
 
 
-def _same_ids(predictions: Path, results: Mapping[str, Any], references: Path, known: Mapping[str, Any]) -> None:
-    lacking = [key for key in known if key not in results]
-    strange = [key for key in results if key not in known]
+def _same_ids(predictions: Path, results: Mapping[str, Any], references: Path, annotated: Mapping[str, Any]) -> None:
+    lacking = [key for key in annotated if key not in results]
+    strange = [key for key in results if key not in annotated]
     for what, keys in ((f"{predictions} has no result for", lacking), (f"{references} does not know", strange)):
         if keys:
             raise DataError(f"{what} {', '.join(keys[:3])}{f' and {len(keys) - 3:,} more' if len(keys) > 3 else ''}")

@@ -1,4 +1,4 @@
-"""Which tokens may come next: the rules that change a step's scores before one is chosen."""
+"""Which tokens may come next: rules that change a step's scores before a token is chosen."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,14 +11,14 @@ NEVER = float("-inf")
 
 
 class AnswerTree:
-    """The answers that generation is held to, as a tree of tokens.
+    """The only answers that may be generated, as a tree of tokens.
 
     Args:
-        answers: token ids of each, without the end; the same answer may come twice.
-        end: the token that ends one.
+        answers: token ids of each, without the end; duplicates are allowed.
+        end: the token that ends an answer.
 
     Raises:
-        ValueError: there is none, or one has no token.
+        ValueError: there is no answer, or one has no token.
     """
 
     def __init__(self, answers: Iterable[Sequence[int]], end: int) -> None:
@@ -40,7 +40,7 @@ class AnswerTree:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest answer, its end among them."""
+        """The number of tokens of the longest answer, with its end."""
         depth, level = 0, [0]
         while any(self.children[node] for node in level):
             level = [child for node in level for child in self.children[node].values()]
@@ -48,7 +48,7 @@ class AnswerTree:
         return depth
 
     def allowed(self, said: Sequence[int]) -> list[int]:
-        """Tokens that may follow."""
+        """Tokens that may follow those generated so far; only the end where these begin no answer."""
         node = 0
         for token in said:
             node = self.children[node].get(token, -1)
@@ -65,36 +65,41 @@ def adjusted(
     first: Sequence[int],
     tree: AnswerTree | None,
 ) -> Tensor:
-    """Scores of the next token with repetition, least length and the tree of answers applied.
+    """Scores of the next token, after the rules about repetition, least length and the tree of answers.
 
     Args:
-        scores_RV: logits or log-probabilities, a row a hypothesis.
+        scores_RV: logits or log-probabilities, a row for each hypothesis.
         said_RT: tokens so far.
         settings: of the search.
         end: the end token.
-        first: tokens before the first generated one that count as said.
+        first: tokens before the first generated one, which count as repeated too.
         tree: the answers to choose from, or None.
     """
     if settings.repetition_penalty != 1:
         before = torch.tensor(first, dtype=said_RT.dtype, device=said_RT.device).expand(len(said_RT), -1)
-        known = torch.cat([before, said_RT], dim=1)
-        own = scores_RV.gather(1, known)
-        own = torch.where(own < 0, own * settings.repetition_penalty, own / settings.repetition_penalty)
-        scores_RV = scores_RV.scatter(1, known, own)
+        earlier = torch.cat([before, said_RT], dim=1)
+        # Logits have either sign: a negative one is multiplied, so that it falls too.
+        earlier_scores = scores_RV.gather(1, earlier)
+        earlier_scores = torch.where(
+            earlier_scores < 0,
+            earlier_scores * settings.repetition_penalty,
+            earlier_scores / settings.repetition_penalty,
+        )
+        scores_RV = scores_RV.scatter(1, earlier, earlier_scores)
     if said_RT.shape[1] < settings.min_length:
         scores_RV = scores_RV.clone()
         scores_RV[:, end] = NEVER
     if tree is not None:
-        held = torch.full_like(scores_RV, NEVER)
-        for row, said in enumerate(said_RT.tolist()):
-            allowed = torch.tensor(tree.allowed(said), device=held.device)
-            held[row, allowed] = scores_RV[row, allowed]
-        scores_RV = held
+        restricted = torch.full_like(scores_RV, NEVER)
+        for row, tokens in enumerate(said_RT.tolist()):
+            allowed = torch.tensor(tree.allowed(tokens), device=restricted.device)
+            restricted[row, allowed] = scores_RV[row, allowed]
+        scores_RV = restricted
     return scores_RV
 
 
 def narrowed(scores_RV: Tensor, settings: GenerationSettings) -> Tensor:
-    """Scores to draw from: by temperature, then the likeliest k, then the likeliest share."""
+    """Scores to draw from: divided by the temperature, then cut to the top k, then to the top share."""
     scores_RV = scores_RV / settings.temperature
     if settings.top_k:
         least = scores_RV.topk(min(settings.top_k, scores_RV.shape[1])).values[:, -1:]
@@ -102,6 +107,6 @@ def narrowed(scores_RV: Tensor, settings: GenerationSettings) -> Tensor:
     if settings.top_p < 1:
         ordered, places = scores_RV.sort(dim=1, descending=True)
         share = ordered.softmax(dim=1)
-        beyond = share.cumsum(dim=1) - share >= settings.top_p  # what stands before it is enough
+        beyond = share.cumsum(dim=1) - share >= settings.top_p  # likelier tokens make up the share without it
         scores_RV = scores_RV.masked_fill(beyond.scatter(1, places, beyond), NEVER)
     return scores_RV

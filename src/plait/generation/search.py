@@ -1,4 +1,4 @@
-"""From a decoder's next-token scores to texts: one loop for every decoder."""
+"""From a decoder's next-token scores to texts; the same code for every decoder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from plait.generation.settings import GenerationSettings
 from plait.types import Tokens
 
 NONE = -1  # in place of a token after the end
-LOW = -1e9
+LOW = -1e9  # the score of what must not win; unlike infinity it can be added and compared
 
 
 class State(Protocol):
-    """What a decoder keeps of the hypotheses so far."""
+    """What a decoder remembers of the hypotheses so far."""
 
     def select(self, parents_BK: Tensor) -> None:
-        """Hypothesis k of row b goes on from hypothesis `parents_BK[b, k]`."""
+        """From now on, hypothesis k of row b continues the former hypothesis `parents_BK[b, k]`."""
 
 
 class Decoder(Protocol):
-    """What writes, a token at a time. B rows, K hypotheses each, V tokens known."""
+    """Writes a token at a time. B rows, K hypotheses each, V tokens in the vocabulary."""
 
     end: int
-    first: list[int]  # what stands before the first generated token and counts as said
+    first: list[int]  # tokens before the first generated one, which count as repeated too
 
     def begin(self, context: Tokens, hypotheses: int, length: int) -> tuple[Tensor, State]:
         """Read the context once: `[B, V]` logits of the first token, and a state for up to `length` tokens."""
@@ -61,11 +61,11 @@ def generate(
     Greedy and beam search give the tokens that transformers' `generate` gives; see the tests.
 
     Args:
-        decoder: what writes; in evaluation mode.
+        decoder: in evaluation mode.
         context: what it reads, `[B, T, H]`.
         settings: how to search.
         tree: answers to choose from; None for any text.
-        told: given the `[B]` tokens of each step as they are chosen; not while beams still compete.
+        told: called with the `[B]` tokens of each step as they are chosen; never where beams compete.
     """
     if settings.beams > 1:
         return _beam(decoder, context, settings, tree)
@@ -84,9 +84,9 @@ def _one_by_one(
     context: Tokens,
     settings: GenerationSettings,
     tree: AnswerTree | None,
-    told: Callable[[Tensor], None] | None,
+    on_token: Callable[[Tensor], None] | None,
 ) -> tuple[Tensor, Tensor]:
-    """Greedy, or drawn: `[R, L]` tokens and `[R]` scores."""
+    """Greedy search or sampling: `[R, L]` tokens and `[R]` scores."""
     rows, device = len(context.x), context.x.device
     draws = torch.Generator(device=device).manual_seed(settings.seed) if settings.samples else None
     logits, state = decoder.begin(context, 1, settings.max_length)
@@ -104,8 +104,8 @@ def _one_by_one(
         total, length = total + likely.masked_fill(done, 0), length + (~done)
         ids[:, place] = token.masked_fill(done, NONE)
         done = done | (token == decoder.end)
-        if told is not None:
-            told(ids[:, place])
+        if on_token is not None:
+            on_token(ids[:, place])
         if place + 1 == settings.max_length or bool(done.all()):
             break
         logits = decoder.step(token[:, None], state)[:, 0]
@@ -113,33 +113,35 @@ def _one_by_one(
 
 
 def _beam(decoder: Decoder, context: Tokens, settings: GenerationSettings, tree: AnswerTree | None) -> Generated:
-    """Beam search: the K likeliest hypotheses go on; those that end compete by score with those that ended before.
+    """Beam search: the K likeliest hypotheses run on; those that end compete by score with those that ended before.
 
-    A row is done when it has K ended hypotheses and no running one, ended now, would beat the worst of them.
+    A row is done when it has K ended hypotheses, and no running one would beat the worst of them if it ended now.
     """
     rows, device, many = len(context.x), context.x.device, settings.beams
     first, state = decoder.begin(context, many, settings.max_length)
     vocabulary = first.shape[1]
     logits = first[:, None].expand(-1, many, -1)
-    said = torch.full((rows, many, settings.max_length), NONE, dtype=torch.int64, device=device)
+    running_ids = torch.full((rows, many, settings.max_length), NONE, dtype=torch.int64, device=device)
     running = torch.full((rows, many), LOW, device=device)
     running[:, 0] = 0.0  # all hypotheses are one at first
-    ended_ids, ended = said.clone(), torch.full((rows, many), LOW, device=device)
+    ended_ids, ended = running_ids.clone(), torch.full((rows, many), LOW, device=device)
     is_ended = torch.zeros(rows, many, dtype=torch.bool, device=device)
     goes_on = torch.ones(rows, 1, dtype=torch.bool, device=device)
+    # Twice as many as run on: even if K of them end, K others are left.
     width = min(2 * many, many * vocabulary)
     among_best = torch.arange(width, device=device) < many
     for place in range(settings.max_length):
+        # Every running hypothesis with every next token; the best of them all.
         likely = logits.float().log_softmax(dim=2).flatten(0, 1)
-        likely = adjusted(likely, said[:, :, :place].flatten(0, 1), settings, decoder.end, decoder.first, tree)
+        likely = adjusted(likely, running_ids[:, :, :place].flatten(0, 1), settings, decoder.end, decoder.first, tree)
         sums = (likely.view(rows, many, vocabulary) + running[:, :, None]).flatten(1)
         best, flat = sums.clamp(min=2 * LOW).topk(width)
         parents, tokens = flat // vocabulary, flat % vocabulary
-        grown = said.gather(1, parents[:, :, None].expand(-1, -1, said.shape[2]))
+        grown = running_ids.gather(1, parents[:, :, None].expand(-1, -1, running_ids.shape[2]))
         grown[:, :, place] = tokens
         last = place + 1 == settings.max_length
         ends = (tokens == decoder.end) | last
-        next_best, kept = (best + ends * LOW).topk(many)
+        next_best, survivors = (best + ends * LOW).topk(many)
 
         # What ends now, among the best K, against what ended before.
         scores = best / (place + 1) ** settings.length_penalty + ~(ends & among_best) * LOW + ~goes_on * LOW
@@ -149,13 +151,14 @@ def _beam(decoder: Decoder, context: Tokens, settings: GenerationSettings, tree:
         ended_ids = both.gather(1, chosen[:, :, None].expand(-1, -1, both.shape[2]))
         is_ended = torch.cat([is_ended, (ends & among_best)], dim=1).gather(1, chosen)
 
+        # Those that did not end run on, unless no row of them could still win.
         running = next_best
-        said = grown.gather(1, kept[:, :, None].expand(-1, -1, said.shape[2]))
+        running_ids = grown.gather(1, survivors[:, :, None].expand(-1, -1, running_ids.shape[2]))
         worst = torch.where(is_ended, ended.min(dim=1, keepdim=True).values, torch.tensor(LOW, device=device))
         could_win = (running[:, :1] / (place + 1) ** settings.length_penalty > worst).any(dim=1, keepdim=True)
         goes_on = goes_on & could_win
         if last or not bool(goes_on.any()):
             break
-        state.select(parents.gather(1, kept))
-        logits = decoder.step(tokens.gather(1, kept), state)
+        state.select(parents.gather(1, survivors))
+        logits = decoder.step(tokens.gather(1, survivors), state)
     return Generated(ended_ids[:, : settings.best, : place + 1], ended[:, : settings.best])

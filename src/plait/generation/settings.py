@@ -1,4 +1,4 @@
-"""How an answer is searched for."""
+"""The settings of a search for texts."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 
 from plait.errors import RecipeError
 
-WHOLE = {
+WHOLE = {  # whole numbers, and the bounds of each
     "max_length": (1, 100_000),
     "min_length": (0, 100_000),
     "beams": (1, 1_000),
@@ -26,15 +26,15 @@ class GenerationSettings:
     """Greedy by default; `beams` above 1 searches, `temperature` above 0 samples.
 
     Args:
-        max_length: tokens at most, the end among them.
+        max_length: tokens at most, including the end.
         min_length: tokens at least, before the end.
         beams: hypotheses a row that are followed at once.
         length_penalty: a hypothesis' score is its log-probability over its length to this power.
         temperature: above 0 tokens are drawn, from a distribution that is flatter the higher it is.
-        top_k: of the likeliest so many only; 0 for all.
-        top_p: of the likeliest that together have this share (1904.09751).
-        repetition_penalty: above 1, what was said already becomes less likely (1909.05858).
-        best: so many answers a row, best first; at most `beams`, or so many draws.
+        top_k: draw from so many of the likeliest tokens only; 0 for all.
+        top_p: draw from the likeliest tokens that together have this share only (1904.09751).
+        repetition_penalty: above 1, tokens that the text has already become less likely (1909.05858).
+        best: how many answers per row, best first; at most `beams`, or as many draws.
         seed: of sampling.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`Fused` → predictions."""
+"""Heads: from what a fusion gives (`Fused`) to predictions."""
 
 from plait.heads.embed import EmbedHead
 from plait.heads.predict import PredictHead

@@ -9,26 +9,26 @@ from plait.types import Fused
 
 
 class EmbedHead(nn.Module):
-    """Learns the temperature that similarities are divided by, and a bias for losses that ask about each pair.
+    """Learns the temperature that similarities are divided by, and a bias for losses that judge each pair by itself.
 
-    All that a loss needs is in the rows that it gives, so batches can be cut, gathered from processes and run again.
+    Its rows hold all that a loss needs, so batches can be cut, gathered from several processes and run again.
 
     Args:
-        target: the name that its answer has.
+        target: the name of its answer.
         names: modalities, in the order of the vectors.
-        temperature: what similarities are divided by to begin with.
-        bias: added to them to begin with.
-        learned: both are learned.
+        temperature: the initial one.
+        bias: the initial one.
+        learned: whether both are learned.
 
     Shapes: Fused `[B, M * D]` → `{target: [B, M, D + 1]}`; the last number of each vector is the bias.
 
     >>> head = EmbedHead("pairs", ["photo", "title"], temperature=0.25)
-    >>> found = head(Fused(torch.ones(1, 2) , lambda: None))["pairs"]
-    >>> round(float(found[0, 0, :-1] @ found[0, 1, :-1]), 4)
+    >>> vectors = head(Fused(torch.ones(1, 2) , lambda: None))["pairs"]
+    >>> round(float(vectors[0, 0, :-1] @ vectors[0, 1, :-1]), 4)
     4.0
     """
 
-    LARGEST = 100.0  # what similarities are multiplied by at most, as in CLIP
+    LARGEST = 100.0  # the largest factor on similarities, as in CLIP
 
     def __init__(
         self, target: str, names: list[str], temperature: float = 0.07, bias: float = 0.0, learned: bool = True
@@ -40,6 +40,7 @@ class EmbedHead(nn.Module):
 
     def forward(self, fused: Fused) -> dict[str, Tensor]:
         vectors = fused.pooled.view(len(fused.pooled), self.count, -1)
+        # The root of the scale on each vector: the dot product of two has the whole scale.
         root = (self.log_scale.clamp(max=math.log(self.LARGEST)) / 2).exp()
         bias = self.bias.expand(*vectors.shape[:2], 1)
         return {self.target: torch.cat([vectors * root, bias], dim=2)}

@@ -10,12 +10,12 @@ from plait.types import Fused
 
 
 class PredictHead(nn.Module):
-    """An MLP a target over the fused vector, normalised and rectified; or one linear map.
+    """An MLP for each target over the fused vector, which is normalised first; or a linear map for each.
 
     Args:
         in_dim: H of the fused vector.
         out_dims: target → how many numbers to predict (classes, labels, or 1).
-        hidden: width of the hidden layer; 0 for a head that is linear in the fused vector.
+        hidden: width of the hidden layer; 0 for linear maps.
         dropout: on the fused vector and on the hidden layer.
 
     Shapes: Fused with `[B, H]` → target → `[B, out_dims[target]]`.
@@ -38,7 +38,7 @@ class PredictHead(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         if f"{prefix}norm.0.weight" in state_dict and isinstance(self.norm, nn.Dropout):
-            self.norm = self._norm()  # of an older run: its head was normalised whatever its width
+            self.norm = self._norm()  # saved by an older plait, which normalised before linear maps too
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(self, fused: Fused) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A late fusion's answer, cut up by target."""
+"""A late fusion's answer, split by target."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""An answer for each token of one input: tags of words."""
+"""An answer for each token of one input, such as tags of words."""
 
 import torch
 from torch import nn
@@ -8,11 +8,11 @@ from plait.types import Fused, Tokens
 
 
 class TagHead(nn.Module):
-    """An MLP over each token of an input beside the fused vector, which tells it what the other inputs say.
+    """An MLP over each token of an input, joined with the fused vector, which brings in the other inputs.
 
     Args:
         name: the target.
-        reads: the input whose tokens are answered.
+        reads: the input whose tokens get answers.
         token_dim: D of its tokens.
         fused_dim: H of the fused vector.
         out_dim: W, raw predictions a token.

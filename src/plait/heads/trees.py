@@ -1,4 +1,4 @@
-"""Boosted trees as tensors: they run, save and load like any module, whichever library grew them."""
+"""Boosted trees as tensors, which run, save and load like any module, whichever library grew them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from plait.types import Fused
 
 @dataclass
 class Trees:
-    """Nodes of many trees in one row; a leaf points to itself.
+    """The nodes of many trees in one list; a leaf points to itself.
 
     Args:
-        feature: `[N]` int64, which feature a node looks at.
+        feature: `[N]` int64, which feature a node compares.
         threshold: `[N]` float64; a value up to it goes left.
         left, right: `[N]` int64 nodes.
         missing_left: `[N]` bool, where NaN goes.
@@ -23,7 +23,7 @@ class Trees:
         roots: `[T]` int64.
         output: `[T]` int64, the column that a tree adds to.
         base: `[O]` float64, to which trees add.
-        depth: the longest way from a root to a leaf.
+        depth: of the deepest leaf.
     """
 
     feature: Tensor
@@ -39,12 +39,12 @@ class Trees:
 
 
 class TreeHead(nn.Module):
-    """Sums of decision trees over the fused vector, cut up by target.
+    """Sums of decision trees over the fused vector, split by target.
 
     Args:
         out_dims: target → how many numbers.
 
-    Its buffers are those of `Trees`. Before `take`, and for a target that no tree speaks of, the answer is zero.
+    Its buffers are those of `Trees`. The answer is zero before `take`, and for a target without trees.
     """
 
     feature: Tensor
@@ -74,7 +74,7 @@ class TreeHead(nn.Module):
             self.register_buffer(name, tensor)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        for name in Trees.__dataclass_fields__:  # a saved forest is as large as it is
+        for name in Trees.__dataclass_fields__:  # of the sizes that were saved; here they are not known yet
             if f"{prefix}{name}" in state_dict:
                 self.register_buffer(name, torch.empty_like(state_dict[f"{prefix}{name}"]))
         super()._load_from_state_dict(state_dict, prefix, *rest)
@@ -84,6 +84,7 @@ class TreeHead(nn.Module):
         rows, trees = len(x_BF), len(self.roots)
         answer_BO = self.base.expand(rows, -1).clone()
         if trees:
+            # All rows walk down all trees at once; who arrives early waits, as a leaf points to itself.
             node_BT = self.roots.expand(rows, trees)
             for _ in range(int(self.depth)):
                 x_BT = x_BF.gather(1, self.feature[node_BT])

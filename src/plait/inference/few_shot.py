@@ -1,4 +1,4 @@
-"""Classes learned from a few examples each, in a space that is there already."""
+"""Classes learned from a few examples each, in the space of a trained model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -33,9 +33,9 @@ def linear_probe(x: np.ndarray, y: np.ndarray, queries: np.ndarray, classes: int
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=strength, max_iter=1000).fit(x, y)
-    found = np.full((len(queries), classes), -np.inf)
-    found[:, model.classes_] = model.predict_log_proba(queries)
-    return found
+    log_probabilities = np.full((len(queries), classes), -np.inf)
+    log_probabilities[:, model.classes_] = model.predict_log_proba(queries)
+    return log_probabilities
 
 
 def cache(
@@ -47,19 +47,19 @@ def cache(
     sharpness: float = 5.5,
     weight: float = 1.0,
 ) -> np.ndarray:
-    """`[Q, C]` logits: what the examples say, by closeness, on top of what the class names say (Tip-Adapter without
+    """`[Q, C]` logits of the class names, plus the votes of the examples, weighted by closeness (Tip-Adapter without
     training, 2111.03930); arguments as in `prototypes`.
 
     Args:
-        text_logits: `[Q, C]` of the class names; None where there are none: then the examples speak alone.
-        sharpness: how fast an example's say falls with distance (beta).
+        text_logits: `[Q, C]` of the class names; None for the examples alone.
+        sharpness: how fast the weight of an example falls with its distance (beta).
         weight: of the examples (alpha).
     """
     closeness = np.exp(-sharpness * (1 - queries @ x.T))
-    said = closeness @ np.eye(classes)[y]
+    example_logits = closeness @ np.eye(classes)[y]
     if text_logits is None:
-        return said
-    return text_logits + weight * said
+        return example_logits
+    return text_logits + weight * example_logits
 
 
 @dataclass
@@ -77,12 +77,12 @@ class ShotCurve:
 
 @dataclass
 class FewShotReport:
-    """What examples give.
+    """How accurate classes are told apart by a few examples of each.
 
     Args:
         label: the column of the classes.
         classes: their names.
-        rows: that were judged in each draw.
+        rows: how many were judged in each draw.
         zero_shot: accuracy by the class names alone; None where the run reads no text.
         curves: of each method.
     """
@@ -122,31 +122,36 @@ def shot_curves(
     Raises:
         DataError: fewer than two classes have examples and rows to judge left over.
     """
+    # Only classes with enough rows for the largest number of examples, and as many again to judge.
     names, codes, counts = np.unique([str(label) for label in labels], return_inverse=True, return_counts=True)
     most = max(shots, default=0)
-    kept = np.flatnonzero(counts // 2 >= most)
-    if len(kept) < 2 or not most:
+    class_codes = np.flatnonzero(counts // 2 >= most)
+    if len(class_codes) < 2 or not most:
         raise DataError(
-            f"{name}: {len(kept)} classes have {2 * most} rows or more, half of them to judge by; ask for fewer "
+            f"{name}: {len(class_codes)} classes have {2 * most} rows or more, half of them to judge by; ask for fewer "
             f"examples than --shots {most}"
         )
-    rows = np.flatnonzero(np.isin(codes, kept))
-    x, y = x[rows], np.searchsorted(kept, codes[rows])
-    texts = None if text_logits is None else np.stack([text_logits[str(names[c])][rows] for c in kept], axis=1)
+    rows = np.flatnonzero(np.isin(codes, class_codes))
+    x, y = x[rows], np.searchsorted(class_codes, codes[rows])
+    texts = None if text_logits is None else np.stack([text_logits[str(names[c])][rows] for c in class_codes], axis=1)
+
+    # The split into examples and judged rows is drawn once, so that all points of a curve are judged alike.
     random = np.random.default_rng(seed)
-    shuffled = [random.permutation(np.flatnonzero(y == c)) for c in range(len(kept))]
+    shuffled = [random.permutation(np.flatnonzero(y == c)) for c in range(len(class_codes))]
     pools = [order[: len(order) // 2] for order in shuffled]
     judged = np.concatenate([order[len(order) // 2 :] for order in shuffled])
+
+    # All methods see the same examples in each draw.
     methods: dict[str, Callable[..., np.ndarray]] = {"prototypes": prototypes, "linear probe": linear_probe}
     curves = {method: ShotCurve(method) for method in (*methods, "cache")}
     for shot in shots:
         for _ in range(draws):
             examples = np.concatenate([random.choice(pool, shot, replace=False) for pool in pools])
-            given = (x[examples], y[examples], x[judged], len(kept))
-            found = {method: answer(*given) for method, answer in methods.items()}
-            found["cache"] = cache(*given, None if texts is None else texts[judged])
-            for method, logits in found.items():
+            arguments = (x[examples], y[examples], x[judged], len(class_codes))
+            logits_by_method = {method: answer(*arguments) for method, answer in methods.items()}
+            logits_by_method["cache"] = cache(*arguments, None if texts is None else texts[judged])
+            for method, logits in logits_by_method.items():
                 share = float((logits.argmax(axis=1) == y[judged]).mean())
                 curves[method].points.setdefault(shot, []).append(share)
-    zero = None if texts is None else float((texts[judged].argmax(axis=1) == y[judged]).mean())
-    return FewShotReport(name, [str(names[c]) for c in kept], len(judged), zero, list(curves.values()))
+    zero_shot = None if texts is None else float((texts[judged].argmax(axis=1) == y[judged]).mean())
+    return FewShotReport(name, [str(names[c]) for c in class_codes], len(judged), zero_shot, list(curves.values()))

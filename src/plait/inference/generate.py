@@ -27,16 +27,16 @@ from plait.tasks.answers import OnError
 from plait.tasks.generation import texts_of, token_loss
 from plait.types import Tokens
 
-HISTORY = "history"  # the column that holds what was said before
+HISTORY = "history"  # the column of a conversation's earlier turns
 Told = Callable[[str], None]
 
 
 class Writer:
-    """Writes with a run of generation.
+    """Writes texts with a run of generation.
 
     Args:
         predictor: the run.
-        choices: texts to choose from; None for any text. One that comes twice counts once.
+        choices: texts to choose from; None for any text. Duplicates count once.
         changes: settings of the search over the run's own, such as `beams=4`.
 
     Raises:
@@ -61,7 +61,7 @@ class Writer:
             self.settings = replace(self.settings, max_length=max(self.settings.max_length, self.tree.longest))
         head: Any = predictor.model_.head
         self.head: Any = head.with_search(self.settings, self.tree)
-        self.predictor = copy.copy(predictor)  # its own search; the given one writes as before
+        self.predictor = copy.copy(predictor)  # with a search of its own; the given predictor writes as before
         self.predictor.model_ = predictor.model_.with_head(self.head)
 
     @property
@@ -96,7 +96,7 @@ class Writer:
 
         Args:
             values: column → value; images as paths from the working directory.
-            told: given each further piece of the text as it is written; of a search over beams, the whole at its end.
+            told: called with each further piece of the text as it is written; with the whole text where beams compete.
 
         Raises:
             DataError: a column is unknown, or a value can't be used.
@@ -109,13 +109,12 @@ class Writer:
         with torch.inference_mode():
             context = self._context(source, 0)
             pieces = _Pieces(self.task, told) if told and self.settings.beams == self.settings.best == 1 else None
-            found = generate(self.head.decoder, context, self.settings, self.tree, pieces)
-        texts = [self.task.texts.decode(ids) for ids in found.ids[0].tolist()]
+            generated = generate(self.head.decoder, context, self.settings, self.tree, pieces)
+        texts = [self.task.texts.decode(ids) for ids in generated.ids[0].tolist()]
         if told is not None:
-            told(
-                texts[0] if pieces is None else texts[0].removeprefix(pieces.said)
-            )  # what is left, such as half a letter
-        return list(zip(texts, found.scores[0].tolist(), strict=True))
+            # What the pieces have left over, such as half a letter.
+            told(texts[0] if pieces is None else texts[0].removeprefix(pieces.text))
+        return list(zip(texts, generated.scores[0].tolist(), strict=True))
 
     @torch.inference_mode()
     def rank(self, table: Any, options: Sequence[Sequence[str]]) -> list[np.ndarray]:
@@ -129,19 +128,20 @@ class Writer:
             DataError: a row has none.
         """
         source = source_for(self.predictor.recipe_, table, self.predictor.inputs_, None)
-        found = []
+        scores = []
         for row, texts in enumerate(options):
             if not len(texts):
                 raise DataError(f"{source.table.source}: row {row + 1} has no options to rank")
             ids = self.task.texts.encode_all(list(texts))
+            # All options of a row are one batch: they share the row's context.
             padded = torch.full((len(ids), max(map(len, ids))), NONE)
             for place, one in enumerate(ids):
                 padded[place, : len(one)] = torch.tensor(one)
             seen = self._context(source, row)
             many = Tokens(seen.x.expand(len(ids), -1, -1), seen.mask.expand(len(ids), -1))
             padded = padded.to(seen.x.device)
-            found.append(-token_loss(self.head.decoder(many, self.head.shifted(padded)), padded).cpu().numpy())
-        return found
+            scores.append(-token_loss(self.head.decoder(many, self.head.shifted(padded)), padded).cpu().numpy())
+        return scores
 
     def _context(self, source: TableSource, row: int) -> Tokens:
         """The fused tokens of one row."""
@@ -159,30 +159,35 @@ class Writer:
 
 
 class _Pieces:
-    """Tokens → the text so far, told as it grows."""
+    """Turns tokens into text as they come, and passes on every further piece of it."""
 
-    def __init__(self, task: Generation, told: Told) -> None:
-        self.task, self.told = task, told
+    def __init__(self, task: Generation, emit: Told) -> None:
+        self.task, self.emit = task, emit
         self.ids: list[int] = []
-        self.said = ""
+        self.text = ""  # passed on so far
 
     def __call__(self, ids_R: Tensor) -> None:
         self.ids.append(int(ids_R[0]))
         if self.ids[-1] == NONE:
             return
         text = self.task.texts.decode(self.ids)
-        if text.startswith(self.said) and "\ufffd" not in text[len(self.said) :]:  # a letter may take several tokens
-            self.told(text[len(self.said) :])
-            self.said = text
+        if text.startswith(self.text) and "\ufffd" not in text[len(self.text) :]:  # a letter may take several tokens
+            self.emit(text[len(self.text) :])
+            self.text = text
 
 
 def _tree(task: Generation, choices: Sequence[str]) -> AnswerTree:
-    kept = list(dict.fromkeys(text.strip() for text in choices))
-    if not kept or not all(kept):
+    """The tokens of the texts to choose from.
+
+    Raises:
+        RecipeError: one is empty, or longer than the texts that were learned.
+    """
+    texts = list(dict.fromkeys(text.strip() for text in choices))
+    if not texts or not all(texts):
         raise RecipeError("--choices: expected texts to choose from, such as red,green; none may be empty")
-    ids = task.texts.encode_all(kept)
+    ids = task.texts.encode_all(texts)
     most = task.texts.max_length
-    for text, tokens in zip(kept, ids, strict=True):
+    for text, tokens in zip(texts, ids, strict=True):
         if len(tokens) == most and len(task.texts.tokenizer.encode(text, add_special_tokens=False).ids) >= most:
             raise RecipeError(f"--choices: {text[:40]!r} is longer than the {most} tokens that were learned")
     return AnswerTree([tokens[:-1] for tokens in ids], task.texts.end)
@@ -212,10 +217,10 @@ def evaluate_ranked(writer: Writer, table: Any, column: str) -> dict[str, float]
             if answer not in texts:
                 raise DataError(f"{opened.source}: row {row}: the answer {answer[:40]!r} is none of its options")
         places = [texts.index(answer) for answer, texts in zip(answers, options, strict=True)]
-    found = rank_metrics(np.array([rank[place] for rank, place in zip(ranks, places, strict=True)]))
+    metrics = rank_metrics(np.array([rank[place] for rank, place in zip(ranks, places, strict=True)]))
     if "relevance" in opened:
         worth = list(opened.iterate("relevance"))
         rows = [n for n, one in enumerate(worth) if one is not None and len(one)]
         if rows:
-            found["ndcg"] = visdial_ndcg([ranks[n] for n in rows], [np.asarray(worth[n], dtype=float) for n in rows])
-    return found
+            metrics["ndcg"] = visdial_ndcg([ranks[n] for n in rows], [np.asarray(worth[n], dtype=float) for n in rows])
+    return metrics

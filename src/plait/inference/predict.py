@@ -42,16 +42,16 @@ def predict_table(
     delimiter: str | None = None,
     allow_outside: bool = False,
 ) -> int:
-    """Answer every row, a part at a time; the file appears whole or not at all. Gives the number of rows.
+    """Answer every row, a part at a time; the file appears whole or not at all. Returns the number of rows.
 
-    Cells that can't be used are named in `problems`, where given; what becomes of their rows says `on_error`.
+    Cells that can't be used are appended to `problems`, if given; `on_error` decides what becomes of their rows.
     `allow_outside` lets media paths leave the table's folder.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
         RunError: the run can't be read, or the output can't be written.
     """
-    _writer_for(output, as_json)  # a wrong ending is said before a model loads
+    _writer_for(output, as_json)  # a wrong ending fails before a model is loaded
     predictor = Predictor.load(run, verbose=True, allow_outside=allow_outside)
     frames_of = partial(predictor.predict_frames, problems=problems, on_error=on_error)
     return write_frames(frames_of, table, output, keep, as_json, delimiter)
@@ -65,7 +65,7 @@ def write_frames(
     as_json: bool = False,
     delimiter: str | None = None,
 ) -> int:
-    """Write what is said of a table's rows, a part at a time. Gives the number of rows.
+    """Write the answers to a table's rows, a part at a time. Returns the number of rows.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
@@ -82,10 +82,10 @@ def write_frames(
             for frame in frames_of(opened):
                 rows = frame.iloc[:, 0].to_numpy() - 1
                 for position, name in enumerate(dict.fromkeys(keep)):
-                    shown = (
+                    column = (
                         unused(f"{name}_given", frame.columns) if name in frame.columns else name
                     )  # the truth beside the answer
-                    frame.insert(1 + position, shown, opened.cells(name, rows))
+                    frame.insert(1 + position, column, opened.cells(name, rows))
                 writer.write(frame)
                 count += len(frame)
         finally:
@@ -103,12 +103,12 @@ def predict_labels(
     as_json: bool = False,
     allow_outside: bool = False,
 ) -> int:
-    """Sort a table's (or a folder's) images into classes by their names. Gives the number of rows.
+    """Sort a table's (or a folder's) images into classes, given the names of the classes. Returns the number of rows.
 
     Raises:
         DataError: the table can't be used, or the output's ending is unknown.
         RecipeError: a template has no place for the label, or there are too few labels.
-        RunError: the run is none of retrieval.
+        RunError: it is not a run of retrieval.
     """
     writer_of = _writer_for(output, as_json)
     opened = open_table(table)
@@ -130,7 +130,7 @@ def predict_labels(
 
 
 def _writer_for(output: Path | None, as_json: bool) -> Any:
-    """What writes a file of that ending.
+    """The writer class for a file's ending.
 
     Raises:
         DataError: the ending is unknown.
@@ -149,17 +149,17 @@ def predict_row(run: Path, pairs: Sequence[str], allow_outside: bool = False) ->
         RunError: the run can't be read.
     """
     predictor = Predictor.load(run, allow_outside=allow_outside)
-    known = [column for spec in predictor.inputs_.values() for column in spec.columns]
+    columns = [column for spec in predictor.inputs_.values() for column in spec.columns]
     values: dict[str, list[str]] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise DataError(f"--set {pair}: expected COLUMN=VALUE")
-        if name not in known:
-            raise DataError(f"--set {pair}: {unknown('column', name, known)}")
+        if name not in columns:
+            raise DataError(f"--set {pair}: {unknown('column', name, columns)}")
         values[name] = [value]
     if not values:
-        raise DataError(f"--set: no values given; the model reads {', '.join(known)}")
+        raise DataError(f"--set: no values given; the model reads {', '.join(columns)}")
     table = Table(pa.table(values), None, "--set", untyped=True)
     frame = next(predictor.predict_frames(table))
     [answer] = frame.drop(columns=frame.columns[0]).to_dict(orient="records")  # without the row's number
@@ -168,7 +168,7 @@ def predict_row(run: Path, pairs: Sequence[str], allow_outside: bool = False) ->
 
 @contextlib.contextmanager
 def _target(output: Path | None) -> Iterator[Path | None]:
-    """A name beside the output, which becomes the output if all goes well."""
+    """A temporary file beside the output, which becomes the output if all goes well; None for the terminal."""
     if output is None:
         yield None
         return

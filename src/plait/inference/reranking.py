@@ -1,4 +1,4 @@
-"""Two stages: what a retrieval run finds, put in order by a matching run that looks at both sides together."""
+"""Two stages: a retrieval run finds candidates, a matching run that sees both sides together reorders them."""
 
 from collections.abc import Callable
 
@@ -19,15 +19,15 @@ Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def evaluate_reranked(
     finder: Predictor, matcher: Predictor, table: TableLike, top: int = 20, weight: float = 1.0
 ) -> dict[str, float]:
-    """Recall in both directions after the first `top` of each query were put in order by a matching run.
+    """Recall in both directions, after a matching run has reordered the first `top` candidates of each query.
 
     Args:
         finder: a retrieval run of two sides.
         matcher: a matching run of the same columns.
         table: rows of pairs.
-        top: how many of each query's are looked at; the others keep their order behind them.
-        weight: of the matcher's log-odds; the finder's logits are added to them. The sum asks both whether the two
-            belong together and how close they are among all; 0 leaves the order as it was.
+        top: how many candidates of each query are reordered; the others keep their order behind them.
+        weight: of the matcher's log-odds, to which the finder's logits are added. The sum considers both whether the
+            two belong together and how close they are compared with all others; 0 leaves the order as it was.
 
     Returns:
         `txt_r1 … img_r10 r_mean median_rank mrr`, under the retrieval run's names.
@@ -50,44 +50,46 @@ def evaluate_reranked(
     assert isinstance(vectors, dict)
     a, b = task.links[0]
     scale = scale_of(finder)
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     others: dict[str, list[float]] = {}
     for (asking, asked), name in zip(((a, b), (b, a)), task.directions, strict=True):
+        # Every distinct value of a side is asked or found once, by the first row that has it.
         first = [rows[np.unique(codes[rows, side], return_index=True)[1]] for side in (asking, asked)]
         queries, items = first
         logits = (vectors[task.names[asking]][queries] @ vectors[task.names[asked]][items].T).astype(np.float64) * scale
         sides = {name: task.sides[task.names[side]] for name, side in (("query", asking), ("item", asked))}
         score = _scorer(matcher, opened, sides)
         places = {code: place for place, code in enumerate(codes[items, asked])}
-        own = {(codes[row, asking], places[codes[row, asked]]) for row in rows}
-        ranks = []
+        matches = {(codes[row, asking], places[codes[row, asked]]) for row in rows}
+        # The matcher scores the pairs of all queries in one go, a query after the other.
+        candidates = []
         for place, row in enumerate(queries):
             best = np.argsort(-logits[place], kind="stable")[:top]
-            ranks.append((place, row, best))
-        pairs = np.array([(row, items[i]) for _, row, best in ranks for i in best])
+            candidates.append((place, row, best))
+        pairs = np.array([(row, items[i]) for _, row, best in candidates for i in best])
         odds = score(pairs[:, 0], pairs[:, 1]).reshape(len(queries), -1)
-        position = []
-        for (place, row, best), said in zip(ranks, odds, strict=True):
+        positions = []
+        for (place, row, best), row_odds in zip(candidates, odds, strict=True):
             order = logits[place].astype(np.float64) - 1e6  # what was not looked at stays behind, in its order
-            order[best] = logits[place][best] + weight * said
-            right = [i for i in range(len(items)) if (codes[row, asking], i) in own]
-            position.append(_pessimistic_rank(order, right, TIED * scale))
-        held = Ranks(np.arange(len(queries)), np.array(position), len(items))
-        found |= {f"{name}_r{k}": recall_at(held, k) for k in (1, 5, 10)}
-        for measure, value in (("median_rank", median_rank(held)), ("mrr", mean_reciprocal_rank(held))):
+            order[best] = logits[place][best] + weight * row_odds
+            right = [i for i in range(len(items)) if (codes[row, asking], i) in matches]
+            positions.append(_pessimistic_rank(order, right, TIED * scale))
+        ranks = Ranks(np.arange(len(queries)), np.array(positions), len(items))
+        scores |= {f"{name}_r{k}": recall_at(ranks, k) for k in (1, 5, 10)}
+        for measure, value in (("median_rank", median_rank(ranks)), ("mrr", mean_reciprocal_rank(ranks))):
             others.setdefault(measure, []).append(value)
-    found["r_mean"] = float(np.mean(list(found.values())))
-    return found | {name: float(np.mean(values)) for name, values in others.items()}
+    scores["r_mean"] = float(np.mean(list(scores.values())))
+    return scores | {name: float(np.mean(values)) for name, values in others.items()}
 
 
 def _pessimistic_rank(scores: np.ndarray, right: list[int], slack: float) -> int:
-    """From 1, of the best of what belongs; what ties with it, up to the slack, stands before it."""
+    """The rank, from 1, of the best right item; items that tie with it, up to the slack, are ranked before it."""
     best = max(scores[i] for i in right) - slack
     return 1 + int((scores >= best).sum()) - sum(int(scores[i] >= best) for i in right)
 
 
 def _scorer(matcher: Predictor, table: Table, sides: dict[str, list[str]]) -> Score:
-    """Rows of queries and of items → log-odds that they match."""
+    """A function from rows of queries and of items to the log-odds that they match."""
 
     def score(queries: np.ndarray, items: np.ndarray) -> np.ndarray:
         columns = {}

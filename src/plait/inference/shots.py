@@ -46,16 +46,16 @@ def evaluate_shots(
     predictor = load_aligned(run, allow_outside=allow_outside)
     vectors = embed_side(predictor, side_with_media(predictor), opened)
     cells = list(opened.iterate(label))
-    kept = [row for row, cell in enumerate(cells) if not is_missing(cell) and not np.isnan(vectors[row]).any()]
-    labels = [str(cells[row]) for row in kept]
+    usable = [row for row, cell in enumerate(cells) if not is_missing(cell) and not np.isnan(vectors[row]).any()]
+    labels = [str(cells[row]) for row in usable]
     names = sorted(set(labels))
     if len(names) < 2:
         raise DataError(f"{opened.source}: column {label!r} holds {len(names)} classes; two are needed at least")
     texts = None
     if any(spec.kind is not None and spec.kind.words for spec in predictor.inputs_.values()):
-        logits = vectors[kept] @ class_vectors(predictor, names, templates).T * scale_of(predictor)
+        logits = vectors[usable] @ class_vectors(predictor, names, templates).T * scale_of(predictor)
         texts = {name: logits[:, place] for place, name in enumerate(names)}
-    return shot_curves(vectors[kept], labels, shots, texts, label, draws)
+    return shot_curves(vectors[usable], labels, shots, texts, label, draws)
 
 
 def show_shots(report: FewShotReport) -> None:

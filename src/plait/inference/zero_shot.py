@@ -27,23 +27,23 @@ def load_aligned(run: str | Path, verbose: bool = False, allow_outside: bool = F
     """A retrieval run, or a pretrained model of images and texts: `hf:NAME`, `open_clip:MODEL/WEIGHTS`, a folder.
 
     Args:
-        run: which.
+        run: the run's folder, or the model's name or folder.
         verbose: show progress.
         allow_outside: media paths may leave the folder of a table that it reads.
 
     Raises:
-        RunError: it is no run, or one of another task.
+        RunError: it is not a run of retrieval.
         RecipeError: there is no such model.
         PlaitError: its weights are out of reach.
     """
     name = str(run)
     if name.startswith(("hf:", "open_clip:")) or is_model_folder(name):
         return pretrained(name, verbose, allow_outside)
-    found = Predictor.load(run, verbose=verbose, allow_outside=allow_outside)
-    if not found.is_retrieval:
-        kinds = ", ".join(task.kind for task in found.targets_.tasks.values())
+    predictor = Predictor.load(run, verbose=verbose, allow_outside=allow_outside)
+    if not predictor.is_retrieval:
+        kinds = ", ".join(task.kind for task in predictor.targets_.tasks.values())
         raise RunError(f"{run}: expected a run of retrieval (train with --task retrieval), this one does {kinds}")
-    return found
+    return predictor
 
 
 @own_randomness()
@@ -75,7 +75,7 @@ def pretrained(name: str, verbose: bool = False, allow_outside: bool = False) ->
 
 
 def embed_side(predictor: Predictor, side: str, table: TableLike, column: str | None = None) -> np.ndarray:
-    """`[N, D]` float32 vectors of one input, whatever the table calls it; NaN where a row lacks it.
+    """`[N, D]` float32 vectors of one input, under whatever name the table has it; NaN where a row lacks it.
 
     Args:
         predictor: of a retrieval run.
@@ -85,13 +85,13 @@ def embed_side(predictor: Predictor, side: str, table: TableLike, column: str | 
     """
     opened = open_table(table)
     renamed = as_side(predictor, side, opened, column)
-    found = predictor.embed(renamed)
-    assert isinstance(found, dict)
-    return found[side]
+    vectors = predictor.embed(renamed)
+    assert isinstance(vectors, dict)
+    return vectors[side]
 
 
 def as_side(predictor: Predictor, side: str, table: Table, column: str | None = None) -> Table:
-    """A table of one input's columns, under the names that the run knows.
+    """A table of one input's columns, renamed as in the run.
 
     Raises:
         DataError: the table has no such column, or several.
@@ -103,7 +103,7 @@ def as_side(predictor: Predictor, side: str, table: Table, column: str | None = 
         names = [spec.columns[0]]
     else:
         names = wanted
-    columns = {name: table.column(held) for name, held in zip(names, wanted, strict=True)}
+    columns = {name: table.column(original) for name, original in zip(names, wanted, strict=True)}
     return table.with_data(pa.table(columns))
 
 
@@ -113,13 +113,13 @@ def only_column(table: Table, modality: str) -> str:
     Raises:
         DataError: there is none, or several.
     """
-    found = [name for name, column in infer_schema(table).items() if column.modality == modality]
-    if len(found) != 1:
-        came = f"has {', '.join(found)}" if found else "has none"
+    columns = [name for name, column in infer_schema(table).items() if column.modality == modality]
+    if len(columns) != 1:
+        holds = f"has {', '.join(columns)}" if columns else "has none"
         raise DataError(
-            f"{table.source}: expected one column of {in_words(modality)}, the table {came}; rename the one to use"
+            f"{table.source}: expected one column of {in_words(modality)}, the table {holds}; rename the one to use"
         )
-    return found[0]
+    return columns[0]
 
 
 def side_with_words(predictor: Predictor) -> str:
@@ -144,8 +144,8 @@ def _first_side(predictor: Predictor, what: str, fits: Callable[[Modality], bool
     for name, spec in predictor.inputs_.items():
         if spec.kind is not None and fits(spec.kind):
             return name
-    known = ", ".join(f"{name} ({spec.modality})" for name, spec in predictor.inputs_.items())
-    raise RunError(f"the run has no input of {what}; it has {known}")
+    inputs = ", ".join(f"{name} ({spec.modality})" for name, spec in predictor.inputs_.items())
+    raise RunError(f"the run has no input of {what}; it has {inputs}")
 
 
 def embed_texts(predictor: Predictor, texts: Sequence[str]) -> np.ndarray:
@@ -155,7 +155,7 @@ def embed_texts(predictor: Predictor, texts: Sequence[str]) -> np.ndarray:
 
 
 def class_vectors(predictor: Predictor, labels: Sequence[str], templates: Sequence[str] = (TEMPLATE,)) -> np.ndarray:
-    """`[C, D]` a vector a class: of its name in each template, averaged and normalised (2103.00020).
+    """`[C, D]` a vector for each class: of its name in each template, averaged and normalised (2103.00020).
 
     Raises:
         RecipeError: a template has no `{}`, or there are fewer than two labels, or one twice.
@@ -171,7 +171,7 @@ def class_vectors(predictor: Predictor, labels: Sequence[str], templates: Sequen
 
 
 def scale_of(predictor: Predictor) -> float:
-    """What the run multiplies cosines by."""
+    """The factor by which the run multiplies cosines to get logits."""
     head: Any = predictor.model_.head
     return float(head.log_scale.detach().clamp(max=np.log(head.LARGEST)).exp())
 
@@ -185,11 +185,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def classify(
     predictor: Predictor, table: TableLike, labels: Sequence[str], templates: Sequence[str] = (TEMPLATE,)
 ) -> pd.DataFrame:
-    """Sort images into classes by their names.
+    """Sort images into classes, given the names of the classes.
 
     Returns:
-        A row an image: `row` (from 1), `label`, `label_probability` and the probability of every label; a row
-        without an image has none.
+        A row for each image: `row` (from 1), `label`, `label_probability` and the probability of every label; they
+        are empty where there is no image.
     """
     opened = open_table(table)
     classes = class_vectors(predictor, labels, templates)

@@ -1,8 +1,8 @@
-"""What a column may hold: one object a modality, which knows all that depends on it.
+"""What a column may hold: one object per modality, with everything that depends on the modality.
 
-How a column is recognised, a cell split, a value opened, checked, shown, made worse: who handles values asks the
-modality and never for its name, so that a new one drops in. Nothing heavy is loaded here; what a modality's encoders
-are called stands here, the classes stand in `plait.encoders`.
+It knows how a column is recognised, a cell split, a value opened, checked, shown and made worse. Code that handles
+values calls the modality and never looks at its name, so that a new one needs no other change. Nothing heavy is
+imported here: a modality only names its encoders, whose classes are in `plait.encoders`.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from plait.modalities.sample import Sample
 from plait.modalities.tabular import TABULAR
 from plait.modalities.text import TEXT
 
-# In the order in which a column is asked: text is what is left.
+# In the order in which they are tried on a column; text takes what is left.
 MODALITIES: dict[str, Modality] = {
     "image": IMAGE,
     "date": DATE,
@@ -34,7 +34,7 @@ GROUPS: dict[str, Group] = {"tabular": TABULAR}
 def recognised(sample: Sample) -> tuple[str, str] | None:
     """The modality of a column and the reason for it; None where no modality covers it.
 
-    What is not recognised before the rule for ids is asked after it: ids look like numbers, categories and texts.
+    Modalities that ids look like (numbers, categories, texts) are tried only after the rule for ids.
     """
     for name, modality in MODALITIES.items():
         reason = None if modality.fallback else modality.recognise(sample)
@@ -50,7 +50,7 @@ def recognised(sample: Sample) -> tuple[str, str] | None:
 
 
 def media_with(suffix: str) -> str | None:
-    """The modality whose files end so.
+    """The modality whose files have a suffix; None where there is none.
 
     >>> media_with(".JPG"), media_with(".exe")
     ('image', None)
@@ -59,7 +59,7 @@ def media_with(suffix: str) -> str | None:
 
 
 def noises() -> Iterator[tuple[str, str, Noise]]:
-    """(noise, modality or group whose values it makes worse, how), all that there are."""
+    """All noises: name, the modality or group whose values it makes worse, and the noise itself."""
     made_worse = [(name, one.noises) for name, one in MODALITIES.items()]
     made_worse += [(name, group.noises) for name, group in GROUPS.items()]
     for owner, of_owner in made_worse:
@@ -80,15 +80,15 @@ def show_cell(modality: Modality, cell: Any, media: Media, side: int, most: int 
     >>> show_cell(MODALITIES["text"], "a red bird", Media(None), 100)
     [Shown(text='a red bird', image=None)]
     """
-    seen: list[Shown] = []
+    views: list[Shown] = []
     for piece in modality.pieces(cell):
-        if most is not None and len(seen) == most:
+        if most is not None and len(views) == most:
             break
         try:
-            seen.append(modality.show(modality.open(piece, media), side))
-        except DataError:  # whoever reads the table for more than a look says what is wrong
+            views.append(modality.show(modality.open(piece, media), side))
+        except DataError:  # only a look: whoever trains or predicts on the table is told what is wrong
             continue
-    return seen
+    return views
 
 
 def in_words(name: str) -> str:

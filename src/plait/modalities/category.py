@@ -1,4 +1,4 @@
-"""Categories: few names that come again."""
+"""Categories: a few names that recur."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from plait.modalities.modality import Modality
 from plait.modalities.sample import Sample
 from plait.modalities.text import codes
 
-SHORT = 4  # words from which on a name is a text
+SHORT = 4  # words; a value with as many or more is a text
 
 
 def recognise(sample: Sample) -> str | None:
-    """Its type says so, or few short values come again and again."""
+    """Its type says so, or it has few distinct values, which are short and recur."""
     if sample.categorical:
         return f"its type is category, {sample.distinct:,} of them"
     if sample.declared == "boolean":
@@ -27,7 +27,7 @@ def recognise(sample: Sample) -> str | None:
 
 
 def sample_cells() -> list[Any]:
-    """Names, truth, whole numbers, and none."""
+    """Names, a boolean, a whole number, and an empty cell."""
     return ["red", "blue", True, 3, None]
 
 

@@ -1,4 +1,4 @@
-"""Dates and moments."""
+"""Dates, with or without a time of day."""
 
 import datetime
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def recognise(sample: Sample) -> str | None:
 
 
 def read(column: str, cell: Any, form: Mapping[str, str] | None = None) -> datetime.datetime | None:
-    """The moment; None where there is none.
+    """The date and time; None where the cell is empty.
 
     Raises:
         DataError: the cell holds something else.
@@ -27,12 +27,12 @@ def read(column: str, cell: Any, form: Mapping[str, str] | None = None) -> datet
 
 def form(sample: Sample) -> dict[str, str] | None:
     """The order of day, month and year, where it is not ISO 8601's."""
-    found = sample.date_reading.form
-    return None if found in (None, ISO) else found.to_json()
+    style = sample.date_reading.form
+    return None if style in (None, ISO) else style.to_json()
 
 
 def sample_cells() -> list[Any]:
-    """A date, a moment, a text, and none."""
+    """A date, a date with a time, a text, and an empty cell."""
     return [datetime.date(2026, 11, 27), datetime.datetime(2026, 11, 27, 8, 30), "2026-11-27", None]
 
 

@@ -5,7 +5,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # imported where a fingerprint is taken
+if TYPE_CHECKING:  # torch is imported only when a fingerprint is computed
     from torch import Tensor
 
 

@@ -16,8 +16,8 @@ from plait.modalities.sample import Sample, file_names
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
 )
-HUGE_SIDE = 5_000  # pixels: larger images cost more to decode than they tell
-LOOKED_AT = 64  # pixels of the shorter side that a fingerprint needs
+HUGE_SIDE = 5_000  # pixels: decoding larger images costs more than they are worth
+LOOKED_AT = 64  # pixels of the shorter side; enough for a fingerprint
 ENOUGH = 0.9  # share of a column's cells that must be images
 # One red pixel.
 TINY_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -50,7 +50,7 @@ def takes(cell: Any) -> bool:
 def _is_object(value: Any) -> bool:
     if type(value).__name__ == "ndarray":
         return value.ndim in (2, 3)
-    return hasattr(value, "convert") and hasattr(value, "getbands")  # PIL's, without loading it
+    return hasattr(value, "convert") and hasattr(value, "getbands")  # PIL's images, without importing PIL
 
 
 def store(column: str, row: int, value: Any) -> Any:
@@ -74,6 +74,7 @@ def store(column: str, row: int, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [store(column, row, item) for item in value]
     where = f"row {row}, column {column!r}"
+    # Arrays are checked here, because PIL's own errors do not say what is wrong with one.
     if isinstance(value, np.ndarray):
         if value.ndim == 3 and value.shape[2] == 1:
             value = value[:, :, 0]
@@ -86,7 +87,7 @@ def store(column: str, row: int, value: Any) -> Any:
         if 0 in value.shape:
             raise DataError(f"{where}: the image is empty ({shape})")
         value = Image.fromarray(value)
-    elif getattr(value, "mode", "") in ("CMYK", "YCbCr", "HSV", "LAB"):
+    elif getattr(value, "mode", "") in ("CMYK", "YCbCr", "HSV", "LAB"):  # PNG can't hold these
         value = value.convert("RGB")
     file = io.BytesIO()
     try:
@@ -97,11 +98,11 @@ def store(column: str, row: int, value: Any) -> Any:
 
 
 def read(column: str, cell: Any, form: Any = None) -> None:
-    """Any cell may hold images; whether it does is seen when they are opened."""
+    """Nothing: any cell may hold images, and whether it does shows when they are opened."""
 
 
 def pieces(cell: Any) -> Sequence[Any]:
-    """Its paths, or bytes."""
+    """The paths or bytes in a cell."""
     return split_cell(cell)
 
 
@@ -111,7 +112,7 @@ def open_image(piece: Any, media: Media) -> Opened:
 
 
 def look(opened: Opened) -> Facts:
-    """Decode it once.
+    """Decode an image once: its fingerprint, and whether it is unusually large.
 
     Raises:
         DataError: it can't be decoded.
@@ -125,7 +126,7 @@ def look(opened: Opened) -> Facts:
 
 
 def show(opened: Opened, side: int) -> Shown:
-    """Its path and the image itself, at most so many pixels a side; the path alone where it can't be decoded."""
+    """An image's path and a copy of at most `side` pixels a side; the path alone where it can't be decoded."""
     from plait.processors.image import small_picture
 
     try:
@@ -135,7 +136,7 @@ def show(opened: Opened, side: int) -> Shown:
 
 
 def sample_cells() -> list[Any]:
-    """Bytes, Hugging Face's dict, several in a cell, and none."""
+    """Bytes, Hugging Face's dict, a list of several, and an empty cell."""
     png = base64.b64decode(TINY_PNG)
     return [png, {"bytes": png, "path": None}, [png, png], None]
 

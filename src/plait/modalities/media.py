@@ -1,4 +1,6 @@
-"""Media paths stay in the table's folder. Whatever a table, a data set or a run names is opened through here."""
+"""Media files, whose paths must stay in the table's folder. Every file that a table, data set or run names is opened
+through this module.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -49,7 +51,7 @@ class Opened:
 
 
 class FileBytes(bytes):
-    """What a file holds, which knows the file's path, so that messages can name it.
+    """The bytes of a file, with its path, so that messages can name it.
 
     >>> FileBytes.of(b"GIF89a", "/data/bird.gif").path
     '/data/bird.gif'
@@ -59,13 +61,13 @@ class FileBytes(bytes):
 
     @classmethod
     def of(cls, content: bytes, path: object) -> Self:
-        made = cls(content)
-        made.path = str(path)
-        return made
+        file_bytes = cls(content)
+        file_bytes.path = str(path)
+        return file_bytes
 
 
 def open_file(piece: Any, media: Media, most: int) -> Opened:
-    """One value of a media cell: its bytes where the cell holds them, else what the file holds that it names.
+    """One value of a media cell: the bytes themselves, or those of the file that it names.
 
     Args:
         piece: a path or a file's bytes.
@@ -95,15 +97,15 @@ def split_cell(value: Any) -> Sequence[Any]:
     if isinstance(value, list | tuple) or type(value).__name__ == "ndarray":
         return [part for item in value for part in split_cell(item)]
     if isinstance(value, dict):
-        known = "bytes" in value or "path" in value
-        return split_cell(value.get("bytes") or value.get("path")) if known else [str(value)[:80]]
+        is_file = "bytes" in value or "path" in value
+        return split_cell(value.get("bytes") or value.get("path")) if is_file else [str(value)[:80]]
     if isinstance(value, str):
         return [part.strip() for part in value.split(LIST_SEPARATOR) if part.strip()]
     return [] if is_missing(value) else [value]
 
 
 def resolve_media(root: Path | None, value: str, allow_outside: bool = False) -> Path:
-    """A path in a cell → a path on disk, relative to the table's folder. Links are followed before it is judged.
+    """A path in a cell → a path on disk, relative to the table's folder. Links are followed before it is checked.
 
     Args:
         root: the table's folder; the working directory where the table has none (a pandas frame).
@@ -120,7 +122,7 @@ def resolve_media(root: Path | None, value: str, allow_outside: bool = False) ->
         raise DataError(f"{value!r}: a path can't hold a null character")
     folder = (root or Path.cwd()).resolve()
     path = folder / value
-    if root is None and Path(value).is_absolute():
+    if root is None and Path(value).is_absolute():  # of a frame that the caller's own code made
         return path
     try:
         target = path.resolve()

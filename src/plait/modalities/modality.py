@@ -1,4 +1,4 @@
-"""What a modality is: all that depends on what a column holds, in one object."""
+"""What a modality is: one object with everything that depends on what a column holds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from plait.values import as_text, is_missing, shown
 
 @dataclass(frozen=True)
 class Oddity:
-    """Something about a value that is worth a look before training, and no error.
+    """Something unusual about a value, worth a look before training, but no error.
 
     Args:
         kind: a word for programs, such as `huge_picture`.
-        text: what several of them do, and what to do: `are longer than 5000 px; shrink them`.
-        detail: of this one: `6200 px`.
+        text: a predicate for all such values, and what to do: `are longer than 5000 px; shrink them`.
+        detail: about this one: `6200 px`.
     """
 
     kind: str
@@ -28,7 +28,7 @@ class Oddity:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a look at an opened value tells.
+    """Facts about an opened value.
 
     Args:
         fingerprint: 64 bits that near duplicates nearly share; None where it has none of its own.
@@ -53,7 +53,7 @@ class Shown:
 
 
 def one_text(cell: Any) -> Sequence[Any]:
-    """The text of a cell, if it holds any."""
+    """The text of a cell as its only piece; none where the cell is empty."""
     return [] if is_missing(cell) else [as_text(cell)]
 
 
@@ -88,9 +88,9 @@ def readable(name: str, cell: Any, form: Mapping[str, str] | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Modality:
-    """A kind of value that a column holds. Who handles values asks this object, never for a name.
+    """A kind of value that a column holds. Code that handles values calls this object and never looks at its name.
 
-    It loads nothing heavy: its functions import what they need when they are called. A modality of your own needs
+    It imports nothing heavy: its functions import what they need when they are called. A modality of your own needs
     `name`, `recognise`, `default` and `processors`; see docs/extending.md.
 
     Args:
@@ -98,33 +98,34 @@ class Modality:
         plural: in messages; the name with an s where it is empty.
         short: in names of metrics, such as `img_r1`; the input's own name where it is empty.
         recognise: a sample of a column → the reason why it is of this modality, in words, or None.
-        default: the encoder where nobody names one.
-        packaged: the frozen encoder of a comparison, where its package is installed.
-        encoders: names of pretrained encoders, as a person would look them up.
+        default: the encoder where the recipe names none.
+        packaged: the frozen encoder that comparisons use, where its package is installed.
+        encoders: names of pretrained encoders, to be listed for people.
         processors: names of the `PROCESSORS` that prepare it.
         fitting: training rows that a processor is fitted on, evenly spaced; None for all.
         group: the `Group` whose one input all columns of this modality are; None for an input each.
         suffixes: of its files in folders of media and in archives.
-        feature: what Hugging Face's datasets call it.
-        fallback: it is asked only after the rule for ids, because ids look like it.
+        feature: its type in Hugging Face's datasets.
+        fallback: it is tried only after the rule for ids, because ids look like it.
         media: its values are files or their bytes.
         words: its values are words that language models, TF-IDF and full-text search can read.
         numeric: its values are numbers that a filter may compare.
         several: a cell may hold several values, a set without order.
-        shared: rows that share a value are kept together in batches, and a column of it may be the group too.
-        anchors: pairs are aligned with it, and what shares one stays on one side of a split.
-        by_length: values differ in length, and are light enough to wait until like ones make a batch.
-        unusable: the finding where a value can't be used, a word for programs; `unusable_NAME` where it is empty.
+        shared: rows that share a value are kept together in batches, and its column may serve as the group.
+        anchors: in pairs the other sides are aligned with it, and rows that share a value stay in one part of a split.
+        by_length: values differ in length, and batches are made of values of similar length.
+        unusable: a word for programs, for values that can't be used; `unusable_NAME` where it is empty.
         noises: ways to make a value worse.
         takes: whether a cell of a frame is an object that `store` turns into what a table can hold.
         store: (column, row, cell) → bytes, text or number, or a list of them.
         read: (column, cell, form) → the value of a cell that is its own content; DataError where it is none.
-        form: of a sample, how the column writes its values, where that is not the plain way; see plait.values.
+        form: a sample → how the column writes its values, where that is not the plain way; see plait.values.
         pieces: cell → the values in it, each of which is opened, prepared and encoded once; [] where it is empty.
-        open: a piece → its content; paths checked, sizes bounded.
-        key: opened → bytes that stand for the content: the feature store's, the index's, duplicates'.
+        open: a piece → its content; checks paths and limits sizes.
+        key: opened → bytes that stand for the content, by which the feature store, the index and the search for
+            duplicates know it.
         look: opened → facts for the check of a table; DataError where it can't be used.
-        recur: of a column's values in training: they recur by nature, so that duplicates say nothing.
+        recur: a column's training values → whether they recur by nature, so that duplicates mean nothing.
         show: (opened, side in pixels) → words, and an image where it has one.
         pictured: `show` gives an image.
         sample_cells: cells that a column of this modality might hold, for tests.

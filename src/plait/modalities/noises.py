@@ -1,4 +1,4 @@
-"""Raw values made worse, to see how much noise a model stands."""
+"""Ways to make raw values worse, to see how much noise a model tolerates."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -33,12 +33,13 @@ def jpeg(image: Path | str | bytes, quality: float) -> bytes:
 
 
 def with_typos(text: str, share: float, random: "np.random.Generator") -> str:
-    """A text in which letters are left out, doubled, swapped with the next, or replaced by another of the text's.
+    """A text in which letters are left out, doubled, swapped with the next, or replaced by another letter of the text.
 
     Args:
         text: in any script.
-        share: probability with which a letter is hit.
-        random: draws as often whatever the share is, so that a larger share hits about the same letters and more.
+        share: probability that a letter is changed.
+        random: the number of draws does not depend on the share, so that a larger share changes about the same letters
+            and more.
 
     >>> import numpy as np
     >>> with_typos("a red bird on a branch", 0.0, np.random.default_rng(0))
@@ -64,7 +65,7 @@ def with_typos(text: str, share: float, random: "np.random.Generator") -> str:
 
 
 def with_fewer_words(text: str, share: float, random: "np.random.Generator") -> str:
-    """A text from which words are dropped with a probability; one stays.
+    """A text from which words are dropped with a probability; at least one stays.
 
     >>> import numpy as np
     >>> with_fewer_words("a red bird", 1.0, np.random.default_rng(0)) in ("a", "red", "bird")
@@ -72,8 +73,8 @@ def with_fewer_words(text: str, share: float, random: "np.random.Generator") -> 
     """
     words = text.split()
     draws = random.random(len(words))
-    kept = [word for word, draw in zip(words, draws, strict=True) if draw >= share]
-    return " ".join(kept) if kept or not words else words[int(draws.argmax())]
+    words_left = [word for word, draw in zip(words, draws, strict=True) if draw >= share]
+    return " ".join(words_left) if words_left or not words else words[int(draws.argmax())]
 
 
 def with_noise(
@@ -87,7 +88,7 @@ def with_noise(
     Args:
         row: column → cell.
         deviations: column → standard deviation of its noise.
-        random: draws one number a column, whatever the deviations are.
+        random: one number is drawn per column, whatever the deviations are.
         number: reads a column's cell.
     """
     noise = dict(zip(deviations, random.normal(size=len(deviations)), strict=True))
@@ -100,8 +101,8 @@ class Noise:
     """A way to make values worse.
 
     Args:
-        levels: from mild to strong; a score without noise stands before them in a curve.
-        unit: what a level says.
+        levels: from mild to strong; a curve begins with the score without noise.
+        unit: what a level measures.
         change: (raw value, level, random numbers, the column's processor) → a worse raw value.
     """
 

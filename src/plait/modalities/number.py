@@ -1,4 +1,4 @@
-"""Numbers, and durations and times of day, which are their seconds."""
+"""Numbers; durations and times of day are taken as seconds."""
 
 import datetime
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ DECLARED = {"duration": "durations", "time": "times of day"}
 
 
 def recognise(sample: Sample) -> str | None:
-    """All of its cells are numbers, and no codes such as 0341."""
+    """All of its cells are numbers, and not codes such as 0341."""
     if sample.declared in DECLARED:
         return f"its cells are {DECLARED[sample.declared]}, taken as seconds"
     if sample.categorical or sample.numbers is None or sample.are_codes:
@@ -21,7 +21,7 @@ def recognise(sample: Sample) -> str | None:
 
 
 def read(column: str, cell: Any, form: Mapping[str, str] | None = None) -> float:
-    """The number; NaN where there is none.
+    """The number; NaN where the cell is empty.
 
     Raises:
         DataError: the cell holds something else.
@@ -31,12 +31,12 @@ def read(column: str, cell: Any, form: Mapping[str, str] | None = None) -> float
 
 def form(sample: Sample) -> dict[str, str] | None:
     """What marks fractions and thousands, where it is not the point and nothing."""
-    found = sample.number_reading.form
-    return None if found in (None, PLAIN) else found.to_json()
+    style = sample.number_reading.form
+    return None if style in (None, PLAIN) else style.to_json()
 
 
 def sample_cells() -> list[Any]:
-    """Numbers as tables hold them, a duration, and none."""
+    """Numbers as tables hold them, a duration, and empty cells."""
     return [3, 3.5, "7", "1e3", datetime.timedelta(minutes=2), None, float("nan")]
 
 

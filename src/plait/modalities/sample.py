@@ -1,4 +1,4 @@
-"""Some cells of a column, and what can be told from them: what modalities recognise a column by."""
+"""Some cells of a column, and the facts about them by which modalities recognise the column."""
 
 import datetime
 import decimal
@@ -29,13 +29,13 @@ from plait.values import (
 )
 
 ID_NAME = re.compile(r"(^|[_\s.-])(id|ids|idx|index|uuid|guid|key|rowid|row_id|unnamed: ?\d+)$", re.IGNORECASE)
-ODD = 0.5  # share of cells up to which those that stand in a number's or date's way are told
+ODD = 0.5  # share of cells; if no more than these keep a column from being numbers or dates, a hint names one
 SINGLE = (str, bool, int, float, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta)
 
 
 @dataclass
 class Sample:
-    """A column as it is looked at.
+    """A column, as far as is needed to recognise what it holds.
 
     Args:
         name: of the column.
@@ -43,8 +43,8 @@ class Sample:
         count: cells that are not empty, in all.
         distinct: how many of them differ.
         declared: what the column's own type says: `boolean`, `duration`, `time`, `moment`, or nothing.
-        categorical: its program calls it a category.
-        decimal: the mark before the fraction of numbers that are texts, where the user says so.
+        categorical: its type in the frame or file is category.
+        decimal: the mark before the fraction of numbers that are texts, where the user names it.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Sample:
 
     @cached_property
     def number_reading(self) -> Reading:
-        """How its texts would be read as numbers; plainly where its cells are no texts."""
+        """How its texts would be read as numbers; the plain way where its cells are not texts."""
         return read_numbers(self._texts, self.decimal) if self._texts else Reading(PLAIN)
 
     @cached_property
@@ -101,7 +101,7 @@ class Sample:
 
     @cached_property
     def few_whole(self) -> bool:
-        """They are whole numbers of which only a few differ, as classes are."""
+        """They are whole numbers with few distinct values, as the numbers of classes are."""
         if self.numbers is None or self.distinct > max(2, min(20, len(self.values) // 5)):
             return False
         return all(number.is_integer() for number in self.numbers if math.isfinite(number))
@@ -115,18 +115,18 @@ class Sample:
 
     @property
     def code(self) -> str:
-        """A value that tells its codes from numbers, quoted."""
+        """A value that shows that these are codes and not numbers, quoted."""
         texts = [as_text(value).strip() for value in self.values]
         return next((repr(text) for text in texts if re.fullmatch(r"[+-]?0\d+|.*\.\d*0", text)), repr(texts[0]))
 
     @cached_property
     def words(self) -> float:
-        """Words a cell, in the mean."""
+        """The mean number of words in a cell."""
         return sum(len(str(value).split()) for value in self.values) / len(self.values)
 
     @cached_property
     def are_ids(self) -> bool:
-        """Its cells only tell rows apart. Dates never do, nor what the column's type says."""
+        """Its cells only identify rows. Dates never count as ids, nor do columns with a type of their own."""
         if not self.unique or self.declared or self.are_dates:
             return False
         if self.numbers is not None:
@@ -137,9 +137,9 @@ class Sample:
     @cached_property
     def hint(self) -> str | None:
         """Why a column that is mostly numbers or dates is typed as neither, and what to type."""
-        told = self.number_reading.hint or self.date_reading.hint
-        if told:
-            return told
+        hint = self.number_reading.hint or self.date_reading.hint
+        if hint:
+            return hint
         forms: tuple[tuple[str, Callable[..., Any], NumberForm | DateForm], ...]
         forms = (("number", as_number, PLAIN), ("date", as_date, ISO))
         for kind, parse, form in forms:
@@ -170,7 +170,7 @@ def file_names(values: Sequence[Any], suffixes: frozenset[str]) -> bool:
 
 
 def _all(values: Sequence[Any], parse: Callable[..., Any], form: NumberForm | DateForm) -> bool:
-    """Every cell parses; a date must be more than a number (20260101 is one to Python)."""
+    """Whether every cell parses; a bare number is no date, although Python reads 20260101 as one."""
     try:
         for value in values:
             if isinstance(value, bool) or (isinstance(form, DateForm) and isinstance(value, int | float)):

@@ -17,7 +17,7 @@ def fit(cells: Mapping[str, Sequence[Any]], columns: Mapping[str, Sequence[str]]
 
 
 def noisy_numbers(row: Mapping[str, Any], level: float, random: Any, processor: Any) -> dict[str, Any]:
-    """A row whose numbers are off by a normal error of so many of their columns' deviations."""
+    """A row with a normal error added to each number, of `level` times its column's standard deviation."""
     deviations = {name: level * processor.stats[name][1] for name in processor.numbers}
     return with_noise(row, deviations, random, processor.number)
 

@@ -9,12 +9,12 @@ from plait.modalities.modality import Facts, Modality
 from plait.modalities.noises import Noise, with_fewer_words, with_typos
 from plait.modalities.sample import Sample
 
-LONG = 5  # words: shorter ones recur by nature
-DIFFERENT = 0.5  # share of a column's texts that differ, from which a recurring one is worth a word
+LONG = 5  # words: shorter texts recur by nature
+DIFFERENT = 0.5  # share of a column's texts that are distinct; above it, a text that recurs is worth reporting
 
 
 def recognise(sample: Sample) -> str | None:
-    """What is left when nothing else recognises it."""
+    """Whatever no other modality recognises."""
     if sample.categorical:
         return None
     if sample.are_codes:
@@ -23,24 +23,24 @@ def recognise(sample: Sample) -> str | None:
 
 
 def codes(sample: Sample) -> str:
-    """Why numbers are taken for names."""
+    """The reason why a column of codes is taken for names and not for numbers."""
     return f"its {sample.distinct:,} values are codes, such as {sample.code}; --type {sample.name}=number reads them so"
 
 
 def look(opened: Opened) -> Facts:
-    """Its fingerprint; a text can always be used."""
+    """A text's fingerprint; any text can be used."""
     return Facts(text_fingerprint(opened.content) or None)
 
 
 def recur(values: Sequence[str]) -> bool:
-    """Texts of few words, and of columns in which most come again."""
+    """Whether texts are short, or most of them recur."""
     if len(set(values)) < DIFFERENT * len(values):
         return True
     return sum(len(value.split()) for value in values) < LONG * len(values)
 
 
 def sample_cells() -> list[Any]:
-    """Short, long, in another script, and none."""
+    """Short and long texts, one in another script, and empty cells."""
     return ["a red bird on a branch", "企鹅", "x" * 2000, None, " "]
 
 

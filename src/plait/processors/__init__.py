@@ -1,7 +1,7 @@
 """Raw value → arrays → tensors: decoding, tokenising, scaling. No weights.
 
-A processor is saved with the run and is what serving uses too, so training and prediction prepare alike. It gives
-what it makes as small as it can (uint8 pixels, int32 token ids); the encoder normalises last.
+A processor is saved with the run and used by serving too, so that training and prediction prepare values alike. Its
+output is as small as possible (uint8 pixels, int32 token ids); the encoder normalises it.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ Features = dict[str, np.ndarray]
 class Processor(Protocol):
     """One raw value → features, a list of features → a padded batch of tensors.
 
-    `blank` is a value that says nothing.
+    `blank` gives the features of a value without content, such as an empty text.
     """
 
     def __call__(self, value: Any) -> Features: ...
@@ -52,7 +52,7 @@ def save_processor(processor: Processor, path: Path) -> None:
     """Write a processor as JSON, whole or not at all.
 
     Raises:
-        RunError: it can't be written, or is none of `PROCESSORS`.
+        RunError: it can't be written, or is not in `PROCESSORS`.
     """
     kind = next((name for name, cls in PROCESSORS.items() if type(processor) is cls), None)
     if kind is None:
@@ -72,8 +72,8 @@ def load_processor(path: Path) -> Processor:
     kind = state.pop("kind", None)
     if not isinstance(kind, str) or kind not in PROCESSORS:
         raise RunError(f"{path}: {unknown('kind of processor', str(kind)[:60], PROCESSORS)}")
-    made: Processor = made_of(PROCESSORS[kind], state, path)
-    return made
+    processor: Processor = made_of(PROCESSORS[kind], state, path)
+    return processor
 
 
 __all__ = [

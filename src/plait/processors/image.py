@@ -15,16 +15,16 @@ from torch import Tensor
 from plait.errors import DataError, RecipeError
 from plait.files.reading import MOST_MEDIA, open_plain, read_bytes
 
-MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 image; decoded it holds 192 MB, while it is decoded three times that
-HUNGRY = ("WEBP", "JPEG2000")  # formats whose decoders hold twice what others do: of them half as many pixels
-THIN = 16  # times its shorter side: a longer image's ends are cut off before it is cropped
-LARGE = 16_000_000  # pixels from which an image is resized a channel at a time
-BLOCK = 64  # pixels of a JPEG that take a bit at least
-UNKNOWN_SIZE = 64  # pixels a side where no image tells
+MAX_PIXELS = 64_000_000  # an 8,000 x 8,000 image; it takes 192 MB decoded, and three times that during decoding
+HUNGRY = ("WEBP", "JPEG2000")  # formats whose decoders need twice the memory: half as many pixels are allowed
+THIN = 16  # times the shorter side: the ends of a longer image are cut off before it is resized for a crop
+LARGE = 16_000_000  # pixels; a larger image is resized one channel at a time
+BLOCK = 64  # pixels of a JPEG, which take one bit at least
+UNKNOWN_SIZE = 64  # pixels a side where no image can be read
 BAND = 64  # rows of pixels that are converted at once
 DEEP = ("I;16", "I;16B", "I;16L", "I", "F")  # PIL's modes of more than 8 bits
 ORIENTATION = 0x0112  # what EXIF calls it
-TURNS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {  # what brings an image upright
+TURNS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {  # EXIF's orientation → what turns an image upright
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],
     4: lambda x: x[::-1],
@@ -33,16 +33,16 @@ TURNS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {  # what brings an image
     7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
     8: lambda x: np.rot90(x),
 }
-SHOWN_PIXELS = 25_000_000  # of one that is shown or asked with; with 16 bits a pixel it takes 0.8 GB
-JPEG = b"\xff\xd8"  # what its files begin with
+SHOWN_PIXELS = 25_000_000  # of an image to be shown or searched with; with 16 bits a pixel it takes 0.8 GB
+JPEG = b"\xff\xd8"  # the first bytes of its files
 Resize = Literal["squash", "crop", "pad"]
 
 
 class ImageProcessor:
     """An image file → `[size, size, 3]` uint8.
 
-    What a file holds becomes what a person sees: EXIF rotation is applied, palettes and CMYK become RGB, transparency
-    becomes white, 16 bits become 8, an animation gives its first frame.
+    The pixels are what a person sees: EXIF rotation is applied, palettes and CMYK become RGB, transparency becomes
+    white, 16 bits become 8, and of an animation it is the first frame.
 
     Args:
         size: pixels a side.
@@ -93,11 +93,11 @@ class ImageProcessor:
         max_pixels: Annotated[int, Ge(1)] = MAX_PIXELS,
         fill: int = 0,
     ) -> "ImageProcessor":
-        """A processor of the usual size of some images: the median shorter side, to a multiple of 8 from 32 to 128.
+        """A processor whose size fits some images: the median shorter side, as a multiple of 8 from 32 to 128.
 
         Args:
-            images: of training rows; those that can't be read are passed over.
-            size: pixels a side, where it is known already.
+            images: of training rows; those that can't be read are ignored.
+            size: pixels a side, where it need not be learned from the images.
             resize, crop_share, interpolation, fast, max_pixels, fill: as above.
         """
         if size is None:
@@ -142,7 +142,8 @@ class ImageProcessor:
             left, top = (self.size - pixels.shape[-1]) // 2, (self.size - pixels.shape[-2]) // 2
             right, bottom = self.size - pixels.shape[-1] - left, self.size - pixels.shape[-2] - top
             return torch.nn.functional.pad(pixels, [left, right, top, bottom], value=self.fill)
-        if max(height, width) > THIN * min(height, width):  # the ends go anyway; enlarged they would fill the memory
+        # Cropping cuts off the ends of a thin image anyway; resized first, they would fill the memory.
+        if max(height, width) > THIN * min(height, width):
             pixels = TF.center_crop(pixels, [min(height, THIN * width), min(width, THIN * height)])
             height, width = pixels.shape[-2:]
         shorter = round(self.size / self.crop_share)
@@ -158,7 +159,7 @@ class ImageProcessor:
         from torchvision.transforms.v2 import functional as TF
 
         mode = InterpolationMode(self.interpolation)
-        if height_before * width_before > LARGE:  # some machines resize in float32, four times the memory
+        if height_before * width_before > LARGE:  # some machines resize in float32, which takes four times the memory
             return torch.cat([TF.resize(channel[None], [height, width], mode, antialias=True) for channel in pixels])
         channels_last = pixels.unsqueeze(0).contiguous(memory_format=torch.channels_last)  # 5x PIL's speed
         return TF.resize(channels_last, [height, width], mode, antialias=True)[0]
@@ -198,7 +199,7 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
                     return decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
                 pixels = _as_rgb(picture)
                 turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
-            if turn is not None:  # once the decoder's own copy has gone
+            if turn is not None:  # after the `with`, which frees the decoder's copy of the image
                 pixels = np.ascontiguousarray(turn(pixels))
             return torch.from_numpy(pixels).permute(2, 0, 1)
     except DataError:
@@ -212,10 +213,10 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
 
 
 def small_picture(value: Path | str | bytes, side: int) -> Image.Image:
-    """An image to be shown, at most `side` pixels wide and high.
+    """A small copy of an image, to be shown, at most `side` pixels wide and high.
 
     Raises:
-        DataError: it can't be read, or would take gigabytes to be shown small.
+        DataError: it can't be read, or would take gigabytes to decode.
     """
     refuse_heavy(value)
     picture = Image.fromarray(decode_picture(value, shortest=side).permute(1, 2, 0).numpy())
@@ -224,12 +225,12 @@ def small_picture(value: Path | str | bytes, side: int) -> Image.Image:
 
 
 def refuse_heavy(value: Path | str | bytes) -> None:
-    """Refuse an image that takes a gigabyte to decode, where nobody trains on it.
+    """Refuse an image that takes about a gigabyte to decode, where it is only shown or searched with.
 
-    Not so a JPEG, of which the decoder leaves out what is not needed.
+    JPEGs are allowed, because their decoder can skip what a small copy does not need.
 
     Raises:
-        DataError: it is one, or can't be read.
+        DataError: it is too large, or can't be read.
     """
     width, height = picture_size(value)
     if width * height > SHOWN_PIXELS and _read(value)[0][:2] != JPEG:
@@ -255,6 +256,7 @@ def picture_size(value: Path | str | bytes) -> tuple[int, int]:
 
 
 def _read(value: Path | str | bytes) -> tuple[bytes, str]:
+    """The bytes of an image file, and what messages call it."""
     name = _name(value)
     if isinstance(value, bytes):
         data = value
@@ -285,7 +287,7 @@ def _as_rgb(picture: Image.Image) -> np.ndarray:
     picture.seek(0)
     picture.load()
     width, height = picture.size
-    top = 255.0
+    top = 255.0  # what becomes white; of 16 bits it depends on the values whether all of them are used
     if picture.mode in DEEP:
         darkest_and_lightest: Any = picture.getextrema()
         top = 65535.0 if darkest_and_lightest[1] > 255 else 255.0

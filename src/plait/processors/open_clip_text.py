@@ -1,4 +1,4 @@
-"""Text as open_clip's own tokenizer cuts it."""
+"""Text as tokens of open_clip's tokenizer."""
 
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ class OpenClipTextProcessor:
         self._tokenizer: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
+        # Workers make a tokenizer of their own when they need it.
         return {"context_length": self.context_length, "_tokenizer": None}
 
     def to_json(self) -> dict[str, Any]:

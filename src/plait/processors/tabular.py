@@ -1,4 +1,4 @@
-"""Numbers, categories and dates of a row."""
+"""The numbers, categories and dates of a row."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -86,12 +86,12 @@ class TabularProcessor:
 
         Args:
             columns: column → its raw training values.
-            numbers, dates, categories: which columns are what.
-            bins: quantile bins a number.
-            max_categories: the most frequent values that a category column keeps.
+            numbers, dates, categories: the names of the columns of each kind.
+            bins: quantile bins per number.
+            max_categories: how many of its most frequent values a category column keeps.
             forms: column → how its numbers or dates are written, where that is not the plain way.
             untyped: the cells come from a file in which every cell is text, so that "1" is an integer.
-            lenient: a cell that is no number or date teaches nothing; else it is an error.
+            lenient: a cell that can't be read as a number or date is ignored; else it is an error.
         """
         forms = {name: forms[name] for name in (*numbers, *dates) if forms and name in forms}
         series: dict[str, np.ndarray] = {
@@ -104,9 +104,9 @@ class TabularProcessor:
             series.update({f"{name}.{part}": parts[:, i] for i, part in enumerate(DATE_PARTS)})
         edges, stats = {}, {}
         for name, values in series.items():
-            known = values[np.isfinite(values)]
-            edges[name] = _quantile_edges(known, bins)
-            stats[name] = [float(known.mean()), float(known.std()) or 1.0] if len(known) else [0.0, 1.0]
+            finite = values[np.isfinite(values)]
+            edges[name] = _quantile_edges(finite, bins)
+            stats[name] = [float(finite.mean()), float(finite.std()) or 1.0] if len(finite) else [0.0, 1.0]
         vocabularies = {name: _vocabulary(columns[name], max_categories, untyped) for name in categories}
         return cls(numbers, dates, vocabularies, edges, stats, forms)
 
@@ -135,8 +135,10 @@ class TabularProcessor:
         for name, order in self._dates.items():
             scalars.extend(date_parts(name, value.get(name), order))
         codes = [
-            -1 if is_missing(value.get(name)) else 1 + known.find(value[name])  # what training never saw is UNKNOWN
-            for name, known in self._known.items()
+            -1
+            if is_missing(value.get(name))
+            else 1 + vocabulary.find(value[name])  # what training never saw is UNKNOWN
+            for name, vocabulary in self._known.items()
         ]
         return {"numbers": np.array(scalars, dtype=np.float32), "codes": np.array(codes, dtype=np.int32)}
 
@@ -145,7 +147,7 @@ class TabularProcessor:
         return as_number(name, value, self._numbers[name])
 
     def blank(self) -> dict[str, np.ndarray]:
-        """A row of which nothing is known."""
+        """A row with all values missing."""
         return self({})
 
     def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
@@ -156,12 +158,12 @@ class TabularProcessor:
 
 
 def _floats(name: str, values: Sequence[Any], form: NumberForm, lenient: bool) -> np.ndarray:
-    found = [_or_nothing(partial(as_number, name, value, form), math.nan, lenient) for value in values]
-    return np.array(found, dtype=np.float64)
+    numbers = [_or_nothing(partial(as_number, name, value, form), math.nan, lenient) for value in values]
+    return np.array(numbers, dtype=np.float64)
 
 
 def _or_nothing(parse: Callable[[], Any], nothing: Any, lenient: bool) -> Any:
-    """What is read of a cell; of one that can't be read nothing, where that is no error."""
+    """The parsed cell; if `lenient`, `nothing` for a cell that can't be parsed."""
     try:
         return parse()
     except DataError:
@@ -170,10 +172,11 @@ def _or_nothing(parse: Callable[[], Any], nothing: Any, lenient: bool) -> Any:
         return nothing
 
 
-def _quantile_edges(known: np.ndarray, bins: int) -> list[float]:
-    if not len(known):
+def _quantile_edges(finite: np.ndarray, bins: int) -> list[float]:
+    if not len(finite):
         return [0.0, 1.0]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)))
+    # A constant column still needs a bin.
     return [float(edges[0]), float(edges[0]) + 1.0] if len(edges) == 1 else [float(edge) for edge in edges]
 
 

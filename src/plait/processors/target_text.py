@@ -1,4 +1,4 @@
-"""Texts to be written: as tokens to learn, and back."""
+"""Texts that a model writes: from text to tokens, and back."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ class TargetText:
     Args:
         tokenizer: a `tokenizers` tokenizer, or its JSON as a string or dict.
         begin, end: ids of the tokens before the first and after the last.
-        max_length: tokens of a text at most, the end among them; longer ones are cut, and end.
+        max_length: tokens of a text at most, including the end; longer ones are cut and still end with it.
 
     Raises:
         DataError: `max_length` has no room for a word and the end.
@@ -46,10 +46,10 @@ class TargetText:
         """Learn a byte-level byte-pair vocabulary (1508.07909); any text can be written with it.
 
         Args:
-            texts: the training texts; read once, never held.
-            vocab_size: at most so many tokens, 256 bytes and three special ones among them.
-            max_length: tokens a text.
-            lowercase: fold case, which a small table gains from.
+            texts: the training texts; read once and not kept in memory.
+            vocab_size: tokens at most, including 256 bytes and three special ones.
+            max_length: tokens of a text.
+            lowercase: fold case, which helps on small tables.
         """
         tokenizer = train_tokenizer(texts, vocab_size, lowercase, SPECIAL)
         return cls(tokenizer, SPECIAL.index("[BEGIN]"), SPECIAL.index("[END]"), max_length)
@@ -73,15 +73,15 @@ class TargetText:
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of many texts, the end last in each."""
         cleaned = [" ".join(str(text).split()) for text in texts]
-        found = self.tokenizer.encode_batch(cleaned, add_special_tokens=False)
-        return [[*one.ids[: self.max_length - 1], self.end] for one in found]
+        encodings = self.tokenizer.encode_batch(cleaned, add_special_tokens=False)
+        return [[*one.ids[: self.max_length - 1], self.end] for one in encodings]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids up to the end; what is below 0 or special says nothing."""
-        said = []
+        """The text of ids up to the end; special ids and those below 0 are left out."""
+        kept_ids = []
         for token in ids:
             if token == self.end:
                 break
             if token >= 0:
-                said.append(int(token))
-        return " ".join(self.tokenizer.decode(said, skip_special_tokens=True).split())
+                kept_ids.append(int(token))
+        return " ".join(self.tokenizer.decode(kept_ids, skip_special_tokens=True).split())

@@ -16,7 +16,7 @@ PAD = "[PAD]"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, lowercase: bool, special: Sequence[str]) -> Tokenizer:
-    """A byte-level byte-pair vocabulary (1508.07909) of texts, read once; ids begin with the special tokens."""
+    """A byte-level byte-pair vocabulary (1508.07909) of texts, read once; special tokens get the first ids."""
     tokenizer = Tokenizer(models.BPE())
     steps: list[Any] = [normalizers.NFKC()] + ([normalizers.Lowercase()] if lowercase else [])
     tokenizer.normalizer = normalizers.Sequence(steps)
@@ -34,14 +34,14 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, lowercase: bool, spec
 
 
 class TextProcessor:
-    """A string → token ids, with any tokenizer that the `tokenizers` library holds.
+    """A string → token ids, with any tokenizer of the `tokenizers` library.
 
     Args:
         tokenizer: the tokenizer, or its JSON as a string or dict.
         max_length: longer texts are cut at this many tokens (special tokens stay).
-        pad_id: the id that fills shorter ones.
-        fixed: fill all texts to `max_length`, as some models were trained.
-        offsets: say of each token which characters of the text it is, for `Tokens.where`; costs a fifth of the time.
+        pad_id: the id that shorter ones are padded with.
+        fixed: pad all texts to `max_length`, as some models were trained.
+        offsets: also give the characters that each token covers, for `Tokens.where`; takes a fifth more time.
 
     >>> processor = TextProcessor.train(["a red bird", "a blue bird"] * 2, vocab_size=300)
     >>> batch = processor.collate([processor("a bird"), processor("a red red bird")])
@@ -77,10 +77,10 @@ class TextProcessor:
         """Learn a byte-level byte-pair vocabulary (1508.07909) from texts; no text is ever out of vocabulary.
 
         Args:
-            texts: the training texts; read once, never held.
-            vocab_size: at most so many tokens, 256 bytes and the padding among them.
-            max_length: tokens a text.
-            lowercase: fold case, which a small table gains from.
+            texts: the training texts; read once and not kept in memory.
+            vocab_size: tokens at most, including 256 bytes and the padding.
+            max_length: tokens of a text.
+            lowercase: fold case, which helps on small tables.
             offsets: as above.
         """
         tokenizer = train_tokenizer(texts, vocab_size, lowercase, [PAD])
@@ -131,12 +131,12 @@ def as_tokenizer(given: Tokenizer | str | dict[str, Any]) -> Tokenizer:
     if isinstance(given, dict):
         given = json.dumps(given)
     try:
-        made = Tokenizer.from_str(given) if isinstance(given, str) else given
-    except Exception as error:  # the library raises that very class
+        tokenizer = Tokenizer.from_str(given) if isinstance(given, str) else given
+    except Exception as error:  # the library raises plain Exception
         raise DataError(f"the tokenizer can't be read ({str(error)[:120]})") from error
-    made.no_padding()
-    made.no_truncation()
-    return made
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def padded_ids(values: list[dict[str, np.ndarray]], pad: int, length: int = 0) -> dict[str, Tensor]:

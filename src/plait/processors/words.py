@@ -1,4 +1,4 @@
-"""Texts for a language model that reads them itself: its own token ids, and where its images stand."""
+"""Texts for a language model that reads them itself: the model's token ids, and the places of images."""
 
 import json
 import re
@@ -12,19 +12,19 @@ from torch import Tensor
 
 from plait.processors.text import as_tokenizer, padded_ids
 
-IMAGE = "<image>"  # the usual place holder of an image
+IMAGE = "<image>"  # the usual placeholder of an image
 
 
 class WordsProcessor:
-    """A text → a language model's token ids, with a number below 0 wherever another input's value stands.
+    """A text → a language model's token ids, with a number below 0 wherever the value of another input goes.
 
-    Special tokens in a text are letters like any others, so that what a user typed can't end their turn.
+    Special tokens in a text are read as plain letters, so that nothing that a user typed can end their turn.
 
     Args:
         tokenizer: a `tokenizers` tokenizer, or its JSON as a string or dict.
-        places: inputs whose values may stand in a text, as `<name>`; the n-th of them becomes -1 - n.
-        image: which of the places `<image>` is; None where the model reads no images.
-        max_length: words (tokens) of a text; of a longer one the first go, and never a place.
+        places: inputs whose values may have a place in a text, as `<name>`; the n-th of them becomes -1 - n.
+        image: the one of the places that `<image>` means; None where the model reads no images.
+        max_length: words (tokens) of a text; a longer one loses its first words, but never a place.
 
     >>> from plait.processors.text import train_tokenizer
     >>> words = WordsProcessor(train_tokenizer(["a b"], 300, True, ["[PAD]"]), ["photo"], image="photo")
@@ -56,16 +56,16 @@ class WordsProcessor:
         }
 
     def places_in(self, value: str) -> dict[str, int]:
-        """How often each place stands in a text."""
-        found = [self._codes[mark] for mark in self._marks.findall(value)]
-        return {name: found.count(-1 - number) for number, name in enumerate(self.places)}
+        """How many places each input has in a text."""
+        codes = [self._codes[mark] for mark in self._marks.findall(value)]
+        return {name: codes.count(-1 - number) for number, name in enumerate(self.places)}
 
     def __call__(self, value: str) -> dict[str, np.ndarray]:
         """A text → `{"ids": [T]}` int32; T is 0 for an empty one."""
         ids: list[int] = []
         for piece in self._marks.split(str(value).strip()):
-            found = self._codes.get(piece)
-            ids += [found] if found is not None else self.tokenizer.encode(piece, add_special_tokens=False).ids
+            code = self._codes.get(piece)
+            ids += [code] if code is not None else self.tokenizer.encode(piece, add_special_tokens=False).ids
         return {"ids": np.asarray(without_first_words(ids, self.max_length), dtype=np.int32)}
 
     def blank(self) -> dict[str, np.ndarray]:
@@ -78,16 +78,16 @@ class WordsProcessor:
 
 
 def without_first_words(ids: list[int], most: int) -> list[int]:
-    """Ids of which the first words are left out until `most` are left; places stay.
+    """Ids without the first words, such that `most` words are left; places stay.
 
     >>> without_first_words([5, 6, -1, 7, 8], 2)
     [-1, 7, 8]
     """
     over = sum(token >= 0 for token in ids) - most
-    kept = []
+    shortened = []
     for token in ids:
         if token >= 0 and over > 0:
             over -= 1
         else:
-            kept.append(token)
-    return kept
+            shortened.append(token)
+    return shortened

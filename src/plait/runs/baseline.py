@@ -1,4 +1,4 @@
-"""What can be said without a model: the score that a trained one has to beat, beside its own."""
+"""Scores of guesses without a model, which a trained model has to beat."""
 
 import time
 import warnings
@@ -16,26 +16,26 @@ from plait.runs.prepare import Part, Prepared
 from plait.tasks import Targets, Task
 from plait.values import as_text, is_missing
 
-MOST = 20_000  # rows that are learned from, and scored
+MOST = 20_000  # rows to learn from, and rows to score, at most
 SHARE = 0.05  # of the training's time
 LEAST_SECONDS = 1.0
-TRIED = 400  # rows that tell how long more would take
-WORD = r"(?u)\b\w+\b"  # of one letter too
-STEPS = (TRIED * 4, TRIED * 16, MOST)  # rows of what is learned next, as far as the budget allows
-SIDE = 8  # pixels of an image that no frozen encoder has looked at
+TRIED = 400  # rows of a first try, which shows how long more rows would take
+WORD = r"(?u)\b\w+\b"  # words of one letter count too
+STEPS = (TRIED * 4, TRIED * 16, MOST)  # rows of the second try: the most that the budget allows
+SIDE = 8  # pixels a side that stand for an image without a frozen encoder
 
 
 def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]:
-    """Scores of guesses, by what they are called, in the metric that picked the best epoch.
+    """Scores of guesses, by the name of each, in the metric that picked the best epoch.
 
-    The majority class or the mean; where there is text, TF-IDF with logistic or ridge regression. Of texts that are
-    generated: the most frequent one; where there is an image, the text of the training image nearest to it; where
-    there is a question, the most frequent answer to the same one. Nothing for retrieval.
+    Guesses are the majority class or the mean, and where there is text, TF-IDF with logistic or ridge regression.
+    Where texts are generated: the most frequent text; where there is an image, the text of the most similar training
+    image; where there is a question, the most frequent answer to the same question. Retrieval has no guesses.
 
     Args:
         prepared: the data, and the tasks.
         name: of the part that is scored.
-        seconds: that the training took; a twentieth of it, a second at least, is spent here.
+        seconds: how long the training took; a twentieth of it, a second at least, is spent here.
     """
     targets, seed = prepared.targets, prepared.recipe.train.seed
     train, part = prepared.parts["train"], prepared.parts[name]
@@ -46,12 +46,12 @@ def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]
     constant = _constant(targets, train, part)
     if constant is None:
         return {}
-    found = {_constant_name(targets): constant}
+    predictions = {_constant_name(targets): constant}
     if targets.pairs is None:
-        found |= _of_words(prepared, train, part, max(LEAST_SECONDS, SHARE * seconds))
+        predictions |= _of_words(prepared, train, part, max(LEAST_SECONDS, SHARE * seconds))
     truth = part.truth()
-    scored = {said: targets.metrics(values, truth, [metric]).get(metric) for said, values in found.items()}
-    return {said: value for said, value in scored.items() if value is not None}
+    scored = {guess: targets.metrics(values, truth, [metric]).get(metric) for guess, values in predictions.items()}
+    return {guess: value for guess, value in scored.items() if value is not None}
 
 
 def _constant_name(targets: Targets) -> str:
@@ -59,28 +59,31 @@ def _constant_name(targets: Targets) -> str:
 
 
 def _numbers(task: Task) -> bool:
-    """Whether a task answers in numbers."""
+    """Whether a task's answers are numbers."""
     return task.space is not None and all(problem.classes == 0 for problem in task.space.problems())
 
 
 def _constant(targets: Targets, train: Part, part: Part) -> dict[str, np.ndarray] | None:
-    """The same answer to every row: how often each class comes, or the mean."""
+    """The same answer to every row: the share of each class, or the mean."""
     truth = train.truth()
-    found: dict[str, np.ndarray] = {}
+    predictions: dict[str, np.ndarray] = {}
     for name, task in targets.tasks.items():
         answers = task.constant(truth[name][~task.unusable(truth[name])], len(part.rows))
         if answers is None:
             return None
-        found[name] = answers
-    return found
+        predictions[name] = answers
+    return predictions
 
 
 def _texts(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> list[str]:
-    """The texts of each row, one after the other."""
-    held = [source.table.cells(name, rows) for name in columns if name in source.table]
-    if not held:
+    """The texts of each row, joined into one."""
+    cells_by_column = [source.table.cells(name, rows) for name in columns if name in source.table]
+    if not cells_by_column:
         return [""] * len(rows)
-    return [" ".join(as_text(cell) for cell in cells if not is_missing(cell)) for cells in zip(*held, strict=True)]
+    return [
+        " ".join(as_text(cell) for cell in cells if not is_missing(cell))
+        for cells in zip(*cells_by_column, strict=True)
+    ]
 
 
 def _text_columns(prepared: Prepared) -> list[str]:
@@ -94,53 +97,53 @@ def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dic
         return {}
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    texts, asked = _texts(train.source, columns, train.rows), _texts(part.source, columns, part.rows)
+    texts, query_texts = _texts(train.source, columns, train.rows), _texts(part.source, columns, part.rows)
     truth, rows = train.truth(), np.random.default_rng(prepared.recipe.train.seed).permutation(len(texts))
 
-    def learned(count: int) -> dict[str, np.ndarray] | None:
+    def fit_and_predict(count: int) -> dict[str, np.ndarray] | None:
         chosen = rows[:count]
         vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=20_000, token_pattern=WORD)
         try:
             x = vectorizer.fit_transform([texts[row] for row in chosen])
-        except ValueError:  # no text holds a word
+        except ValueError:  # there is no word in any text
             return None
-        queries = vectorizer.transform(asked)
+        queries = vectorizer.transform(query_texts)
         answers = {n: _linear(task, x, truth[n][chosen], queries) for n, task in prepared.targets.tasks.items()}
         return answers if all(values is not None for values in answers.values()) else None  # type: ignore[return-value]
 
     count, begun = min(TRIED, len(rows)), time.monotonic()
-    found = learned(count)
+    predictions = fit_and_predict(count)
     spent = time.monotonic() - begun
-    # Steps of four, so that the clock hardly ever says another number of rows the next time.
+    # Far apart, so that a small difference in timing hardly ever changes the number of rows from run to run.
     affordable = max((n for n in STEPS if n * spent <= TRIED * (budget - spent)), default=0)
-    if found is not None and affordable > count < len(rows):
+    if predictions is not None and affordable > count < len(rows):
         count = min(len(rows), affordable)
-        found = learned(count)
+        predictions = fit_and_predict(count)
     numbers = all(_numbers(task) for task in prepared.targets.tasks.values())
     name = f"TF-IDF + {'ridge' if numbers else 'logistic'}"
-    return {} if found is None else {name if count == len(rows) else f"{name} on {count:,} rows": found}
+    return {} if predictions is None else {name if count == len(rows) else f"{name} on {count:,} rows": predictions}
 
 
 def _linear(task: Task, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | None:
-    """What a linear model says of the queries; None where the rows hold nothing to learn from."""
+    """A linear model's predictions for the queries; None where the rows hold nothing to learn from."""
     if task.space is None:
         return None
     from sklearn.linear_model import Ridge
 
     points = task.in_space(truth)
-    said = np.zeros((queries.shape[0], task.space.width))
+    logits = np.zeros((queries.shape[0], task.space.width))
     for problem in task.space.problems():
-        known, y = problem.known(points)
-        rows = x[np.flatnonzero(known & ~task.unusable(truth))]
-        y = y[~task.unusable(truth)[known]]
+        has_value, y = problem.known(points)
+        rows = x[np.flatnonzero(has_value & ~task.unusable(truth))]
+        y = y[~task.unusable(truth)[has_value]]
         where = slice(problem.start, problem.start + problem.width)
         if not len(y) or (problem.classes == 0 and len(y) < 2):
             return None
         if problem.classes == 0:
-            said[:, where] = Ridge(alpha=1.0).fit(rows, y).predict(queries)[:, None]
+            logits[:, where] = Ridge(alpha=1.0).fit(rows, y).predict(queries)[:, None]
         else:
-            said[:, where] = problem.from_shares(_shares(rows, y, queries, problem.classes))
-    return task.predictions(torch.from_numpy(said))
+            logits[:, where] = problem.from_shares(_shares(rows, y, queries, problem.classes))
+    return task.predictions(torch.from_numpy(logits))
 
 
 def _shares(x: Any, y: np.ndarray, queries: Any, classes: int) -> np.ndarray:
@@ -153,7 +156,7 @@ def _shares(x: Any, y: np.ndarray, queries: Any, classes: int) -> np.ndarray:
     if len(seen) < 2:
         out[:, seen] = 1.0
         return out
-    with warnings.catch_warnings():  # a guess has a twentieth of the time: near its end is good enough
+    with warnings.catch_warnings():  # a guess has little time: nearly converged is good enough
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(C=10.0, max_iter=100).fit(x, y)
     out[:, seen] = model.predict_proba(queries)
@@ -161,62 +164,71 @@ def _shares(x: Any, y: np.ndarray, queries: Any, classes: int) -> np.ndarray:
 
 
 def _of_texts(prepared: Prepared, task: Any, train: Part, part: Part, metric: str) -> dict[str, float]:
-    """Scores of texts that nobody has written for the row."""
-    known = train.source.targets[task.target].numpy()
-    said = [task.right_answers(known[row])[0] if known[row, 1] >= 0 else "" for row in train.rows]
-    kept = [place for place, text in enumerate(said) if text]
-    if not kept:
+    """Scores of texts that were not written for their row."""
+    train_truth = train.source.targets[task.target].numpy()
+    train_texts = [task.right_answers(train_truth[row])[0] if train_truth[row, 1] >= 0 else "" for row in train.rows]
+    with_text = [place for place, text in enumerate(train_texts) if text]
+    if not with_text:
         return {}
-    usual = Counter(said[place] for place in kept).most_common(1)[0][0]
-    found = {"most frequent text": [usual] * len(part.rows)}
+    usual = Counter(train_texts[place] for place in with_text).most_common(1)[0][0]
+    guesses = {"most frequent text": [usual] * len(part.rows)}
+
+    # Short answers: what most training rows answer to the same question.
     columns = _text_columns(prepared)
     if columns and task.short:
         answers: dict[str, Counter[str]] = {}
-        for place, question in enumerate(_asked(train.source, columns, train.rows)):
-            if said[place]:
-                answers.setdefault(question, Counter())[said[place]] += 1
-        asked = _asked(part.source, columns, part.rows)
+        for place, question in enumerate(_questions(train.source, columns, train.rows)):
+            if train_texts[place]:
+                answers.setdefault(question, Counter())[train_texts[place]] += 1
+        questions = _questions(part.source, columns, part.rows)
         name = "most frequent answer to the same question"
-        found[name] = [answers[q].most_common(1)[0][0] if q in answers else usual for q in asked]
+        guesses[name] = [answers[q].most_common(1)[0][0] if q in answers else usual for q in questions]
+
+    # Images: the text of the training image whose vector is closest.
     picture = next((n for n, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.media), None)
     if picture is not None:
-        x, y = (_looks(one.source, picture, rows) for one, rows in ((train, train.rows[kept]), (part, part.rows)))
+        x, y = (
+            _picture_vectors(one.source, picture, rows)
+            for one, rows in ((train, train.rows[with_text]), (part, part.rows))
+        )
         if x is not None and y is not None:
             nearest = torch.cat([(chunk @ x.T).argmax(dim=1) for chunk in y.split(1024)])
-            found["text of the nearest training picture"] = [said[kept[int(place)]] for place in nearest]
+            guesses["text of the nearest training picture"] = [train_texts[with_text[int(place)]] for place in nearest]
+
     truth = part.source.targets[task.target].numpy()[part.rows]
     usable = ~task.unusable(truth)
     scored: dict[str, float] = {}
-    for name, texts in found.items():
+    for name, texts in guesses.items():
         values = task.score_texts(truth[usable], [t for t, use in zip(texts, usable, strict=True) if use], [metric])
         scored |= {name: values[metric]} if metric in values else {}
     return scored
 
 
-def _asked(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> list[str]:
+def _questions(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> list[str]:
+    """The texts of each row, such that case and spaces make no difference."""
     return [" ".join(text.casefold().split()) for text in _texts(source, columns, rows)]
 
 
-def _looks(source: TableSource, name: str, rows: np.ndarray) -> torch.Tensor | None:
-    """`[N, D]` a vector of length one of each row's image: what a frozen encoder said, else a few pixels of it."""
-    found = []
+def _picture_vectors(source: TableSource, name: str, rows: np.ndarray) -> torch.Tensor | None:
+    """`[N, D]` a vector of length one of each row's image: a frozen encoder's output, else a few of its pixels."""
+    vectors = []
     for chosen in np.array_split(rows, max(1, len(rows) // 256)):
-        given = source.batch(chosen).inputs[name]
-        if given.empty:
+        pictures = source.batch(chosen).inputs[name]
+        if pictures.empty:
             return None
-        if "stored" in given.features:
-            mask = given.features["stored_mask"].unsqueeze(-1).float()
-            x = (given.features["stored"].float() * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        if "stored" in pictures.features:
+            mask = pictures.features["stored_mask"].unsqueeze(-1).float()
+            x = (pictures.features["stored"].float() * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         else:
-            pixels = next(iter(given.features.values())).float()
+            pixels = next(iter(pictures.features.values())).float()
             if pixels.ndim != 4:
                 return None
             small = F.adaptive_avg_pool2d(pixels, SIDE).flatten(1)
             small = small - small.mean(dim=1, keepdim=True)
-            index = given.index[:, 0] if given.index is not None else torch.arange(len(chosen))
+            index = pictures.index[:, 0] if pictures.index is not None else torch.arange(len(chosen))
             x = small[index.clamp(min=0)] * (index >= 0).unsqueeze(-1)
-        found.append(F.normalize(x, dim=1))
-    return torch.cat(found)
+        vectors.append(F.normalize(x, dim=1))
+    return torch.cat(vectors)
 
 
 def describe(found: Mapping[str, float], metric: str, shown: Any) -> str:

@@ -1,4 +1,4 @@
-"""`fusion.method: boosted`: trees on what frozen encoders say, and on numbers and categories as they are."""
+"""`fusion.method: boosted`: trees on the outputs of frozen encoders, and on numbers and categories as they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ def fit_trees(
     device: torch.device,
     workers: int = 0,
 ) -> None:
-    """Grow the trees of a model's head on what its encoders say; validation rows say when to stop.
+    """Grow the trees of a model's head on the outputs of its encoders; validation rows decide when to stop.
 
-    Numbers are learned on the standard scale, on which every head answers.
+    Numeric targets are learned on the standard scale, the one that every head predicts on.
     """
     assert isinstance(model.head, TreeHead)
 
@@ -62,7 +62,7 @@ def fit_trees(
 
 
 def grown(prepared: Prepared, device: torch.device, seconds: float) -> Progress:
-    """What training by trees recorded: a history of one entry, so that reports read alike."""
+    """The record of a training by trees: a history of one entry, so that its report reads like any other."""
     model, targets = prepared.model, prepared.targets
     record: dict[str, Any] = {"epoch": 1, "learning_rate": 0.0, "train_seconds": seconds}
     progress = Progress(epoch=1, best_epoch=0, history=[record], seconds=seconds)

@@ -1,4 +1,4 @@
-"""What a run says of itself: versions, sizes, seconds."""
+"""Facts about a run: versions, sizes, seconds."""
 
 import platform
 import time
@@ -9,17 +9,17 @@ from plait.model import MultimodalModel
 
 def environment() -> dict[str, str]:
     """Versions that a run's numbers depend on."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("plait", "torch", "torchvision", "timm", "transformers", "tokenizers", "numpy"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def parameter_rows(model: MultimodalModel) -> list[tuple[str, int, int]]:
-    """Part of the model, parameters, and how many of them train."""
+    """Of each part of the model: its name, its parameters, and how many of them train."""
     parts = {f"encoder {name}": encoder for name, encoder in model.encoders.items()}
     if len(model.absent):
         parts["absent tokens"] = model.absent
@@ -39,6 +39,7 @@ class Stopwatch:
         self._since = time.monotonic()
 
     def lap(self, name: str) -> None:
+        """Add the seconds since the last call to those of a stage."""
         now = time.monotonic()
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
         self._since = now

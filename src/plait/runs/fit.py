@@ -1,4 +1,4 @@
-"""One way to train, whatever a fusion asks for: trees, the loop, or the loop and a combiner on answers out of fold."""
+"""One function that trains any model: by trees, by the loop, or by the loop and a combiner of out-of-fold answers."""
 
 import copy
 from collections.abc import Callable
@@ -50,22 +50,23 @@ def fit(
     train_whole: Callable[[], Any],
     train_on: Callable[[MultimodalModel, np.ndarray], Any],
 ) -> Any:
-    """Train a model in place, as its fusion asks for.
+    """Train a model in place, in the way that its fusion and head need.
 
     Args:
         model: untrained.
         lesson: the rows.
-        train_whole: trains the model on all of them by the loop; gives what the loop recorded.
+        train_whole: trains the model on all of them by the loop; returns what the loop recorded.
         train_on: trains a copy of it on some of them, as the combiner of stacking needs.
 
     Returns:
-        What `train_whole` gave; None of trees, which have no loop.
+        What `train_whole` returned; None for trees, which have no loop.
     """
     if isinstance(model.head, TreeHead):
         truth = [values[lesson.train] for values in lesson.truth.values()]
         rows = TreeRows(lesson.source, lesson.train, truth)
         fit_trees(model, rows, lesson.val, lesson.targets, lesson.seed, lesson.device, lesson.workers)
         return None
+    # Copied before training: each fold of stacking begins with the same untrained weights.
     untrained = copy.deepcopy(model) if isinstance(model.fusion, StackingFusion) else None
     progress = train_whole()
     if untrained is not None:

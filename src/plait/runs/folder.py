@@ -1,4 +1,4 @@
-"""A run on disk: recipe, schema, weights, processors, metrics. Written file by file in one step each."""
+"""A run on disk: recipe, schema, weights, processors, metrics. Each file appears whole or not at all."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from plait.tasks import Targets
 from plait.training.checkpoint import LAST
 
 LOG, ANSWERS = "log.jsonl", "answers"
-HELD = {  # what tells the folders of plait apart; a comparison has a recipe too
+HELD = {  # file → what a folder with it is, and advice; in this order, for a comparison has a recipe too
     "state.json": ("comparison", ""),
     "catalogue.json": ("index", ""),
     "recipe.yaml": ("run", "continue it with --resume, or "),
@@ -47,7 +47,7 @@ class Listed(TypedDict):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run's files are.
+    """The folder of a run, and how its files are read and written.
 
     Args:
         path: the folder.
@@ -65,7 +65,7 @@ class RunFolder:
 
     @property
     def trained(self) -> bool:
-        """Whether it holds weights, of the end or of a checkpoint: something to go on with."""
+        """Whether it holds weights to go on with, final ones or those of a checkpoint."""
         return self.weights.exists() or (self.checkpoints / LAST).exists()
 
     @property
@@ -74,14 +74,16 @@ class RunFolder:
         return self.trained or any((self.path / ANSWERS).glob("*.npz"))
 
     def refuse_existing(self, but: str = "") -> None:
-        """Raise `RunError` where the folder holds something of plait's already, other than `but`."""
+        """Raise `RunError` where the folder already holds something that plait wrote, other than `but`."""
         try:
-            held = next((found for name, found in HELD.items() if (self.path / name).exists()), None)
+            occupant = next(
+                (kind_and_advice for name, kind_and_advice in HELD.items() if (self.path / name).exists()), None
+            )
         except OSError as error:  # such as a name that is too long
             raise unwritable(self.path, error) from error
-        if held is not None and held[0] != but:
-            article = "an" if held[0][0] in "aeiou" else "a"
-            raise RunError(f"{self.path}: holds {article} {held[0]} already; {held[1]}choose another with -o")
+        if occupant is not None and occupant[0] != but:
+            article = "an" if occupant[0][0] in "aeiou" else "a"
+            raise RunError(f"{self.path}: holds {article} {occupant[0]} already; {occupant[1]}choose another with -o")
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a file in one step.
@@ -95,7 +97,7 @@ class RunFolder:
         write_json(self.path / name, value)
 
     def read_json(self, name: str, kind: Any = Any) -> Any:
-        """Read a JSON file that holds what is expected; see `plait.files.reading.checked` for kinds.
+        """Read a JSON file, whose content must be of a kind; see `plait.files.reading.checked` for kinds.
 
         Raises:
             RunError: absent, damaged, or something else.
@@ -115,15 +117,15 @@ class RunFolder:
             raise unwritable(self.path / LOG, error) from error
 
     def trim_log(self, epoch: int, step: int) -> None:
-        """Cut off what `log.jsonl` says of steps after a checkpoint, which a resumed run does again.
+        """Cut the records of steps after a checkpoint off `log.jsonl`, because a resumed run does those steps again.
 
         Args:
-            epoch, step: that are done: whole epochs, and batches of the next one.
+            epoch, step: what is done: whole epochs, and batches of the next one.
         """
         path = self.path / LOG
-        kept, begun = 0, 0
+        keep_until, read_until = 0, 0
         for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
-            begun += len(line)
+            read_until += len(line)
             try:
                 record = json.loads(line)
                 at = (int(record["epoch"]), float(record.get("step", inf))) if "epoch" in record else None
@@ -131,9 +133,9 @@ class RunFolder:
                 break
             if at is not None and at > (epoch + 1, step):
                 break
-            kept = kept if at is None else begun  # samples belong to the epoch whose record follows
+            keep_until = keep_until if at is None else read_until  # samples belong to the epoch whose record follows
         if path.exists():
-            os.truncate(path, kept)
+            os.truncate(path, keep_until)
 
     def save_setup(
         self,
@@ -143,7 +145,7 @@ class RunFolder:
         targets: Targets,
         encoders: Any,
     ) -> None:
-        """Everything but weights and results. The recipe comes last: a folder with one is complete."""
+        """Write everything but weights and results. The recipe comes last: a folder with one is complete."""
         names = list(inputs)
         for position, name in enumerate(names):
             save_processor(inputs[name].processor, self.path / "processors" / f"{position}.json")
@@ -187,8 +189,8 @@ class RunFolder:
     ) -> tuple[Recipe, Schema, dict[str, InputSpec], Targets, dict[str, dict[str, Any]]]:
         """What `save_setup` wrote: recipe, schema, inputs, targets and the encoders' configurations.
 
-        Whether media may lie outside a table's folder is what the caller says, whatever the recipe does: a run may be
-        a stranger's, and the tables that it will read are the caller's own.
+        The caller decides whether media may lie outside a table's folder, whatever the recipe says: the run may be a
+        stranger's, while the tables that it will read are the caller's own.
 
         Raises:
             RunError: something is absent, damaged or newer.
@@ -201,11 +203,12 @@ class RunFolder:
         for position, entry in enumerate(listing):
             path = self.path / "processors" / f"{position}.json"
             processor = load_processor(path)
-            what = MODALITIES.get(entry["modality"]) or GROUPS.get(entry["modality"])
-            if what is None:
-                known = unknown("modality", entry["modality"][:60], [*MODALITIES, *GROUPS])
-                raise RunError(f"{self.path / 'processors/inputs.json'}: {known}; {PLUGGED}")
-            fitting = tuple(PROCESSORS[name] for name in what.processors)
+            modality = MODALITIES.get(entry["modality"]) or GROUPS.get(entry["modality"])
+            if modality is None:
+                message = unknown("modality", entry["modality"][:60], [*MODALITIES, *GROUPS])
+                raise RunError(f"{self.path / 'processors/inputs.json'}: {message}; {PLUGGED}")
+            # Files may have been edited: processor, modality and recipe must agree on every input.
+            fitting = tuple(PROCESSORS[name] for name in modality.processors)
             fits = isinstance(processor, fitting) or getattr(processor, "modality", None) == entry["modality"]
             if not fits or not entry["columns"] or entry["name"] in inputs:
                 raise RunError(f"{path}: is not what prepares {entry['modality']} of input {entry['name'][:60]!r}")
@@ -220,7 +223,7 @@ class RunFolder:
 
 
 def name_of_run(recipe: Recipe, table: Table) -> str:
-    """What a new run's folder is named after: the table, and what is asked."""
+    """What a new run's folder is named after: the table, and its targets or its task."""
     stem = Path(table.source).stem if table.root is not None else "frame"
     return "-".join([stem, *(recipe.targets or [str(recipe.task[0].type)])])
 
@@ -229,15 +232,16 @@ def name_of_run(recipe: Recipe, table: Table) -> str:
 def claimed_folder(
     output: str | Path | None, stem: str, parent: str = "runs", goes_on: str = ""
 ) -> Iterator[RunFolder]:
-    """A folder to itself while it is written: the given one, else `parent/stem-1` or the first number that is free.
+    """A folder that no other process may write to meanwhile: `output`, else `parent/stem-1` or the next free number.
 
-    Where the work fails before there are results, what was made is removed: the corrected command finds it as it was.
+    Where the work fails before there are results, what was written is removed, so that the corrected command finds
+    the folder as it was.
 
     Args:
         output: the folder; None for a new one.
         stem: what a new one is named after.
         parent: where new ones lie.
-        goes_on: what it may hold already: a `run`, a `comparison`, or nothing.
+        goes_on: what the folder may already hold: a `run`, a `comparison`, or nothing.
 
     Raises:
         RunError: it holds something already, another process has it, or it can't be written.
@@ -256,6 +260,7 @@ def claimed_folder(
 
 @contextmanager
 def _numbered(parent: Path, stem: str) -> Iterator[RunFolder]:
+    """The first of `stem-1`, `stem-2`, … that does not exist yet, claimed."""
     stem = stem.replace("/", "_")[:LONGEST_NAME]
     for number in count(1):
         run = RunFolder(parent / f"{stem}-{number}")

@@ -1,4 +1,4 @@
-"""From a table and a recipe to everything that a training run needs, and what it leaves behind."""
+"""From a table and a recipe to everything that a training run needs."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -31,9 +31,9 @@ from plait.training.loop import Metric
 from plait.training.objective import check_remedies
 from plait.values import as_number, is_missing
 
-REPEATS = 1.5  # rows an image from which rows that share one are kept together
+REPEATS = 1.5  # rows per image; above it, rows that share an image are kept in one batch
 LENIENT = "replace it, leave such rows out with --on-error skip, or take such cells as missing with --on-error missing"
-EVALUATION_BATCH = 4  # times the training batch: no gradients are held
+EVALUATION_BATCH = 4  # times the training batch: without gradients more rows fit
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Part:
 
 @dataclass
 class Prepared:
-    """What is fitted before training."""
+    """Everything that is fitted and built before training."""
 
     recipe: Recipe
     schema: Schema
@@ -72,14 +72,15 @@ def prepare(
     """Type the columns, split the rows, fit processors and tasks, build the model.
 
     Args:
-        recipe: what is asked.
+        recipe: of the run.
         table, val, test: the rows.
-        typed: dotted names of settings that were typed for this run; those that nothing reads are refused.
+        typed: dotted names of settings that were typed for this run; one that nothing reads is an error.
 
     Raises:
         DataError, RecipeError: something does not fit; nothing has been trained yet.
     """
     notes: list[str] = []
+    # The recipe is completed: plugins, columns and their types, what is an input, which rows train.
     load_for(recipe)
     schema = type_columns(recipe, table)
     recipe = with_positions(name_folders(prompted(with_inputs(recipe, schema))))
@@ -87,33 +88,41 @@ def prepare(
     if split_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {split_group(recipe)}: rows that share it stay on one side (--group names another)")
     recipe = recipe.model_copy(update={"plugins": needed(recipe)})
+
+    # Tasks and processors are fitted on training rows alone.
     targets, reasons = build_targets(recipe, table, rows["train"])
     recipe, unread = settle(recipe, {name: task.kind for name, task in targets.tasks.items()}, typed)
     notes += unread
     notes += [f"target {name}: {targets.tasks[name].kind}, {reason}" for name, reason in reasons.items()]
     notes += [line for line in (task.describe() for task in targets.tasks.values()) if line is not None]
     inputs = build_inputs(recipe, table, rows["train"], schema)
+
+    # A former run or a teacher has vocabularies already, and weights or answers mean nothing without them.
     if recipe.train.start is not None:
         inputs, targets = adopt_processors(recipe.train.start, inputs, targets)
     if recipe.train.teacher is not None:
         if recipe.fusion.method == BOOSTED:
             raise RecipeError("train.teacher: trees learn from the truth alone; leave it out, or name another fusion")
         targets = adopt_tokens(recipe.train.teacher, targets)
+
+    # The parts, without rows that can't be learned from or scored.
     cache = Cache(int(recipe.train.cache_mb * 1e6))
 
-    def sourced(rows: Table) -> TableSource:
+    def source_of(rows: Table) -> TableSource:
         problems: list[str] | None = [] if recipe.data.on_error == "missing" else None
         return make_source(recipe, rows, inputs, targets, cache, problems, recipe.data.on_error != "refuse")
 
-    source = sourced(table)
+    source = source_of(table)
     parts = {name: Part(source, chosen) for name, chosen in rows.items()}
     for name, other in (("val", val), ("test", test)):
         if other is not None:
-            parts[name] = Part(sourced(other), np.arange(len(other)))
+            parts[name] = Part(source_of(other), np.arange(len(other)))
     parts = {name: part if name == "train" else with_drawn(recipe, part, targets) for name, part in parts.items()}
     problems = []
     for name, part in parts.items():
         problems += _drop_unusable(recipe, name, part, targets, notes)
+
+    # The seed is set right before the weights are drawn, whatever was drawn before.
     torch.manual_seed(recipe.train.seed)
     model = build_model(recipe, inputs, targets)
     targets = with_model_config(targets, model)
@@ -126,7 +135,7 @@ def prepare(
 
 
 def _padding_note(plan: BatchPlan) -> list[str]:
-    """What batches of texts of similar length save."""
+    """A note on the padding that batches of texts of similar length save."""
     if plan.lengths is None:
         return []
     loose = BatchPlan(plan.rows, plan.batch_size, seed=plan.seed)
@@ -137,19 +146,19 @@ def _padding_note(plan: BatchPlan) -> list[str]:
 def with_inputs(recipe: Recipe, schema: Schema) -> Recipe:
     """The recipe with all of its inputs.
 
-    Of a task about pairs, where nobody said what the sides are, these are the images and the texts: ids, prices and
-    folders beside them say nothing that an image should be found by. Name others under `inputs`.
+    For a task about pairs whose sides nobody named, these are the images and the texts only: an image should not be
+    found by the ids, prices or folders beside it. To use those, name them under `inputs`.
     """
     inputs = complete_inputs(recipe.inputs, schema)
     if task_with(recipe, "pairs") is not None:
-        said = recipe.inputs.keys() | recipe.data.types.keys()
-        sides = {n: spec for n, spec in inputs.items() if n in said or not is_grouped(spec)}
+        named = recipe.inputs.keys() | recipe.data.types.keys()
+        sides = {n: spec for n, spec in inputs.items() if n in named or not is_grouped(spec)}
         inputs = sides if len(sides) > 1 else inputs
     return recipe.model_copy(update={"inputs": inputs})
 
 
 def type_columns(recipe: Recipe, table: Table) -> Schema:
-    """The schema of a recipe's table; what the recipe says of a column wins over what its values look like.
+    """The schema of a recipe's table; where the recipe names a column's type, that wins over what its values look like.
 
     Raises:
         DataError: the recipe names a column that does not exist.
@@ -165,13 +174,13 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
         if column is not None:
             table.column(column)
             roles[column] = role
-    said = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
-    roles = {name: role for name, role in roles.items() if name not in said}
-    return infer_schema(table, {**recipe.data.types, **said}, roles, recipe.data.decimal)
+    named_types = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
+    roles = {name: role for name, role in roles.items() if name not in named_types}
+    return infer_schema(table, {**recipe.data.types, **named_types}, roles, recipe.data.decimal)
 
 
 def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
-    """A part to score, with non-matches where the task draws them and the table does not hold them already."""
+    """A part to score, with non-matches drawn into it where the task draws them and the table has none."""
     source, only = part.source, targets.only
     table = None if only is None else only.table_to_score(source.table, part.rows, recipe.train.seed)
     if table is None:
@@ -183,13 +192,13 @@ def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
 def frozen_inputs(
     recipe: Recipe, model: MultimodalModel, inputs: Mapping[str, InputSpec], verbose: bool
 ) -> FrozenInputs:
-    """What encodes the inputs behind a model's frozen encoders."""
+    """An object that encodes the inputs of a model's frozen encoders and stores the outputs."""
     data, settings = recipe.data, recipe.train
     return FrozenInputs(model, inputs, settings.features, workers_of(recipe), data.allow_outside, verbose)
 
 
 def encode_frozen(prepared: Prepared, verbose: bool) -> None:
-    """Bring the outputs of frozen encoders for all rows of a run into the feature store, and read them from there."""
+    """Store the outputs of frozen encoders for all rows of a run, and let its sources read them from the store."""
     frozen = frozen_inputs(prepared.recipe, prepared.model, prepared.inputs, verbose)
     sources = {id(part.source): part.source for part in prepared.parts.values()}
     for key, source in sources.items():
@@ -203,6 +212,7 @@ def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, note
         first = next(iter(targets.tasks.values()))
         raise DataError(f"{part.source.table.source}: the {name} table has {first.needs(targets.names[0])}")
     truth = part.truth()
+    # A row is lost where none of the targets is usable; one usable target is enough to learn from.
     lost, unseen = np.ones(len(part.rows), dtype=bool), np.zeros(len(part.rows), dtype=bool)
     for target, task in targets.tasks.items():
         lost &= task.unusable(truth[target]) if target in truth else True
@@ -238,16 +248,16 @@ def _count_unseen(name: str, target: str, are_unseen: np.ndarray, part: Part, no
 
 
 def check_media(prepared: Prepared, limit: int = 50_000) -> None:
-    """Prepare every row once before training, so that a bad file costs seconds and not an hour.
+    """Read every row once before training, so that a bad file is noticed after seconds and not after an hour.
 
-    Above `limit` rows a part, images are checked on evenly spaced rows; `plait check` looks at all.
+    Of a part with more than `limit` rows, evenly spaced ones are checked; `plait check` looks at all of them.
 
-    Cells that count as missing (`on_error=missing`) are named in the run's problems.
+    Cells that count as missing (`on_error=missing`) are listed in the run's problems.
 
     Raises:
         DataError: a cell can't be used and the recipe says `refuse`.
     """
-    known: dict[int, int] = {}
+    already_noted: dict[int, int] = {}
     for name, part in prepared.parts.items():
         step = max(1, -(-len(part.rows) // limit))
         bad_rows: set[int] = set()
@@ -257,14 +267,18 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
             except DataError as error:
                 if prepared.recipe.data.on_error == "refuse":
                     raise DataError(f"{error}; {LENIENT}") from error
-                found = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
-                prepared.problems += found
-                bad_rows |= {problem["row"] - 1 for problem in found}
-        told = list(part.source.problems or [])[known.get(id(part.source), 0) :]  # parts may share a source
-        known[id(part.source)] = len(part.source.problems or [])
-        prepared.problems += [{"part": name, "problem": problem} for problem in told]
-        if told:
-            prepared.notes.append(f"{name}: {len(told):,} cells can't be used and count as missing, such as {told[0]}")
+                bad_cells = [{**problem, "part": name} for problem in part.source.find_problems(rows)]
+                prepared.problems += bad_cells
+                bad_rows |= {problem["row"] - 1 for problem in bad_cells}
+        # Parts may share a source, which lists the problems of all of them: only those since the last part are new.
+        first_new = already_noted.get(id(part.source), 0)
+        new_problems = list(part.source.problems or [])[first_new:]
+        already_noted[id(part.source)] = len(part.source.problems or [])
+        prepared.problems += [{"part": name, "problem": problem} for problem in new_problems]
+        if new_problems:
+            prepared.notes.append(
+                f"{name}: {len(new_problems):,} cells can't be used and count as missing, such as {new_problems[0]}"
+            )
         if bad_rows:
             part.rows = part.rows[~np.isin(part.rows, list(bad_rows))]
             prepared.notes.append(f"{name}: {len(bad_rows)} rows with unusable cells are left out")
@@ -273,7 +287,7 @@ def check_media(prepared: Prepared, limit: int = 50_000) -> None:
 
 
 def batch_codes(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -> np.ndarray | None:
-    """Codes of the column whose equal cells stay in one batch; None where rows come one by one.
+    """Codes of the column whose equal cells stay in one batch; None where any rows may make a batch.
 
     Raises:
         DataError: the named column does not exist.
@@ -285,6 +299,7 @@ def batch_codes(recipe: Recipe, inputs: Mapping[str, InputSpec], table: Table) -
         return table.codes(choice)[0]
     if task_with(recipe, "pairs") is not None:  # a batch of few images would hold few negatives
         return None
+    # `auto`: the image column whose values recur most, so that an image is decoded and encoded once a batch.
     best, best_repeats = None, REPEATS
     for spec in inputs.values():
         if spec.kind is not None and spec.kind.shared and spec.columns[0] in table:
@@ -304,14 +319,14 @@ def plan_for(prepared: Prepared, name: str, shuffle: bool, part: int = 0, parts:
     groups = None if codes is None else codes[rows]
     size = settings.batch_size * (1 if shuffle else EVALUATION_BATCH)
     lengths = None
-    if shuffle and groups is None:
+    if shuffle and groups is None:  # rows that are grouped already can't be batched by length too
         for target, task in prepared.targets.tasks.items():
             lengths = task.lengths(data.source.targets[target].numpy()[rows]) if lengths is None else lengths
     return BatchPlan(rows, size, groups, shuffle, settings.seed, part, parts, lengths)
 
 
 def repeated(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
-    """Rows as often as a column says.
+    """The rows, each repeated as often as a column says.
 
     Raises:
         DataError: a cell is no whole number, or all are 0.
@@ -335,5 +350,5 @@ def metric_of(recipe: Recipe, targets: Targets) -> Metric:
 
 def workers_of(recipe: Recipe) -> int:
     """Decoding threads: as asked, or one fewer than the cores."""
-    asked = recipe.train.workers
-    return asked if asked is not None else max(1, min(8, (os.cpu_count() or 2) - 1))
+    workers = recipe.train.workers
+    return workers if workers is not None else max(1, min(8, (os.cpu_count() or 2) - 1))

@@ -1,4 +1,4 @@
-"""Which rows of the training table train, validate and test."""
+"""Which rows of the training table are for training, validation and test."""
 
 from collections.abc import Mapping
 
@@ -29,27 +29,28 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
             raise DataError(f"column {data.split!r} marks no row as train")
         _check_groups(parts, None if data.group is None else groups, group, table)
         rest = parts.pop("train")
-    for name, given in (("test", has_test), ("val", has_val)):
+    # Test rows are drawn first, so that they are the same ones with and without validation.
+    for name, has_table in (("test", has_test), ("val", has_val)):
         share = getattr(data, name)
         if name == "val" and share == NO_VAL:
             continue
-        if name == "val" and share is None and not given and name not in parts:
+        if name == "val" and share is None and not has_table and name not in parts:
             share = 0.1
-        if isinstance(share, float) and not given and name not in parts:
+        if isinstance(share, float) and not has_table and name not in parts:
             picked = (None if labels is None else labels[rest], None if groups is None else groups[rest])
             rest, parts[name] = holdout(rest, share, *picked, seed=recipe.train.seed)
     return {"train": rest, **parts}
 
 
 def _strata(recipe: Recipe, table: Table) -> np.ndarray | None:
-    """Codes of the first target, where it is a category to stratify by."""
+    """Codes of the first target, where it is a category that the split can be stratified by; else None."""
     if not recipe.task:  # a check before anything is chosen
         return None
     task = recipe.task[0]
     if task.target is None or task.target not in table:
         return None
-    made = task_class(task)
-    if not recipe.data.stratify or (made is not None and not made.stratified):
+    task_type = task_class(task)
+    if not recipe.data.stratify or (task_type is not None and not task_type.stratified):
         return None
     codes, values = table.codes(task.target)
     return codes if len(values) <= max(20, len(table) // 10) else None
@@ -62,6 +63,7 @@ def group_codes(recipe: Recipe, table: Table, rows: np.ndarray) -> np.ndarray | 
 
 
 def _check_groups(parts: Mapping[str, np.ndarray], groups: np.ndarray | None, name: str | None, table: Table) -> None:
+    """Refuse a split column that puts rows of one group into two parts."""
     if groups is None:
         return
     seen: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""`fusion.method: late_stacking`: a linear model on what each modality said of rows that it was not trained on."""
+"""`fusion.method: late_stacking`: a linear model on each modality's answers to rows that it was not trained on."""
 
 import warnings
 from collections.abc import Callable
@@ -34,8 +34,8 @@ def fit_stacking(
 ) -> None:
     """Set the combiner of a trained model.
 
-    For each of three folds a model is trained on the others; what its modalities say of the fold is what the linear
-    model learns from, so that a modality which overfits is not believed.
+    For each of three folds, a model is trained on the other two. The linear model learns from its modalities' answers
+    to the fold, so that a modality which overfits is not trusted.
 
     Args:
         model: trained on all rows; its fusion is `late_stacking`.
@@ -52,45 +52,45 @@ def fit_stacking(
     name, task = next(iter(targets.tasks.items()))
     strata = task.strata(truth[name])
     place = {int(row): position for position, row in enumerate(rows)}
-    said: list[np.ndarray] = []
-    order: list[int] = []
+    feature_batches: list[np.ndarray] = []
+    order: list[int] = []  # of each feature row, its place among `rows`: folds come in an order of their own
     for fold in folds_of(rows, FOLDS, strata, groups, seed):
         twin = make()
         train(twin, np.setdiff1d(rows, fold))
-        for features, numbers in _said(twin, source, fold, targets, device):
-            said.append(features)
+        for features, numbers in _batch_features(twin, source, fold, targets, device):
+            feature_batches.append(features)
             order += [place[int(row)] for row in numbers]
-    features = np.concatenate(said)
+    features = np.concatenate(feature_batches)
     ordered = {name: values[order] for name, values in truth.items()}
     model.fusion.set_combiner(*_combiner(features, ordered, targets))
 
 
-def _said(model: nn.Module, source: Source, rows: np.ndarray, targets: Targets, device: torch.device) -> list:
-    """`stacked` features of each batch, and its rows."""
-    found = []
+def _batch_features(model: nn.Module, source: Source, rows: np.ndarray, targets: Targets, device: torch.device) -> list:
+    """The features of each batch (see `stacked`), and its rows."""
+    batches = []
     for output, _, numbers in run_batches(model, source, BatchPlan(rows, BATCH, shuffle=False), "float32", device, 0):
         alone = output.alone.values()
-        said = torch.stack(
+        predictions = torch.stack(
             [torch.cat([one.predictions[name] for name in targets.names], dim=1) for one in alone], dim=1
         )
         present = torch.stack([one.present for one in alone], dim=1)
-        found.append((stacked(said.float(), present, targets.spaces).cpu().numpy(), numbers))
-    return found
+        batches.append((stacked(predictions.float(), present, targets.spaces).cpu().numpy(), numbers))
+    return batches
 
 
 def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> tuple[Tensor, Tensor]:
-    """Weights `[O, F]` and bias `[O]`, a regularised linear model a target."""
+    """Weights `[O, F]` and bias `[O]` of a regularised linear model for each target."""
     from sklearn.linear_model import Ridge
 
     weights, biases = [], []
     for space, truth_of in zip(targets.spaces, targets.in_spaces(truth).values(), strict=True):
         for problem in space.problems():
-            known, y = problem.known(truth_of)
+            has_value, y = problem.known(truth_of)
             if problem.classes == 0:
-                model = Ridge(alpha=1.0).fit(x[known], y)
+                model = Ridge(alpha=1.0).fit(x[has_value], y)
                 weight, bias = model.coef_[None], np.array([model.intercept_])
             else:
-                weight, bias = _logistic(x[known], y, problem.classes)
+                weight, bias = _logistic(x[has_value], y, problem.classes)
                 if problem.width == 1:  # one logit: of yes over no
                     weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
             weights.append(weight)
@@ -99,7 +99,7 @@ def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> 
 
 
 def _logistic(x: np.ndarray, y: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """One row of weights a class; a class that no row has can't be answered."""
+    """Weights and a bias for each class; a class that no row has is never the answer."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 

@@ -1,4 +1,4 @@
-"""What a run says before it trains and what it leaves beside its weights."""
+"""What a run prints before it trains, and the tables that it leaves beside its weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,26 +32,26 @@ def announce(prepared: Prepared, run: RunFolder) -> None:
 
 
 def write_problems(run: RunFolder, problems: Sequence[Mapping[str, Any]]) -> None:
-    """`problems.jsonl`: every row that was left out, and why; absent where none was."""
+    """Write `problems.jsonl`: every row that was left out, and why; no file where none was."""
     if problems:
         lines = pd.DataFrame(problems).to_json(orient="records", lines=True, force_ascii=False)
         run.write_text("problems.jsonl", lines)
 
 
 def write_predictions(run: RunFolder, targets: Targets, scored: Mapping[str, Any]) -> None:
-    """`predictions.parquet`: part, row (from 1), the truth as it stands in the table, answers and probabilities.
+    """Write `predictions.parquet`: part, row (from 1), the truth as in the table, answers and probabilities.
 
     Raises:
         RunError: it can't be written.
     """
     frames = []
-    for name, (part, _, found) in scored.items():
+    for name, (part, _, predictions) in scored.items():
         truth = {
             f"{target}_true": part.source.table.cells(target, part.rows)
             for target in targets.names
             if target in part.source.table
         }
-        frames.append(pd.DataFrame({"part": name, "row": part.rows + 1, **truth, **targets.columns(found)}))
+        frames.append(pd.DataFrame({"part": name, "row": part.rows + 1, **truth, **targets.columns(predictions)}))
     if not frames:
         return
     joined = pd.concat(frames, ignore_index=True)

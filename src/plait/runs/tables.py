@@ -1,4 +1,4 @@
-"""Tables as a run reads them: those that a recipe names or a user gives."""
+"""The tables that a run reads: those that a recipe names, or that a user passes."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ NO_VAL = "none"  # data.val: no row is kept for validation
 
 
 def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[Table, Table | None, Table | None]]:
-    """The tables of a fit: those given, else those that the recipe names; and the recipe that names them all.
+    """The tables of a fit, those given or else those that the recipe names; and the recipe, which then names them all.
 
     Args:
         recipe: may name files.
@@ -28,7 +28,7 @@ def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[
         DataError: there is no training table, or one is absent or damaged.
     """
     files = {key: getattr(recipe.data, key) if value is None else value for key, value in given.items()}
-    # In full, so that the run's recipe can be used from anywhere.
+    # Absolute paths, so that the run's recipe can be used from any folder.
     paths = {k: str(v) for k, v in files.items() if isinstance(v, str | Path) and _names_table(k, v)}
     named = {k: v if v.startswith("hf:") else str(Path(v).expanduser().resolve()) for k, v in paths.items()}
     if files["train"] is None:
@@ -39,7 +39,7 @@ def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[
 
 
 def _names_table(part: str, value: Any) -> bool:
-    """Whether it is a table or a file, and not a share of the rows or `none`."""
+    """Whether a setting is a table or a file, and not a share of the rows or `none`."""
     is_none = part == "val" and isinstance(value, str) and value == NO_VAL
     return value is not None and not isinstance(value, float) and not is_none
 
@@ -67,9 +67,9 @@ def make_source(
     problems: list[str] | None = None,
     lenient: bool = False,
 ) -> TableSource:
-    """A table as a source of batches; with targets where the table has them. For `problems` see `TableSource`.
+    """A table as a source of batches, with targets where the table has them. For `problems` see `TableSource`.
 
-    Where `lenient`, a cell that is no target counts as empty.
+    If `lenient`, a target cell that can't be read counts as empty.
 
     Raises:
         DataError: a text has places for more or fewer values than its row has.
@@ -113,29 +113,31 @@ def source_for(
     problems: list[str] | None = None,
     verbose: bool = False,
 ) -> TableSource:
-    """A table that a trained model is to answer; a column that it lacks counts as missing, which is said.
+    """A table that a trained model is to answer; a column that it lacks counts as missing, with a line if `verbose`.
 
     Raises:
         DataError: it has none of the model's columns.
     """
     opened = open_table(table)
-    known = {column for spec in inputs.values() for column in spec.columns}
-    absent = sorted(known - set(opened.columns))
+    model_columns = {column for spec in inputs.values() for column in spec.columns}
+    absent = sorted(model_columns - set(opened.columns))
     if absent and verbose:
         console.say(f"{opened.source}: has no column {', '.join(absent)}; it counts as missing in every row")
-    if not known & set(opened.columns):
-        raise DataError(f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(known))})")
+    if not model_columns & set(opened.columns):
+        raise DataError(
+            f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(model_columns))})"
+        )
     return make_source(recipe, opened, inputs, targets, problems=problems)
 
 
 def need_targets(source: TableSource, targets: Targets) -> TableSource:
-    """The source, which must have the targets to score answers with.
+    """The same source, if it has all targets; without them answers can't be scored.
 
     Raises:
         DataError: it lacks one.
     """
     absent = [name for name in targets.names if name not in source.targets]
     if absent:
-        known = unknown("column", absent[0], source.table.columns)
-        raise DataError(f"{source.table.source}: the target to compare predictions with: {known}")
+        message = unknown("column", absent[0], source.table.columns)
+        raise DataError(f"{source.table.source}: the target to compare predictions with: {message}")
     return source

@@ -1,4 +1,4 @@
-"""A teacher: a finished run whose answers another one learns beside the truth."""
+"""A teacher: a finished run whose answers another run learns beside the truth."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -24,20 +24,20 @@ from plait.types import Batch, Fused, Tokens
 class Teacher:
     """Answers of a trained model for rows of a table.
 
-    The teacher reads its own inputs, prepared its own way, which may be more or others than the student's: so a model
-    of one modality learns from one of several.
+    The teacher reads its own inputs with its own processors. They may differ from the student's, so that a model of
+    one modality can learn from a model of several.
 
     Args:
         folder: of the run.
         table: the training rows.
         targets: of the student; the teacher must answer them in the same classes, or the same tokens.
-        temperature: above 1, what the teacher holds likely beside its answer counts more (1503.02531).
-        rows: that will be asked for.
+        temperature: above 1, the classes that the teacher finds likely beside its answer count more (1503.02531).
+        rows: the rows that will be asked for.
         device: of both models.
 
     Raises:
         RunError: there is no such run, or it is not finished.
-        RecipeError: it answers other targets, or in other classes or tokens.
+        RecipeError: it has other targets, classes or tokens.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Teacher:
         allow_outside: bool = False,
     ) -> None:
         run = RunFolder(Path(folder).expanduser())
-        recipe, _, inputs, known, configs = run.read_setup(allow_outside)
+        recipe, _, inputs, teacher_targets, configs = run.read_setup(allow_outside)
         if not run.weights.exists():
             raise RunError(f"train.teacher={folder}: the run is not finished")
-        check_alike(str(folder), known, targets)
+        check_alike(str(folder), teacher_targets, targets)
         self.targets, self.temperature, self.device = targets, temperature, device
-        self.model = build_model(recipe, inputs, known, configs)
+        self.model = build_model(recipe, inputs, teacher_targets, configs)
         load_state(self.model, load_tensors(run.weights)[0], run.weights)
         self.model.eval().requires_grad_(False).to(device)
         self.source: TableSource = make_source(recipe, table, inputs, None)
@@ -65,21 +65,25 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        """What the teacher says of a batch's rows: raw predictions a target, of texts `[B, L, V]`."""
-        own = self.source.batch(batch.rows.numpy()).to(self.device)
+        """The teacher's raw predictions for a batch's rows, by target; of texts `[B, L, V]`."""
+        teacher_batch = self.source.batch(batch.rows.numpy()).to(self.device)
         head = cast(Any, self.model.head)
         if not getattr(head, "writes", False):
-            return self.model(own).predictions
-        tokens: dict[str, Tokens] = {name: self.model.encode(name, own.inputs[name], len(own)) for name in own.inputs}
+            return self.model(teacher_batch).predictions
+        # A teacher that writes is fed the batch's own texts, so that its predictions and the student's align.
+        tokens: dict[str, Tokens] = {
+            name: self.model.encode(name, teacher_batch.inputs[name], len(teacher_batch))
+            for name in teacher_batch.inputs
+        }
         fused: Fused = self.model.fusion(tokens)
         return {head.name: head.teacher_forced(fused, batch.targets[head.name][:, CODE:])}
 
     def loss(self, predictions: dict[str, Tensor], batch: Batch) -> Tensor:
-        """How far a student's raw predictions are from the teacher's, the mean of the rows."""
-        said = self(batch)
+        """How far a student's raw predictions are from the teacher's, in the mean of the rows."""
+        teacher_logits = self(batch)
         losses = []
         for name, task in self.targets.tasks.items():
-            apart = task.distance(predictions[name], said[name], batch.targets[name], self.temperature)
+            apart = task.distance(predictions[name], teacher_logits[name], batch.targets[name], self.temperature)
             losses.append(apart.mean())
         return torch.stack(losses).sum()
 
@@ -88,15 +92,15 @@ def check_alike(folder: str, teacher: Targets, student: Targets) -> None:
     """Refuse a teacher whose answers are not the student's.
 
     Raises:
-        RecipeError: with the target, and in what they differ.
+        RecipeError: the message names the target and the difference.
     """
     for name, task in student.tasks.items():
         if not task.joint:
             raise RecipeError(f"train.teacher: of {task.kind} there is nothing to distil: it answers in vectors")
         other = teacher.tasks.get(name)
         if other is None or other.kind != task.kind:
-            said = ", ".join(f"{n} ({t.kind})" for n, t in teacher.tasks.items())
-            raise RecipeError(f"train.teacher={folder}: it answers {said}, not {name} ({task.kind})")
+            kinds = ", ".join(f"{n} ({t.kind})" for n, t in teacher.tasks.items())
+            raise RecipeError(f"train.teacher={folder}: it answers {kinds}, not {name} ({task.kind})")
         differing = task.agrees(other)
         if differing is not None:
             raise RecipeError(
@@ -106,7 +110,7 @@ def check_alike(folder: str, teacher: Targets, student: Targets) -> None:
 
 
 def adopt_tokens(folder: str, targets: Targets) -> Targets:
-    """Targets in which a student that writes uses its teacher's tokens, so that they speak of the same ones.
+    """Targets in which a student that writes uses its teacher's tokens, so that their predictions can be compared.
 
     Raises:
         RunError: there is no such run.

@@ -1,4 +1,4 @@
-"""The training of one run, whatever its fusion asks for: the loop, trees, or the loop and a combiner."""
+"""The training of one run, by whichever way its fusion needs: the loop, trees, or the loop and a combiner."""
 
 import time
 from collections.abc import Iterator
@@ -35,10 +35,10 @@ BLENDING = "blending.json"
 
 
 def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, verbose: bool) -> Recipe:
-    """What is trained: the given recipe, or that of the run that goes on. Looks before any work at what would stop it.
+    """The recipe to train: the given one, or that of the run to resume. What would stop the run fails here, early.
 
     Raises:
-        RunError: the folder holds something already; or nothing that could go on.
+        RunError: the folder holds something already, or holds no run to resume.
         RecipeError, MissingExtra: a tracker is not there.
     """
     if output is not None or resume:
@@ -61,38 +61,39 @@ def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, ver
 
 @contextmanager
 def folder_of_run(accelerator: Accelerator, output: str | Path | None, stem: str, resume: bool) -> Iterator[RunFolder]:
-    """The run's folder (see `claimed_folder`): the first process has it to itself, the others are told where it is.
+    """The run's folder (see `claimed_folder`): the first process claims it and sends its path to the others.
 
     Raises:
-        RunError: it can't be had; all processes say so.
+        RunError: it can't be claimed; raised in all processes.
         Interrupted: Ctrl-C within, and there are weights to go on with.
     """
     with ExitStack() as stack:
-        found: RunFolder | PlaitError | None = None
+        outcome: RunFolder | PlaitError | None = None
         if accelerator.is_main_process:
             try:
-                found = stack.enter_context(claimed_folder(output, stem, goes_on="run" if resume else ""))
+                outcome = stack.enter_context(claimed_folder(output, stem, goes_on="run" if resume else ""))
             except PlaitError as error:
-                found = error
+                outcome = error
         if accelerator.num_processes > 1:
-            found = broadcast_object_list([found])[0]
-        if not isinstance(found, RunFolder):
-            assert found is not None
-            raise found
+            outcome = broadcast_object_list([outcome])[0]
+        if not isinstance(outcome, RunFolder):
+            assert outcome is not None
+            raise outcome
+        run = outcome
         try:
-            yield found
-        except RunError as error:  # a disk that was full in the middle
+            yield run
+        except RunError as error:  # such as a disk that ran full during training
             cause = error.__cause__
-            if not found.trained or not isinstance(cause, Exception) or why(cause)[1] not in ADVICE:
+            if not run.trained or not isinstance(cause, Exception) or why(cause)[1] not in ADVICE:
                 raise
-            raise RunError(f"{error}, then continue with: plait train --resume {found.path}") from cause
+            raise RunError(f"{error}, then continue with: plait train --resume {run.path}") from cause
         except (Interrupted, KeyboardInterrupt) as stop:
-            if not found.trained:
+            if not run.trained:
                 raise
             where = str(stop) or "stopped"
-            if found.weights.exists():
-                where = f"stopped after training: {found.weights} is there, metrics and report are not"
-            raise Interrupted(f"{where}; continue with: plait train --resume {found.path}") from None
+            if run.weights.exists():
+                where = f"stopped after training: {run.weights} is there, metrics and report are not"
+            raise Interrupted(f"{where}; continue with: plait train --resume {run.path}") from None
 
 
 def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFolder, resume: bool, verbose: bool) -> Any:
@@ -101,26 +102,29 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     Raises:
         Interrupted: Ctrl-C.
     """
+    # What the loop needs, whichever way the fusion is trained.
     recipe, workers, part = prepared.recipe, prepare.workers_of(prepared.recipe), prepared.parts["train"]
     ranks = (accelerator.process_index, accelerator.num_processes)
     settings, metric = recipe.train, prepare.metric_of(recipe, prepared.targets)
     plan = prepare.plan_for(prepared, "train", True, *ranks)
+    # Modules that were pretrained learn at a rate of their own.
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
+
     if resume and accelerator.is_main_process and not is_boosted(prepared):
         done = progress_of(run.checkpoints / LAST)
         run.trim_log(done.epoch, done.step)
     blend = None if is_boosted(prepared) else _blend(prepared, plan, accelerator, run, resume)
     start = time.monotonic()
 
-    def whole() -> Progress:
+    def train_whole() -> Progress:
         teacher = _teacher(prepared, accelerator)
         objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
         with listeners(run, recipe.train, verbose) as listener:
             validate = None
             if "val" in prepared.parts:
-                precision, tell = recipe.train.precision, listener.samples
-                validate = validation.make_validation(prepared, "val", accelerator, precision, workers, tell)
+                precision, note = recipe.train.precision, listener.samples
+                validate = validation.make_validation(prepared, "val", accelerator, precision, workers, note)
             return train(
                 prepared.model,
                 part.source,
@@ -139,7 +143,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
                 around_step=objective.around_step,
             )
 
-    def on_rows(twin: MultimodalModel, rows: np.ndarray) -> Progress:
+    def train_on_rows(twin: MultimodalModel, rows: np.ndarray) -> Progress:
         rest = BatchPlan(rows, settings.batch_size, seed=settings.seed)
         objective = Objective(settings, prepared.targets, twin, accelerator, blend)
         around = objective.around_step
@@ -147,9 +151,12 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
             twin, part.source, rest, objective, settings, accelerator=accelerator, workers=workers, around_step=around
         )
 
-    progress = fit(prepared.model, _lesson(prepared, accelerator.device), whole, on_rows)
+    # Trees and stacking call these two as often as they need, or never.
+    progress = fit(prepared.model, _lesson(prepared, accelerator.device), train_whole, train_on_rows)
     if progress is None:
         return grown(prepared, accelerator.device, time.monotonic() - start)
+
+    # Last, what the user should know about how it went.
     padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))
     unjudged = fallback(progress, metric)
     prepared.notes += [unjudged] if unjudged else []
@@ -163,8 +170,8 @@ def _teacher(prepared: prepare.Prepared, accelerator: Accelerator) -> Teacher | 
     settings, part = prepared.recipe.train, prepared.parts["train"]
     if settings.teacher is None or not settings.distillation:
         return None
-    given = (part.source.table, prepared.targets, settings.distillation_temperature, part.rows, accelerator.device)
-    return Teacher(settings.teacher, *given, allow_outside=prepared.recipe.data.allow_outside)
+    arguments = (part.source.table, prepared.targets, settings.distillation_temperature, part.rows, accelerator.device)
+    return Teacher(settings.teacher, *arguments, allow_outside=prepared.recipe.data.allow_outside)
 
 
 def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
@@ -183,7 +190,7 @@ def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
 
 
 def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Recipe:
-    """`auto` becomes what is fastest here; the recipe keeps it, so that a resumed run does the same."""
+    """Replace the precision `auto` by what is fastest here; the recipe keeps it, so a resumed run does the same."""
     recipe = prepared.recipe
     if is_boosted(prepared):
         recipe = recipe.updated({"train": {"precision": "float32"}})
@@ -193,13 +200,13 @@ def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Re
         objective = Objective(recipe.train, prepared.targets, prepared.model)
         steps = plan.steps * recipe.train.epochs
         chosen, reason = choose_precision(prepared.model, batch, objective, accelerator.device, steps)
-        if accelerator.num_processes > 1:  # each timed its own; all do as the first
+        if accelerator.num_processes > 1:  # each process timed for itself; all use the first one's choice
             chosen, reason = broadcast_object_list([chosen, reason])
         recipe = recipe.updated({"train": {"precision": chosen}})
         prepared.notes.append(f"precision: {chosen}, {reason}")
     loaded = {**dict(prepared.model.encoders.items()), "decoder": getattr(prepared.model.head, "decoder", None)}
     weights = {n: part.weights for n, part in loaded.items() if getattr(part, "weights", None)}
-    # On a CPU a run is the same bit by bit for one number of threads: they share out sums.
+    # On a CPU two runs agree bit by bit only with the same number of threads, which decides the order of sums.
     resolved = {"versions": environment(), "threads": torch.get_num_threads()}
     resolved |= {"weights": weights} if weights else {}
     return recipe.model_copy(update={"resolved": resolved, "inputs": prepared.recipe.inputs})
@@ -208,17 +215,17 @@ def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Re
 def _blend(
     prepared: prepare.Prepared, plan: BatchPlan, accelerator: Accelerator, run: RunFolder, resume: bool
 ) -> dict[str, float] | None:
-    """Weights of gradient blending, estimated once a run and kept in its folder."""
+    """The loss weights of gradient blending, estimated once per run and kept in its folder; None where it is off."""
     settings, part = prepared.recipe.train, prepared.parts["train"]
     if resume and (run.path / BLENDING).exists():
         return {name: float(weight) for name, weight in run.read_json(BLENDING).items()}
-    judged, workers = prepared.parts.get("val"), prepare.workers_of(prepared.recipe)
-    val = None if judged is None else (judged.source, judged.rows)
-    found = blend_of(prepared.model, settings, prepared.targets, part.source, plan, val, accelerator, workers)
-    if found is not None:
-        found = broadcast_object_list([found])[0] if accelerator.num_processes > 1 else found
+    val_part, workers = prepared.parts.get("val"), prepare.workers_of(prepared.recipe)
+    val = None if val_part is None else (val_part.source, val_part.rows)
+    weights = blend_of(prepared.model, settings, prepared.targets, part.source, plan, val, accelerator, workers)
+    if weights is not None:
+        weights = broadcast_object_list([weights])[0] if accelerator.num_processes > 1 else weights
         if accelerator.is_main_process:
-            run.write_json(BLENDING, found)
-        said = ", ".join(f"{name} {weight:.3f}" for name, weight in found.items())
-        prepared.notes.append(f"gradient blending, weights of the losses: {said}")
-    return found
+            run.write_json(BLENDING, weights)
+        listed = ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items())
+        prepared.notes.append(f"gradient blending, weights of the losses: {listed}")
+    return weights

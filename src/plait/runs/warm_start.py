@@ -1,4 +1,4 @@
-"""Training that starts from a former run: its vocabularies and its weights, as far as they fit."""
+"""Training that starts from a former run's vocabularies and weights, as far as they fit."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,20 +15,18 @@ from plait.training.checkpoint import load_tensors
 def adopt_processors(
     start: str, inputs: Mapping[str, InputSpec], targets: Targets
 ) -> tuple[dict[str, InputSpec], Targets]:
-    """The inputs with the former run's processors where it has them; texts that are written use its tokens too.
-
-    Gives new inputs and targets.
+    """New inputs and targets, with the former run's processors and tokens wherever it has them.
 
     Raises:
         RunError: there is no such run.
     """
-    _, _, before, known, _ = RunFolder(Path(start).expanduser()).read_setup()
+    _, _, former_inputs, former_targets, _ = RunFolder(Path(start).expanduser()).read_setup()
     for name, task in targets.tasks.items():
-        if name in known.tasks:
-            targets = targets.with_task(name, task.adopt(known.tasks[name]))
+        if name in former_targets.tasks:
+            targets = targets.with_task(name, task.adopt(former_targets.tasks[name]))
     adopted = {
-        name: replace(spec, processor=before[name].processor)
-        if name in before and type(before[name].processor) is type(spec.processor)
+        name: replace(spec, processor=former_inputs[name].processor)
+        if name in former_inputs and type(former_inputs[name].processor) is type(spec.processor)
         else spec
         for name, spec in inputs.items()
     }
@@ -36,9 +34,9 @@ def adopt_processors(
 
 
 def load_weights(start: str, model: MultimodalModel) -> str:
-    """Copy the former run's weights into a model wherever name and shape agree; says how many did.
+    """Copy the former run's weights into a model wherever name and shape agree; returns a line with how many did.
 
-    Adapters keep the weights that they were put on under a name of their own; these count as the same.
+    A layer with adapters keeps its weights under `base_layer`; these count as the layer's own.
 
     Raises:
         RunError: the run is unfinished or damaged.
@@ -47,14 +45,14 @@ def load_weights(start: str, model: MultimodalModel) -> str:
     run = RunFolder(Path(start).expanduser())
     if not run.weights.exists():
         raise RunError(f"train.start={start}: the run is not finished; continue it with: plait train --resume {start}")
-    held = load_tensors(run.weights)[0]
-    own = model.state_dict()
-    found = {}
-    for name, tensor in own.items():
-        before = held.get(name, held.get(name.replace(".base_layer", "")))
+    former_state = load_tensors(run.weights)[0]
+    state = model.state_dict()
+    fitting = {}
+    for name, tensor in state.items():
+        before = former_state.get(name, former_state.get(name.replace(".base_layer", "")))
         if before is not None and before.shape == tensor.shape:
-            found[name] = before.to(tensor.dtype)
-    if not found:
+            fitting[name] = before.to(tensor.dtype)
+    if not fitting:
         raise RecipeError(f"train.start={start}: no weight of that run has a name and shape of this model")
-    model.load_state_dict(found, strict=False)
-    return f"weights from {start}: {len(found):,} of {len(own):,} tensors"
+    model.load_state_dict(fitting, strict=False)
+    return f"weights from {start}: {len(fitting):,} of {len(state):,} tensors"

@@ -1,7 +1,7 @@
-"""What is asked of a row: one file a task.
+"""What is predicted for a row: one file per task.
 
 A task knows how to encode its target, its loss, its metrics, and how an answer is written out. `Targets` holds one or
-several of them, so the loop never asks which kind it trains.
+several of them, so that the training loop need not know which kind it trains.
 """
 
 from plait.tasks.classification import Classification

@@ -1,4 +1,4 @@
-"""A model's answers to a table's rows, as columns; rows with cells that can't be used keep their place."""
+"""A model's answers to a table's rows, as columns; rows with unusable cells keep their place."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, TypeAlias
@@ -14,7 +14,7 @@ OnError: TypeAlias = Literal["refuse", "skip", "missing"]  # a cell that can't b
 def answer_frame(
     targets: Targets, found: Mapping[str, np.ndarray], rows: np.ndarray, skipped: Collection[int] = ()
 ) -> pd.DataFrame:
-    """The row's number (from 1) first, then answers and probabilities; those of skipped rows are empty.
+    """A frame of row numbers (from 1), answers and probabilities; those of skipped rows are empty.
 
     Args:
         targets: the tasks.
@@ -30,8 +30,8 @@ def answer_frame(
 
 
 def answer_array(answers: list[Any], skipped: Collection[int] = ()) -> np.ndarray:
-    """Answers as an array of their own type; of objects where a row got none."""
-    if any(isinstance(answer, list) for answer in answers):  # of unlike length, as tags of sentences are
+    """Answers as an array of their own type; an array of objects where a row got no answer."""
+    if any(isinstance(answer, list) for answer in answers):  # lists of different length, such as tags of sentences
         return _without(answers, np.isin(np.arange(len(answers)), list(skipped)))
     return np.array(answers) if not skipped else _without(answers, np.isin(np.arange(len(answers)), list(skipped)))
 
@@ -39,6 +39,6 @@ def answer_array(answers: list[Any], skipped: Collection[int] = ()) -> np.ndarra
 def _without(values: Any, gone: np.ndarray) -> Any:
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         return np.where(gone, np.nan, values)
-    kept = np.empty(len(values), dtype=object)
-    kept[:] = [None if missing else value for value, missing in zip(values, gone, strict=True)]
-    return kept
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = [None if missing else value for value, missing in zip(values, gone, strict=True)]
+    return objects

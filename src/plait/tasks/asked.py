@@ -1,4 +1,4 @@
-"""What a task is made of: a column's training values, and what the row's inputs are."""
+"""What a task is fitted on: a column's training values, and the inputs of a row."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,11 +22,11 @@ class Asked:
         rows: of training.
         target: the column to predict; None where the task has none.
         sides: input → the columns that it reads.
-        modalities: input → what it is, the name of a modality or of a group.
-        decimal: the mark before the fraction of numbers that are texts, where the user says so.
-        lenient: a cell that is no such target counts as empty.
-        words: (cells, longest text, whether texts are short) → how texts become tokens, and what is known of a language
-            model that writes them; given where a decoder writes.
+        modalities: input → the name of its modality or group.
+        decimal: the mark before the fraction of numbers that are texts, where the user names it.
+        lenient: a target cell that can't be read counts as empty.
+        words: (cells, longest text, whether texts are short) → how texts become tokens, and facts about the language
+            model that writes them, if one does; set where a decoder writes.
     """
 
     table: Table
@@ -46,12 +46,12 @@ class Asked:
 
     @property
     def values(self) -> list[Any]:
-        """The target's cells in training rows that are not empty."""
+        """The target's cells in training rows, without empty ones."""
         return [value for value in self.table.cells(self.column, self.rows) if not is_missing(value)]
 
     @property
     def sample(self) -> Sample:
-        """What the target's kind is told by.
+        """A sample of the target's values, from which its task is guessed.
 
         Raises:
             DataError: its training rows hold one value only, while the table holds more.
@@ -74,6 +74,6 @@ class Asked:
         return NUMBER.form(Sample(self.column, values, len(values), 0, decimal=self.decimal))
 
     def anchor(self, named: str | None) -> str | None:
-        """The side that others are aligned with: the named one, else the first whose modality says so; else None."""
+        """The side that others are aligned with: `named`, else the first whose modality is an anchor, else None."""
         anchors = [n for n, name in self.modalities.items() if name in MODALITIES and MODALITIES[name].anchors]
         return named or (anchors[0] if anchors else None)

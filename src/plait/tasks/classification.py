@@ -66,7 +66,7 @@ class Classification(Task):
             balanced: weigh each class by the inverse of its frequency.
             label_smoothing: share of the target that is spread over all classes.
             most: keep so many of the most frequent; rows of other classes are neither learned from nor scored.
-            untyped: they come from a file in which every cell is text, so that "1" is an integer.
+            untyped: the values come from a file in which every cell is text, so that "1" is an integer.
         """
         counts = count_values(values, untyped)
         if most is not None:
@@ -77,7 +77,7 @@ class Classification(Task):
 
     @classmethod
     def recognise(cls, sample: Values) -> str | None:
-        """What is left when nothing else is: names, codes, truth, few whole numbers."""
+        """Whatever no other task recognises: names, codes, booleans, a few distinct whole numbers."""
         if isinstance(sample.values[0], bool):
             return "it is true or false"
         if sample.are_codes:
@@ -122,15 +122,15 @@ class Classification(Task):
 
     def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
         """`[N]` int64 codes; -1 where the row has no target, -2 where training never saw its class."""
-        found = (self.MISSING if is_missing(value) else self._code(value) for value in values)
-        return np.fromiter(found, dtype=np.int64)
+        codes = (self.MISSING if is_missing(value) else self._code(value) for value in values)
+        return np.fromiter(codes, dtype=np.int64)
 
     def _code(self, value: Any) -> int:
         code = self._known.find(value)
         return self.UNSEEN if code == Vocabulary.UNKNOWN else code
 
     def unseen(self, truth: np.ndarray) -> np.ndarray:
-        """`[N]` bool: a class that training never saw, or not among the most frequent."""
+        """`[N]` bool: the class was not in the training rows, or is not among the most frequent."""
         return truth == self.UNSEEN
 
     def strata(self, truth: np.ndarray) -> np.ndarray:
@@ -142,7 +142,7 @@ class Classification(Task):
         return encoded < 0
 
     def agrees(self, other: Task) -> str | None:
-        """Classes in the same order; integers of a frame are texts in an older run."""
+        """What differs: the classes or their order; they are compared as texts, as which older runs saved integers."""
         return differing_classes(self, other)
 
     def figures(self, truth: np.ndarray, predictions: np.ndarray) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""What several tasks draw, and how they tell whether another run's classes are theirs."""
+"""Figures that several tasks draw, and the check whether another run has the same classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from plait.tasks.task import Figure
 from plait.values import as_text
 
-MOST_CLASSES, MOST_LABELS = 24, 30  # that are drawn one by one
+MOST_CLASSES, MOST_LABELS = 24, 30  # that get a row or a bar of their own
 
 
 def differing_classes(task: Any, other: Any) -> str | None:
@@ -18,12 +18,13 @@ def differing_classes(task: Any, other: Any) -> str | None:
 
 
 def confusion_of(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[Any]) -> Figure:
-    """The confusion matrix; beyond 24 classes, of the most frequent and all others together."""
+    """The confusion matrix; of more than 24 classes, the most frequent ones and all others together."""
     predicted = probabilities.argmax(axis=1)
     counts = np.zeros((len(classes), len(classes)))
     np.add.at(counts, (truth, predicted), 1)
     if len(classes) <= MOST_CLASSES:
         return Figure("confusion", (counts, list(classes)))
+    # Classes are renumbered by frequency, and all that are too rare share the last number.
     order = np.argsort(-counts.sum(axis=1), kind="stable")
     place = np.full(len(classes), MOST_CLASSES)
     place[order[:MOST_CLASSES]] = np.arange(MOST_CLASSES)

@@ -1,4 +1,4 @@
-"""A text a row: captions, answers, reports."""
+"""One text per row: captions, answers, reports."""
 
 import copy
 import json
@@ -37,20 +37,20 @@ SHORT = 3  # words that answers have in the median, from which on they are capti
 class Generation(Task):
     """Write a text about a row.
 
-    Rows with equal inputs are one question with several right answers: it is answered and scored once.
+    Rows with equal inputs are one question with several right answers, which is scored once.
 
     Args:
         target: the column of the text; a cell may hold a list of texts, of which the most frequent is learned.
         sides: input → the columns that it reads.
         texts: how a text becomes tokens.
         short: the texts are answers of a few words; else captions. It decides what is measured.
-        references: a column of more right answers, such as ten people's; None for those of `target`.
-        answer_types: a column by which answers are scored apart too, such as `yes/no`, `number`, `other`.
+        references: a column of more right answers, such as those of ten people; None for those of `target`.
+        answer_types: a column of types, such as `yes/no`, `number`, `other`, which are also scored one by one.
         label_smoothing: share of the target that is spread over all tokens.
-        language_model: of a language model that writes, its configuration, the template of its prompts, and which
-            inputs are its own words.
+        language_model: where a language model writes, its configuration, the template of its prompts, and the inputs
+            that it reads as words.
 
-    What the model gives is, in training, `[B, L, V]` logits of the row's own text; otherwise `Generated`.
+    In training the model gives `[B, L, V]` logits of the row's text; otherwise `Generated`.
     """
 
     kind = "generation"
@@ -98,9 +98,9 @@ class Generation(Task):
         Args:
             asked: the table; its `words` make tokens.
             max_length: tokens that a text may have.
-            texts: short `answers` or `captions`; `auto` looks at them.
+            texts: short `answers` or `captions`; `auto` decides by their length.
             references: a column of more right answers.
-            answer_types: one by which answers are scored apart.
+            answer_types: a column of types, which are also scored one by one.
             label_smoothing: share of the target that is spread over all tokens.
 
         Raises:
@@ -141,14 +141,14 @@ class Generation(Task):
         return self._changed(texts=texts)
 
     def with_language_model(self, held: Mapping[str, Any]) -> "Generation":
-        """The same task with more known of its language model."""
+        """The same task with other facts about its language model."""
         return self._changed(language_model=dict(held))
 
     def _changed(self, **values: Any) -> "Generation":
-        made = copy.copy(self)
+        task = copy.copy(self)
         for name, value in values.items():
-            setattr(made, name, value)
-        return made
+            setattr(task, name, value)
+        return task
 
     @property
     def measures(self) -> dict[str, bool]:
@@ -167,7 +167,7 @@ class Generation(Task):
         return [t for t in VQA_TYPES if t in seen] + sorted(seen - set(VQA_TYPES))
 
     def read(self, table: Table, name: str = "", lenient: bool = False) -> np.ndarray | None:
-        """`[N, 1 + L]` int64: the code of the row's right answers, then the ids of the one to learn, then -1.
+        """`[N, 1 + L]` int64: the code of the row's right answers, then the ids of the text to learn, then -1.
 
         None where the table lacks the target.
 
@@ -189,7 +189,7 @@ class Generation(Task):
         return truth
 
     def _codes(self, table: Table, cells: Sequence[Sequence[str]]) -> np.ndarray:
-        """Codes of right answers; rows with equal inputs share them."""
+        """`[N]` codes of right answers; rows with equal inputs share them."""
         more = None if self.references is None else [texts_of(cell) for cell in table.iterate(self.references)]
         kinds = None if self.answer_types is None else [as_text(cell) for cell in table.iterate(self.answer_types)]
         rows = side_codes(table, self.sides)
@@ -212,63 +212,63 @@ class Generation(Task):
 
     def lengths(self, truth: np.ndarray) -> np.ndarray:
         """`[N]` tokens of each row's own text."""
-        found: np.ndarray = (truth[:, CODE:] >= 0).sum(axis=1)
-        return found
+        counts: np.ndarray = (truth[:, CODE:] >= 0).sum(axis=1)
+        return counts
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row has no text."""
         return encoded[:, CODE] < 0
 
-    def loss(self, given: Any, target: Tensor) -> Tensor:
-        """Mean cross-entropy a token of the rows' own texts, over those that have one."""
-        if isinstance(given, Generated):  # the model has compared them already
-            rows = given.losses
+    def loss(self, logits: Any, target: Tensor) -> Tensor:
+        """Mean cross-entropy per token of the rows' texts, over the rows that have one."""
+        if isinstance(logits, Generated):  # the model has computed each row's loss already
+            rows = logits.losses
             return rows[~rows.isnan()].mean() if bool((~rows.isnan()).any()) else rows.new_zeros(())
-        ids = target[:, CODE : CODE + given.shape[1]]
+        ids = target[:, CODE : CODE + logits.shape[1]]
         count = (ids >= 0).sum().clamp(min=1)
         smooth = self.label_smoothing
         total = F.cross_entropy(
-            given.flatten(0, 1), ids.flatten(), ignore_index=-1, label_smoothing=smooth, reduction="sum"
+            logits.flatten(0, 1), ids.flatten(), ignore_index=-1, label_smoothing=smooth, reduction="sum"
         )
         return total / count
 
-    def row_loss(self, given: Any, target: Tensor) -> Tensor:
-        """`[B]` mean loss a token of each row's own text; 0 where it has none."""
-        if isinstance(given, Generated):
-            return given.losses.nan_to_num()
-        return token_loss(given, target[:, CODE : CODE + given.shape[1]]).nan_to_num()
+    def row_loss(self, logits: Any, target: Tensor) -> Tensor:
+        """`[B]` mean loss per token of each row's text; 0 where it has none."""
+        if isinstance(logits, Generated):
+            return logits.losses.nan_to_num()
+        return token_loss(logits, target[:, CODE : CODE + logits.shape[1]]).nan_to_num()
 
-    def predictions(self, given: Generated) -> Generated:
-        """As the model gave it."""
-        return given.numpy()
+    def predictions(self, outputs: Generated) -> Generated:
+        """The model's output as it is, in numpy."""
+        return outputs.numpy()
 
     def answers(self, predictions: Generated) -> list[str]:
         """The texts."""
         return [self.texts.decode(ids) for ids in predictions.ids.tolist()]
 
     def columns(self, name: str, predictions: Generated) -> dict[str, Any]:
-        """What a predictions file holds: the text, and the score that it was found with."""
+        """What a predictions file holds: the text, and its score in the search."""
         return {name: self.answers(predictions), f"{name}_score": predictions.scores}
 
-    def distance(self, given: Tensor, wanted: Tensor, target: Tensor, temperature: float) -> Tensor:
-        """Word by word (1606.07947)."""
-        apart = Categorical(given.shape[-1]).distance(given, wanted, temperature)
-        return apart[target[:, CODE : CODE + given.shape[1]] >= 0]
+    def distance(self, logits: Tensor, teacher_logits: Tensor, target: Tensor, temperature: float) -> Tensor:
+        """The distance of each token (1606.07947)."""
+        apart = Categorical(logits.shape[-1]).distance(logits, teacher_logits, temperature)
+        return apart[target[:, CODE : CODE + logits.shape[1]] >= 0]
 
     def agrees(self, other: Task) -> str | None:
-        """The same tokens."""
+        """What differs: the tokens; None where they are the same."""
         assert isinstance(other, Generation)
-        own, its = ((task.texts.tokenizer.to_str(), task.texts.end) for task in (self, other))
-        return None if own == its else "other tokens"
+        tokens, other_tokens = ((task.texts.tokenizer.to_str(), task.texts.end) for task in (self, other))
+        return None if tokens == other_tokens else "other tokens"
 
     def adopt(self, former: Task) -> "Generation":
-        """The same task in a former run's tokens, unless a language model has its own."""
+        """The same task in a former run's tokens, unless a language model writes, which has its own."""
         if not isinstance(former, Generation) or self.language_model is not None or former.language_model is not None:
             return self
         return self.with_texts(former.texts)
 
     def sample(self, prediction: Generated, truth: np.ndarray) -> Sample:
-        """The text, and up to five right ones."""
+        """The generated text, and up to five right ones."""
         return Sample(self.answers(prediction)[0], list(self.right_answers(truth[0]))[:5])
 
     def card(self, prediction: Generated, truth: np.ndarray, cell: Any) -> Card:
@@ -278,7 +278,7 @@ class Generation(Task):
         return Card(text, "; ".join(right), hit, f"{prediction.scores[0]:.2f}")
 
     def because(self) -> str:
-        """How many tokens, and what the texts are."""
+        """The size of the vocabulary, and whether the texts are short."""
         return f"{self.texts.vocab_size:,} tokens, {'short answers' if self.short else 'captions'}"
 
     def rewards(self, texts: Sequence[str], codes: np.ndarray) -> np.ndarray:
@@ -295,10 +295,10 @@ class Generation(Task):
                 raise RecipeError(f"train.self_critical: CIDEr is not defined, {NO_CIDER}; leave it at 0")
         return self._scorer.consensus(texts, codes)
 
-    def score(self, truth: np.ndarray, found: Generated, names: Sequence[str] | None = None) -> dict[str, float]:
+    def score(self, truth: np.ndarray, predictions: Generated, names: Sequence[str] | None = None) -> dict[str, float]:
         """Metrics over the distinct questions, each against all of its right answers."""
         first = np.unique(truth[:, 0], return_index=True)[1]
-        return self.score_texts(truth[first], self.answers(found[first]), names)
+        return self.score_texts(truth[first], self.answers(predictions[first]), names)
 
     def score_texts(
         self, truth: np.ndarray, texts: Sequence[str], names: Sequence[str] | None = None
@@ -346,7 +346,7 @@ def texts_of(cell: Any) -> list[str]:
 
 
 def _most_frequent(texts: Sequence[str]) -> str:
-    """The most frequent, of equally frequent ones the first."""
+    """The most frequent text; the first of equally frequent ones."""
     counts: dict[str, int] = {}
     for text in texts:
         counts[text] = counts.get(text, 0) + 1

@@ -1,4 +1,4 @@
-"""Does this belong to that?"""
+"""Whether the two sides of a row belong together."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
@@ -25,15 +25,15 @@ Negatives = Literal["none", "random", "hard"]
 
 
 class Matching(Task):
-    """A row's anchor belongs to the rest of the row, or it does not.
+    """Whether a row's anchor belongs to the rest of the row.
 
-    With a label column both kinds are given. Without one every row is a match, and what does not match is drawn: in
-    training from the batch, at random or hard (of several drawn at random the one that the model as it is takes most
-    for a match); for scoring one a row, the same each time, so that half of what is asked is a match.
+    With a label column, the table says which rows match. Without one every row is a match, and non-matches are drawn:
+    in training from the batch, at random or hard (the one of several random ones that the current model finds most
+    likely to match); for scoring one per row, the same ones each time, so that half of the rows are matches.
 
     Args:
         sides: input → the columns that it reads.
-        anchor: the side that is exchanged when a non-match is drawn; None for the first.
+        anchor: the side that is replaced when a non-match is drawn; None for the first.
         label: column of the labels; None where every row is a match.
         negatives: `none` with labels, `random` or `hard` without.
 
@@ -88,11 +88,11 @@ class Matching(Task):
 
     @property
     def column(self) -> str:
-        """Where labels stand: the given column, or `match` of tables that non-matches were drawn into."""
+        """The column of labels: the named one, or `match` in tables that non-matches were drawn into."""
         return self.label or "match"
 
     def read(self, table: Table, name: str = "match", lenient: bool = False) -> np.ndarray | None:
-        """`[N, 3]` int64: the label (1, 0, or -1 for none), and codes of the anchor's value and of all others'."""
+        """`[N, 3]` int64: the label (1, 0, or -1 for none), and codes of the anchor's value and of the rest."""
         if self.column in table:
             labels = self.encode_labels(table.iterate(self.column), lenient)
         elif self.drawn:
@@ -110,10 +110,10 @@ class Matching(Task):
         return [column for name, columns in self.sides.items() if name != self.anchor for column in columns]
 
     def encode_labels(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
-        """`[N]` int64: 1, 0, or -1 for none; where `lenient`, what says neither yes nor no is none.
+        """`[N]` int64: 1, 0, or -1 for none; if `lenient`, a label that is neither yes nor no counts as none.
 
         Raises:
-            DataError: a label says neither yes nor no.
+            DataError: a label is neither yes nor no.
         """
         return np.fromiter((self._label(row, value, lenient) for row, value in enumerate(values, 1)), dtype=np.int64)
 
@@ -124,8 +124,8 @@ class Matching(Task):
         if text not in (*YES, *NO):
             if lenient:
                 return -1
-            said = f"expected 1 or 0 (or -1, or yes and no), got {shown(value, 40)}"
-            raise DataError(f"row {row}: column {self.column!r}: {said}")
+            message = f"expected 1 or 0 (or -1, or yes and no), got {shown(value, 40)}"
+            raise DataError(f"row {row}: column {self.column!r}: {message}")
         return int(text in YES)
 
     def in_space(self, encoded: np.ndarray) -> np.ndarray:
@@ -157,17 +157,17 @@ class Matching(Task):
         return {"accuracy": True, "average_precision": True, "roc_auc": True, "log_loss": False}
 
     def prepare(self, batch: Batch, name: str, score: Callable[[Batch], Tensor]) -> Batch:
-        """With one non-match a row drawn, where the table has none: at random, or hard."""
+        """The batch with one non-match drawn for each row, at random or hard, where the table has no labels."""
         if not self.drawn:
             return batch
         return with_negatives(batch, name, self.anchor, score if self.negatives == "hard" else None)
 
     def table_to_score(self, table: Table, rows: np.ndarray, seed: int) -> Table | None:
-        """With non-matches drawn, the same each time, where the table does not hold them already."""
+        """The rows with non-matches, the same each time; None where the table has labels already."""
         return draw_matches(table.take(rows), self, seed) if self.drawn and self.column not in table else None
 
     def agrees(self, other: Task) -> str | None:
-        """Always: yes is yes."""
+        """Nothing ever differs: yes means the same in every run."""
         return None
 
     def describe(self) -> str:
@@ -181,7 +181,7 @@ class Matching(Task):
         return needs_two(self.sides)
 
     def constant(self, truth: np.ndarray, rows: int) -> np.ndarray:
-        """How often the label is yes; drawn for scoring are as many matches as others."""
+        """How often the label is yes; where non-matches are drawn for scoring, half of the time."""
         yes = 0.5 if self.drawn else float(truth[:, 0].mean())
         return np.tile([1 - yes, yes], (rows, 1))
 
@@ -191,59 +191,60 @@ class Matching(Task):
 
     def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
         """Yes or no, and the probability of yes."""
-        said, label = bool(prediction[0, 1] >= 0.5), bool(truth[0, 0])
+        answer, label = bool(prediction[0, 1] >= 0.5), bool(truth[0, 0])
         words = ("no", "yes")
-        return Card(words[said], words[label], said == label, f"{prediction[0, 1]:.2f}")
+        return Card(words[answer], words[label], answer == label, f"{prediction[0, 1]:.2f}")
 
-    def score(self, truth: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
         """Accuracy, average precision and ROC-AUC of yes."""
         chosen = [name for name in self.measures if names is None or name in names]
-        return score("classification", truth[:, 0], found, chosen)
+        return score("classification", truth[:, 0], predictions, chosen)
 
-    def answers(self, found: np.ndarray) -> list[str]:
+    def answers(self, predictions: np.ndarray) -> list[str]:
         """`yes` or `no`."""
-        return ["yes" if yes >= 0.5 else "no" for yes in found[:, 1]]
+        return ["yes" if yes >= 0.5 else "no" for yes in predictions[:, 1]]
 
-    def columns(self, name: str, found: np.ndarray) -> dict[str, Any]:
+    def columns(self, name: str, predictions: np.ndarray) -> dict[str, Any]:
         """What a predictions file holds: the answer, and the probability of a match."""
-        return {name: self.answers(found), f"{name}_probability": found[:, 1]}
+        return {name: self.answers(predictions), f"{name}_probability": predictions[:, 1]}
 
 
 def draw_matches(table: Table, task: Matching, seed: int = 0) -> Table:
-    """A table with one non-match a row added: the row with the anchor of another, and `match` 1 or 0.
+    """A table with one non-match added for each row: the row with another's anchor. `match` is 1 or 0.
 
-    A row for which no other anchor can be told to be a non-match (all are its own, or share its rest) gets none.
+    A row gets none where no other anchor is sure to be a non-match (all are its own, or share its rest).
     """
     import pyarrow as pa
 
     encoded = task.read(table)
     assert encoded is not None
-    taken = draw_others(encoded[:, 1:], np.random.default_rng(seed))
-    rows = np.flatnonzero(taken >= 0)
+    partners = draw_others(encoded[:, 1:], np.random.default_rng(seed))
+    rows = np.flatnonzero(partners >= 0)
     columns = {}
     for name in table.columns:
         if name != task.column:
             column = table.column(name)
-            other = taken[rows] if name in task.sides[task.anchor] else rows
+            # Of a non-match the anchor's columns come from the partner, all others from the row itself.
+            other = partners[rows] if name in task.sides[task.anchor] else rows
             columns[name] = pa.chunked_array([*column.chunks, column.take(other).combine_chunks()], column.type)
     labels = np.r_[np.ones(len(table), np.int64), np.zeros(len(rows), np.int64)]
     return table.with_data(pa.table({**columns, task.column: labels}))
 
 
 def draw_others(codes: np.ndarray, random: np.random.Generator, tries: int = 20) -> np.ndarray:
-    """`[N]` for each row another whose anchor is no match (both sides differ); -1 where none is found.
+    """`[N]` for each row another one whose anchor is no match (both sides differ); -1 where none was drawn.
 
     Args:
         codes: `[N, 2]` of anchor and rest; -1 where a row lacks one.
-        random: draws.
-        tries: how often it is drawn anew for the rows that had no luck.
+        random: random numbers.
+        tries: how often to draw again for the rows that drew a match.
     """
     able = np.flatnonzero((codes >= 0).all(axis=1))
-    taken = np.full(len(codes), -1, dtype=np.int64)
+    partners = np.full(len(codes), -1, dtype=np.int64)
     left = able
     for _ in range(tries if len(able) > 1 else 0):
         drawn = random.choice(able, len(left))
         good = (codes[drawn] != codes[left]).all(axis=1)
-        taken[left[good]] = drawn[good]
+        partners[left[good]] = drawn[good]
         left = left[~good]
-    return taken
+    return partners

@@ -20,8 +20,8 @@ from plait.values import as_text, is_missing
 class Multilabel(Task):
     """Labels of which a row has none, one or several.
 
-    A cell holds a list of texts or one text with `;`, `|` or `,` between the labels. An empty cell means that nothing
-    is known of the row; a cell that holds an empty list, `[]`, that it has no label.
+    A cell holds a list of texts, or one text with `;`, `|` or `,` between the labels. An empty cell means that the
+    row's labels are not known; an empty list, `[]`, means that it has none.
 
     Args:
         classes: names, in the order of the logits.
@@ -48,7 +48,9 @@ class Multilabel(Task):
 
     @classmethod
     def fit(cls, values: Iterable[Any], balanced: bool = False) -> "Multilabel":
-        """Learn the labels from training targets; `balanced` weighs positives by negatives a positive, up to 100."""
+        """Learn the labels from training targets; `balanced` weighs a label's positives by negatives per positive,
+        up to 100.
+        """
         counts: dict[str, int] = {}
         rows = 0
         for value in values:
@@ -62,7 +64,7 @@ class Multilabel(Task):
 
     @classmethod
     def recognise(cls, sample: Values) -> str | None:
-        """Lists, or texts of which one in ten holds a mark between labels."""
+        """Lists, or texts of which more than one in ten has a mark between labels."""
         if isinstance(sample.values[0], list):
             return "its cells are lists"
         if sample.are_codes or sample.numbers is not None:
@@ -98,7 +100,7 @@ class Multilabel(Task):
         return np.stack(rows) if rows else np.zeros((0, len(self.classes)), dtype=np.float32)
 
     def agrees(self, other: Task) -> str | None:
-        """Labels in the same order."""
+        """What differs: the labels or their order."""
         return differing_classes(self, other)
 
     def figures(self, truth: np.ndarray, predictions: np.ndarray) -> list[Figure]:
@@ -116,8 +118,8 @@ class Multilabel(Task):
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Mean binary cross-entropy over the rows that have a target; both `[B, L]`."""
-        known = target.isfinite()
-        return self._cross_entropy(logits, target).sum() / known.sum().clamp(min=1)
+        has_target = target.isfinite()
+        return self._cross_entropy(logits, target).sum() / has_target.sum().clamp(min=1)
 
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """`[B]` mean binary cross-entropy of each row."""
@@ -125,9 +127,9 @@ class Multilabel(Task):
 
     def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         weight = None if self.class_weights is None else torch.tensor(self.class_weights, device=logits.device)
-        known = target.isfinite()
+        has_target = target.isfinite()
         each = F.binary_cross_entropy_with_logits(logits, target.nan_to_num(), pos_weight=weight, reduction="none")
-        return each.masked_fill(~known, 0)
+        return each.masked_fill(~has_target, 0)
 
     def predictions(self, logits: Tensor) -> np.ndarray:
         """`[N, L]` probabilities."""

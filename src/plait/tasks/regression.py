@@ -1,4 +1,4 @@
-"""A number a row."""
+"""One number per row."""
 
 import datetime
 import math
@@ -53,21 +53,21 @@ class Regression(Task):
         form: Mapping[str, str] | None = None,
         lenient: bool = False,
     ) -> "Regression":
-        """Learn the scale from training targets; where `lenient`, a cell that is no number teaches nothing.
+        """Learn the scale from training targets; if `lenient`, cells that are not numbers are passed over.
 
         Raises:
-            DataError: a target is no number, or all are the same.
+            DataError: a target is not a number, or all are the same.
         """
         numbers = np.fromiter(cls(name=name, form=form)._read(values, lenient), dtype=np.float64)
-        known = numbers[np.isfinite(numbers)]
-        if not len(known) or known.std() == 0:
-            came = "no number" if not len(known) else f"only {known[0]:g}"
+        finite = numbers[np.isfinite(numbers)]
+        if not len(finite) or finite.std() == 0:
+            came = "no number" if not len(finite) else f"only {finite[0]:g}"
             raise DataError(f"column {name!r}: regression needs targets that vary, got {came}")
-        return cls(float(known.mean()), float(known.std()), name, form)
+        return cls(float(finite.mean()), float(finite.std()), name, form)
 
     @classmethod
     def recognise(cls, sample: Values) -> str | None:
-        """Numbers, but for codes and few whole ones; durations and times of day."""
+        """Numbers, except codes and a few distinct whole numbers; durations and times of day."""
         if isinstance(sample.values[0], datetime.timedelta | datetime.time):
             return "its cells are durations or times of day, taken as seconds"
         if sample.categorical or sample.numbers is None or sample.are_codes or isinstance(sample.values[0], bool):
@@ -88,7 +88,7 @@ class Regression(Task):
         return state | ({"form": self.form} if self.form else {})
 
     def agrees(self, other: Task) -> str | None:
-        """Numbers on the same scale."""
+        """What differs: the scale; None where it is the same."""
         assert isinstance(other, Regression)
         return None if (self.mean, self.std) == (other.mean, other.std) else "numbers on another scale"
 
@@ -106,7 +106,7 @@ class Regression(Task):
     def encode(self, values: Iterable[Any], lenient: bool = False) -> np.ndarray:
         """`[N]` float64 in the user's units, NaN where the row has no target or, if `lenient`, none that is a number.
 
-        In float32 a target of 1,000,000 and a bit would be known to a sixteenth only.
+        Not float32, in which targets around 1,000,000 would be rounded to sixteenths.
 
         Raises:
             DataError: a cell holds something else; the message names the row.
@@ -141,9 +141,9 @@ class Regression(Task):
 
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """`[B]` squared error of each row on the standard scale."""
-        known = target.isfinite()
+        has_target = target.isfinite()
         scaled = self.scaled(target).nan_to_num().to(logits.dtype)
-        return F.mse_loss(logits[:, 0], scaled, reduction="none").masked_fill(~known, 0)
+        return F.mse_loss(logits[:, 0], scaled, reduction="none").masked_fill(~has_target, 0)
 
     def predictions(self, logits: Tensor) -> np.ndarray:
         """`[N]` numbers in the user's units."""

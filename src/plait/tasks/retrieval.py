@@ -1,4 +1,4 @@
-"""Each side of a row finds the others among those of all rows."""
+"""Retrieval: each side of a row finds the row's other sides among those of all rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -22,10 +22,10 @@ LOSSES = ("info_nce", "sigmoid", "triplet")
 
 
 class Retrieval(Task):
-    """Two sides or more in one space: a text finds its image, an image its texts.
+    """Two or more sides in one space: a text finds its image, an image its texts.
 
-    Every side is aligned with the anchor; a row that lacks one of the two takes no part there. Rows that share a
-    value on either side (another caption of an image, a text that comes twice) are no negatives of each other.
+    Every side is aligned with the anchor; rows that lack either are left out there. Rows that share a value on either
+    side (two captions of an image, a text that occurs twice) are not negatives of each other.
 
     Args:
         sides: input → the columns that it reads, in the order of the model's vectors.
@@ -84,7 +84,7 @@ class Retrieval(Task):
         hardness: Annotated[float, Ge(0)] = 0.0,
         margin: Annotated[float, Ge(0)] = 0.2,
     ) -> "Retrieval":
-        """The task of a table's inputs; `temperature` is where the scale of the logits begins, which is learned."""
+        """The task of a table's inputs; the logits' scale is learned and begins at `temperature`."""
         return cls(asked.sides, asked.modalities, anchor, loss, hardness, margin)
 
     def to_json(self) -> dict[str, Any]:
@@ -126,11 +126,11 @@ class Retrieval(Task):
 
     @property
     def directions(self) -> list[str]:
-        """Of a run of two sides: what the anchor finds, and what finds the anchor."""
+        """For a run of two sides, the names of both directions: the anchor finds the other, the other the anchor."""
         return self._directions(*self.links[0])
 
     def _directions(self, a: int, b: int) -> list[str]:
-        """What is found by whom: of an image and a text `txt` and `img`; where that would not say it, the inputs."""
+        """A name for each direction, after what is found: `txt` and `img`; of both inputs where that is not enough."""
         names = [self.names[b], self.names[a]]
         kinds = [MODALITIES.get(self.modalities[name]) for name in names]
         short = [(kind.short if kind is not None else "") or n for kind, n in zip(kinds, names, strict=True)]
@@ -156,16 +156,16 @@ class Retrieval(Task):
 
     def unusable(self, encoded: np.ndarray) -> np.ndarray:
         """`[N]` bool: the row lacks the anchor, or all others."""
-        held = encoded >= 0
-        return ~np.any([held[:, a] & held[:, b] for a, b in self.links], axis=0)
+        has_side = encoded >= 0
+        return ~np.any([has_side[:, a] & has_side[:, b] for a, b in self.links], axis=0)
 
     def loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
         """The mean over the other sides of their loss with the anchor; `[B, M, D + 1]` and `[B, M]`."""
         losses = []
         for a, b in self.links:
-            held = (codes[:, [a, b]] >= 0).all(dim=1) & (vectors[:, [a, b], :-1] != 0).any(dim=2).all(dim=1)
-            if int(held.sum()) > 1:
-                losses.append(self._pair_loss(vectors[held], codes[held], a, b))
+            complete = (codes[:, [a, b]] >= 0).all(dim=1) & (vectors[:, [a, b], :-1] != 0).any(dim=2).all(dim=1)
+            if int(complete.sum()) > 1:
+                losses.append(self._pair_loss(vectors[complete], codes[complete], a, b))
         return torch.stack(losses).mean() if losses else vectors.sum() * 0.0
 
     def _pair_loss(self, vectors: Tensor, codes: Tensor, a: int, b: int) -> Tensor:
@@ -179,7 +179,7 @@ class Retrieval(Task):
         return triplet_loss(unit(x, dim=1), unit(y, dim=1), self.margin, same)
 
     def row_loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """`[B]` one minus the mean cosine of the anchor and what belongs to it."""
+        """`[B]` one minus the mean cosine of the anchor and the row's other sides."""
         unit = torch.nn.functional.normalize(vectors[..., :-1].float(), dim=2)
         return 1 - torch.stack([(unit[:, a] * unit[:, b]).sum(dim=1) for a, b in self.links]).mean(dim=0)
 
@@ -188,29 +188,29 @@ class Retrieval(Task):
         return torch.nn.functional.normalize(vectors[..., :-1].float(), dim=2).numpy()
 
     def score(self, codes: np.ndarray, vectors: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
-        """Recall in both directions of each pair of sides, and ranks; every distinct value is asked and found once."""
-        found: dict[str, float] = {}
+        """Recall and ranks in both directions of each pair of sides; every distinct value counts once."""
+        scores: dict[str, float] = {}
         others: dict[str, list[float]] = {}
         for a, b in self.links:
-            held = (codes[:, [a, b]] >= 0).all(axis=1)
-            if not held.any():
+            complete = (codes[:, [a, b]] >= 0).all(axis=1)
+            if not complete.any():
                 continue
-            pair = codes[held][:, [a, b]]
-            (x, rows), (y, columns) = (_distinct(pair[:, i], vectors[held, side]) for i, side in enumerate((a, b)))
+            pair = codes[complete][:, [a, b]]
+            (x, rows), (y, columns) = (_distinct(pair[:, i], vectors[complete, side]) for i, side in enumerate((a, b)))
             links = np.stack([rows, columns], axis=1)
             forth, back = directed_metrics(x, y, links), directed_metrics(y, x, links[:, ::-1])
             for name, direction in zip(self._directions(a, b), (forth, back), strict=True):
-                found |= {f"{name}_{key}": direction.pop(key) for key in ("r1", "r5", "r10")}
+                scores |= {f"{name}_{key}": direction.pop(key) for key in ("r1", "r5", "r10")}
                 for key, value in direction.items():
                     others.setdefault(key, []).append(value)
-        if not found:
+        if not scores:
             return {}
-        found["r_mean"] = float(np.mean(list(found.values())))
-        found |= {key: float(np.mean(values)) for key, values in others.items()}
-        return {key: value for key, value in found.items() if names is None or key in names}
+        scores["r_mean"] = float(np.mean(list(scores.values())))
+        scores |= {key: float(np.mean(values)) for key, values in others.items()}
+        return {key: value for key, value in scores.items() if names is None or key in names}
 
     def answers(self, vectors: np.ndarray) -> list[float]:
-        """How well each row's sides belong together: the mean cosine of the anchor and what the row has besides."""
+        """How well each row's sides belong together: the mean cosine of the anchor and the others that the row has."""
         return np.nanmean(self._similarities(vectors), axis=0).tolist() if len(vectors) else []
 
     def columns(self, name: str, vectors: np.ndarray) -> dict[str, Any]:
@@ -221,13 +221,14 @@ class Retrieval(Task):
         }
 
     def _similarities(self, vectors: np.ndarray) -> np.ndarray:
-        held = (vectors != 0).any(axis=2)
-        found = [np.einsum("nd,nd->n", vectors[:, a], vectors[:, b]) for a, b in self.links]
-        lacking = [~(held[:, a] & held[:, b]) for a, b in self.links]
-        return np.where(lacking, np.nan, found)
+        """`[links, N]` cosines of the anchor and each other side; NaN where the row lacks one."""
+        has_side = (vectors != 0).any(axis=2)
+        cosines = [np.einsum("nd,nd->n", vectors[:, a], vectors[:, b]) for a, b in self.links]
+        lacking = [~(has_side[:, a] & has_side[:, b]) for a, b in self.links]
+        return np.where(lacking, np.nan, cosines)
 
 
 def _distinct(codes: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One vector a distinct value, and which of them each row has."""
+    """The vector of each distinct value, and which of them each row has."""
     _, first, place = np.unique(codes, return_index=True, return_inverse=True)
     return vectors[first], place

@@ -24,7 +24,7 @@ from plait.tasks.task import Task
 from plait.types import Batch, Output
 from plait.values import shown
 
-# In the order in which a target's values are asked; classification is what is left.
+# In the order in which they are tried on a target's values; classification takes what is left.
 TASKS: dict[str, type[Task]] = {
     "multilabel": Multilabel,
     "regression": Regression,
@@ -58,10 +58,10 @@ class Targets:
 
     @property
     def spaces(self) -> list[Space]:
-        """What the raw predictions of each target are, in order.
+        """The distributions whose parameters the raw predictions of each target are, in order.
 
         Raises:
-            RecipeError: there is no distribution behind a target's answers.
+            RecipeError: a target's answers have no distribution.
         """
         spaces = [task.space for task in self.tasks.values()]
         for task, space in zip(self.tasks.values(), spaces, strict=True):
@@ -70,7 +70,7 @@ class Targets:
         return [space for space in spaces if space is not None]
 
     def require_probabilities(self) -> None:
-        """Refuse targets whose answers are no classes.
+        """Refuse targets whose answers are not classes.
 
         Raises:
             RecipeError: a target is a number, a text or a vector.
@@ -85,13 +85,13 @@ class Targets:
 
     @property
     def only(self) -> Task | None:
-        """The task of a run that can have no other beside it; None of other runs."""
+        """The run's task, if it is one that allows no other beside it; else None."""
         first = next(iter(self.tasks.values()))
         return first if first.alone else None
 
     @property
     def writer(self) -> Any:
-        """The task that a decoder writes for; None where none does."""
+        """The task that a decoder writes for; None where there is none."""
         return next((task for task in self.tasks.values() if task.writes is not None), None)
 
     @property
@@ -101,16 +101,16 @@ class Targets:
 
     @property
     def joint(self) -> bool:
-        """A row's modalities answer together; else each input has a vector of its own."""
+        """Whether a row's modalities answer together; else each input has a vector of its own."""
         return all(task.joint for task in self.tasks.values())
 
     @property
     def slow(self) -> bool:
-        """To answer or to score takes long."""
+        """Whether answering or scoring takes long."""
         return any(task.slow for task in self.tasks.values())
 
     def with_task(self, name: str, task: Task) -> "Targets":
-        """The same targets, of which one is another task."""
+        """The same targets, with the task of one replaced."""
         return Targets({**self.tasks, name: task}, self.weights)
 
     def encode(self, table: Table, lenient: bool = False) -> dict[str, np.ndarray]:
@@ -118,7 +118,7 @@ class Targets:
 
         Args:
             table: the rows.
-            lenient: a cell that is no such target counts as empty; else it is an error.
+            lenient: a target cell that can't be read counts as empty; else it is an error.
         """
         read = {name: task.read(table, name, lenient) for name, task in self.tasks.items()}
         return {name: truth for name, truth in read.items() if truth is not None}
@@ -137,8 +137,8 @@ class Targets:
         """The weighted sum of the tasks' losses, a scalar."""
         losses = []
         for name, task in self.tasks.items():
-            given, target, _ = items_of(outputs[name], targets[name])
-            losses.append(self.weights[name] * task.loss(given, target))
+            logits, target, _ = items_of(outputs[name], targets[name])
+            losses.append(self.weights[name] * task.loss(logits, target))
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def loss_of(
@@ -148,7 +148,7 @@ class Targets:
         alone: Mapping[str, float] | float = 1.0,
         whole: float = 1.0,
     ) -> Tensor:
-        """The loss of a model's answer and, weighted, of what each modality says alone to the rows that have it.
+        """The weighted loss of a model's answer, and of each modality's own answer to the rows that have it.
 
         Args:
             output: of the model.
@@ -157,19 +157,19 @@ class Targets:
             whole: weight of the loss of the model's answer.
         """
         total = whole * self.loss(output.predictions, targets)
-        for name, said in output.alone.items():
+        for name, answer in output.alone.items():
             weight = alone if isinstance(alone, float) else alone.get(name, 1.0)
-            if weight and bool(said.present.any()):
-                own = {target: values[said.present] for target, values in said.predictions.items()}
-                total = total + weight * self.loss(own, {t: targets[t][said.present] for t in own})
+            if weight and bool(answer.present.any()):
+                predictions = {target: values[answer.present] for target, values in answer.predictions.items()}
+                total = total + weight * self.loss(predictions, {t: targets[t][answer.present] for t in predictions})
         return total
 
     def row_loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> Tensor:
         """`[B]` weighted sum of the tasks' losses of each row: which rows are hard."""
         losses = []
         for name, task in self.tasks.items():
-            given, target, rows = items_of(outputs[name], targets[name])
-            each = task.row_loss(given, target)
+            logits, target, rows = items_of(outputs[name], targets[name])
+            each = task.row_loss(logits, target)
             losses.append(self.weights[name] * (each if rows is None else rows.row_means(each)))
         return torch.stack(losses).sum(0)
 
@@ -188,20 +188,20 @@ class Targets:
         truth: Mapping[str, Any],
         names: Sequence[str] | None = None,
     ) -> dict[str, float]:
-        """Metrics over the rows that have a target, all that fit or the named ones (`loss` is none of them).
+        """Metrics over the rows that have a target: all that fit, or the named ones (`loss` is not among them).
 
         With several targets the names are `target.metric`.
         """
-        found = {}
+        scores = {}
         for name, task in self.tasks.items():
             usable = ~task.unusable(truth[name])
             chosen = [m for m in task.measures if names is None or self.metric_name(name, m) in names]
             values = task.score(truth[name][usable], predictions[name][usable], chosen)
-            found.update({self.metric_name(name, metric): value for metric, value in values.items()})
-        return found
+            scores.update({self.metric_name(name, metric): value for metric, value in values.items()})
+        return scores
 
     def columns(self, predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """The columns of a predictions file; one that would have the name of another gets an underscore."""
+        """The columns of a predictions file; underscores are added where two would have the same name."""
         out: dict[str, Any] = {}
         for name, task in self.tasks.items():
             for column, values in task.columns(name, predictions[name]).items():
@@ -235,7 +235,7 @@ class Targets:
         return name, fitting.get(name, False)
 
     def choose_score(self, name: str | None) -> tuple[str, bool]:
-        """As `choose_metric`, and the first task's own metric in the place of the loss, which is no score."""
+        """As `choose_metric`, but with the first task's default metric in place of the loss, which is no score."""
         chosen = self.choose_metric(name)
         return self.choose_metric(None) if chosen[0] == "loss" else chosen
 
@@ -266,7 +266,7 @@ class Targets:
 
 
 def unused(name: str, taken: Container[str]) -> str:
-    """A name that is not taken, with as many underscores behind it as that needs.
+    """The name, followed by as many underscores as it takes to differ from all of `taken`.
 
     >>> unused("row", {"row", "row_"}), unused("row", {"price"})
     ('row__', 'row')
@@ -288,5 +288,5 @@ def guess_task(sample: Sample) -> tuple[str, str]:
         reason = task.recognise(sample) if sample.distinct > 1 or isinstance(sample.values[0], list) else None
         if reason is not None:
             return kind, reason
-    told = shown(sample.values[0], 40)
-    raise DataError(f"target {sample.name!r} is constant (always {told}); there is nothing to learn")
+    value = shown(sample.values[0], 40)
+    raise DataError(f"target {sample.name!r} is constant (always {value}); there is nothing to learn")

@@ -1,4 +1,4 @@
-"""What a task is: all that depends on what is asked of a row, in one object."""
+"""What a task is: one object with everything that depends on what is predicted."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,9 +35,9 @@ class Card:
     """One answer beside the truth, as a report shows it.
 
     Args:
-        given, true: in words.
-        right: whether the answer is right; None where it is not a matter of yes or no.
-        share: how sure it is, in words.
+        given, true: the answer and the truth, in words.
+        right: whether the answer is right; None where that is not a matter of yes or no.
+        share: how sure the model is, in words.
     """
 
     given: str
@@ -48,11 +48,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Sample:
-    """A row's answer while training goes on.
+    """A row's answer during training.
 
     Args:
-        answer: what the model says.
-        right: what would have been right.
+        answer: of the model.
+        right: the right answers.
     """
 
     answer: Any
@@ -60,40 +60,40 @@ class Sample:
 
 
 class Task(Protocol):
-    """What is asked of a row. Who trains, scores or shows answers asks this object, never for a name.
+    """What is predicted for a row. Code that trains, scores or shows answers calls this object, whatever its name.
 
-    A class of your own names `Task` as its base and writes what has no default here; see docs/extending.md. It is made
-    by `fit` from training rows and written out by `to_json`, whose dict its constructor takes.
+    A class of your own names `Task` as its base and defines what has no default here; see docs/extending.md. It is
+    made from training rows by `from_table`, and written out by `to_json`, whose dict its constructor takes.
 
     N rows, B rows of a batch, W raw predictions a row. Truth and predictions are arrays whose first dimension is rows.
-    Where a task `reads` an input, its rows are of unlike length: `read`, `unusable`, `score`, `answers` and `card` see
-    `Ragged`, a token an item, while `loss`, `row_loss` and `predictions` see all tokens as if they were rows.
+    Where a task `reads` an input, its rows differ in length: `read`, `unusable`, `score`, `answers` and `card` get
+    `Ragged` with an item per token, while `loss`, `row_loss` and `predictions` get all tokens as if they were rows.
     """
 
     kind: ClassVar[str]
     default_metric: str
     alone: ClassVar[bool] = False  # it is a run's only task
-    pairs: ClassVar[bool] = False  # it asks what belongs to what: its truth stands in the columns of its sides
+    pairs: ClassVar[bool] = False  # it is about what belongs together: its truth is in the columns of its sides
     joint: ClassVar[bool] = True  # a row's modalities answer together; else each input has a vector of its own
     writes: ClassVar[str | None] = None  # what a decoder writes for it: `text`
-    slow: ClassVar[bool] = False  # to answer or to score takes long: fewer rows and draws will do
+    slow: ClassVar[bool] = False  # answering or scoring takes long, so reports use fewer rows and draws
     learns_scale: ClassVar[bool] = False  # it learns a scale, which each fold of a comparison learns on its own rows
     in_batch: ClassVar[bool] = False  # the other rows of a batch are its negatives
     reads: str | None = None  # it answers for each token of that input; truth and predictions are `Ragged`
-    usual_name: ClassVar[str | None] = None  # what it is called where no column is asked for; None: it needs one
+    usual_name: ClassVar[str | None] = None  # its name where no column is predicted; None: it needs a column
     column_options: ClassVar[Mapping[str, str]] = {}  # options that name a column → what the column is for
-    stratified: ClassVar[bool] = True  # its target may be a class, which parts of the rows share out alike
+    stratified: ClassVar[bool] = True  # its target may be a class, whose shares are the same in all parts of a split
     uncompared: ClassVar[str] = ""  # why `compare` can't judge it
     lacking: ClassVar[str] = "no usable target"  # why a row can't be learned from
 
     @classmethod
     def recognise(cls, sample: Values) -> str | None:
-        """The reason why a target's values ask for this task, in words; None where they do not."""
+        """The reason why a target with such values is of this task, in words; None where it is not."""
         return None
 
     @classmethod
     def from_table(cls, asked: Asked) -> "Task":
-        """The task, fitted on training rows. Further arguments, by keyword, are its options in a recipe.
+        """The task, fitted on training rows. Further keyword arguments are its options in a recipe.
 
         Raises:
             DataError: the target does not fit.
@@ -121,14 +121,14 @@ class Task(Protocol):
         Args:
             table: the rows.
             name: of the target.
-            lenient: a cell that is no such target counts as empty; else it is an error.
+            lenient: a target cell that can't be read counts as empty; else it is an error.
         """
         return self.encode(table.iterate(name), lenient) if name in table else None
 
     def encode(self, values: Iterable[Any], lenient: bool = False) -> Any:
-        """The encoded truth of cells; of tasks whose truth is one column. Others read it themselves."""
-        told = f"{self.kind} has neither read nor encode"
-        raise NotImplementedError(told)
+        """The encoded truth of cells. Only for tasks whose truth is one column; others define `read`."""
+        message = f"{self.kind} has neither read nor encode"
+        raise NotImplementedError(message)
 
     def unusable(self, truth: Any) -> np.ndarray:
         """`[N]` bool: nothing can be learned from the row, nor can it be scored."""
@@ -159,25 +159,25 @@ class Task(Protocol):
         return {name: self.answers(predictions)}
 
     def score(self, truth: Any, predictions: Any, names: Sequence[str] | None = None) -> dict[str, float]:
-        """Metrics over rows that all have a target: all of `measures`, or the named ones; without undefined ones."""
+        """Metrics over rows that all have a target: all of `measures` or the named ones, except undefined ones."""
         return score(self.kind, truth, predictions, names)
 
     def to_json(self) -> dict[str, Any]:
         """What the constructor takes."""
         ...
 
-    # What most tasks need not say.
+    # What most tasks need not define.
 
     def in_space(self, truth: np.ndarray) -> np.ndarray:
         """Encoded targets as the points of the space: classes, or numbers on the standard scale."""
         return truth
 
     def strata(self, truth: Any) -> np.ndarray | None:
-        """`[N]` codes to share out alike among folds; None where there are no classes."""
+        """`[N]` codes of classes, whose shares are the same in all folds; None where there are no classes."""
         return None
 
     def lengths(self, truth: Any) -> np.ndarray | None:
-        """`[N]` how long each row's own answer is, where rows of like length are batched."""
+        """`[N]` the length of each row's answer, where rows of similar length are batched; else None."""
         return None
 
     def prepare(self, batch: Batch, name: str, score: Callable[[Batch], Tensor]) -> Batch:
@@ -185,17 +185,17 @@ class Task(Protocol):
         return batch
 
     def table_to_score(self, table: Table, rows: np.ndarray, seed: int) -> Table | None:
-        """Some rows of a table with what scoring needs beside them; None where they are enough."""
+        """Some rows of a table with further rows that scoring needs; None where it needs none."""
         return None
 
     def sample(self, prediction: Any, truth: Any) -> Sample | None:
-        """The answer to one row, `[1, …]`, and what is right, while training goes on; None where numbers say it all."""
+        """The answer to one row, `[1, …]`, and the right ones, for a log; None where metrics are enough."""
         return None
 
-    def distance(self, given: Tensor, wanted: Tensor, target: Tensor, temperature: float) -> Tensor:
+    def distance(self, logits: Tensor, teacher_logits: Tensor, target: Tensor, temperature: float) -> Tensor:
         """How far raw predictions are from a teacher's, of each row or token that counts."""
         assert self.space is not None  # `agrees` has seen to it
-        return self.space.distance(given, wanted, temperature)
+        return self.space.distance(logits, teacher_logits, temperature)
 
     def agrees(self, other: "Task") -> str | None:
         """Why raw predictions of another task of this kind can't be learned from; None where they can."""
@@ -208,19 +208,19 @@ class Task(Protocol):
         return self
 
     def because(self) -> str | None:
-        """What fitting it found, in words; of a task that nobody has to guess."""
+        """What was learned in fitting it, in words; for tasks that are never guessed."""
         return None
 
     def describe(self) -> str | None:
-        """A line about what is learned; None where target and kind say it."""
+        """A line about what is learned; None where the target and the kind of task are enough."""
         return None
 
     def needs(self, name: str) -> str:
-        """What a table lacks that has no truth, in words."""
+        """What is missing from a table without truth, in words."""
         return f"no column {name!r} (the target)"
 
     def constant(self, truth: np.ndarray, rows: int) -> np.ndarray | None:
-        """The predictions of who answers every row alike: the shares of the classes, or the mean; None for none.
+        """The best predictions that are the same for every row: the classes' shares or the mean; None where none exist.
 
         Args:
             truth: encoded targets of training rows that are usable.
@@ -229,12 +229,12 @@ class Task(Protocol):
         if self.space is None:
             return None
         points = self.in_space(truth)
-        said = torch.zeros(1, self.space.width, dtype=torch.float64)
+        logits = torch.zeros(1, self.space.width, dtype=torch.float64)
         for problem in self.space.problems():
             _, y = problem.known(points)
             where = slice(problem.start, problem.start + problem.width)
-            said[0, where] = torch.from_numpy(problem.parameters(y))
-        return self.predictions(said.repeat(rows, 1))
+            logits[0, where] = torch.from_numpy(problem.parameters(y))
+        return self.predictions(logits.repeat(rows, 1))
 
     def figures(self, truth: Any, predictions: Any) -> list[Figure]:
         """What a report draws of all answers."""
@@ -245,6 +245,6 @@ class Task(Protocol):
 
         Args:
             prediction, truth: of one row, `[1, …]`.
-            cell: the truth as it stands in the table; None where it stands in no column.
+            cell: the truth as it stands in the table; None where it is in no column.
         """
         return Card(str(self.answers(prediction)[0]), str(cell))
