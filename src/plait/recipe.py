@@ -44,7 +44,8 @@ class Open(BaseModel):
 class DataRecipe(Strict):
     """Where the rows come from.
 
-    `val` and `test` are a share of the training table's rows, or a file; `val: none` means no validation. `split`
+    `test` is a share of the training table's rows, or a file; `val` a share of those that `test` leaves, or a file;
+    `val: none` means no validation. `split`
     names a column that holds train, val or test. `group` names a column whose equal cells stay in one part of a split.
     `repeat` names a column with how often a training row is seen in an epoch (0 for never; empty for once). `types`
     overrides the types of columns. `on_error`: refuse to train where a cell can't be used, skip its row, or count the

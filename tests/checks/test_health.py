@@ -33,6 +33,12 @@ def test_a_sound_table_has_no_findings(tmp_path: Path) -> None:
     assert health.rows == {"train": 30, "test": 10} and health.to_json()["ok"]
 
 
+def test_a_class_that_no_training_row_has_is_named(tmp_path: Path) -> None:
+    """Also where one table was split: such rows are not scored, and nothing else would say so."""
+    _, found = run(pd.DataFrame({"t": texts(40), "y": ["a", "b"] * 15 + ["a", "c"] * 5}), tmp_path, 30)
+    assert list(found) == ["unseen_class"] and found["unseen_class"].count == 1
+
+
 def test_rows_on_both_sides_are_an_error(tmp_path: Path) -> None:
     lines = texts(40)
     lines[35] = lines[3]

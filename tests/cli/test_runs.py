@@ -449,3 +449,24 @@ def test_another_number_of_threads_is_said_on_resume(trained: tuple[Path, Path],
     finally:
         torch.set_num_threads(threads)
     assert code == 0 and f"began with {began} threads and goes on with {began + 1}" in " ".join(error.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rows", "5"], "--rows belongs to --modalities, --missing or --noise"),
+        (["-o", "page.html"], "-o belongs to --shots or --modalities"),
+        (["--top", "5"], "--top belongs to --rerank"),
+        (["--template", "a {}"], "--template belongs to --shots"),
+        (["--target", "answer"], "--target belongs to --shots"),
+        (["--options", "title", "-o", "page.html"], "-o belongs to"),
+        (["--modalities", "--metric", "accuracy"], "--metric is not read with --modalities"),
+        (["--modalities", "--options", "title"], "--options and --modalities are different evaluations"),
+        (["--predictions", "a.json", "--references", "b.json", "--rows", "3"], "--rows belongs to"),
+    ],
+)
+def test_an_option_of_another_evaluation_is_refused(
+    words: list[str], said: str, trained: tuple[Path, Path], plait: Run
+) -> None:
+    table, run = trained
+    refused(plait("evaluate", run, table, *words), said)

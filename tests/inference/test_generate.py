@@ -117,6 +117,10 @@ def test_options_are_ranked_by_their_likelihood(run: Path) -> None:
     frame.to_csv(run.parent / "ranked.csv", index=False)
     with pytest.raises(DataError, match="row 1: the answer .* is none of its options"):
         evaluate_ranked(writer, run.parent / "ranked.csv", "options")
+    for wrong in (-1, 3, 0.5, None):  # of which the first once stood for the last option
+        frame["options"], frame["gt_index"] = [json.dumps(["yes", "no", "perhaps"])] * 12, [0, wrong] * 6
+        with pytest.raises(DataError, match="row 2, column 'gt_index': expected the place of the true answer, 0 to 2"):
+            evaluate_ranked(writer, frame.assign(photo=[str(run.parent / name) for name in frame["photo"]]), "options")
     with pytest.raises(DataError, match="row 1 has no options"):
         writer.rank(run.parent / "ranked.csv", [[]] * 12)
 

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from encoders.duals import pictures, save_tokenizer, tiny_model
-from plait.errors import PlaitError, RecipeError
+from plait.errors import DataError, PlaitError, RecipeError
+from plait.inference.predict import predict_labels
 from plait.inference.zero_shot import class_vectors, classify, embed_side, embed_texts, load_aligned, scale_of
 
 transformers = pytest.importorskip("transformers")
@@ -29,6 +31,24 @@ def test_zero_shot_is_the_mean_of_templates(tmp_path: Path) -> None:
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.allclose(found[["label_p_red bird", "label_p_blue boats"]].to_numpy(), expected, atol=1e-6)
     assert found["label"].tolist() == [labels[i] for i in logits.argmax(axis=1)]
+
+
+def test_kept_columns_are_checked_first_and_stand_under_names_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_model(tmp_path / "model", "clip")
+    (tmp_path / "some").mkdir()
+    pictures(tmp_path / "some")
+    files = sorted(path.name for path in (tmp_path / "some").iterdir())
+    frame = pd.DataFrame({"photo": files, "label": "mine", "label_given": "theirs"})
+    frame.to_csv(tmp_path / "some" / "t.csv", index=False)
+    given = (tmp_path / "some" / "t.csv", ["red", "blue"], ["a {}"], tmp_path / "out.csv")
+    assert predict_labels(tmp_path / "model", *given, ["label_given", "label"]) == len(files)
+    written = pd.read_csv(tmp_path / "out.csv")
+    assert set(written["label_given"]) == {"theirs"} and set(written["label_given_"]) == {"mine"}
+    monkeypatch.setattr("plait.inference.predict.load_aligned", None)  # a model that would be asked raises TypeError
+    with pytest.raises(DataError, match="labl"):
+        predict_labels(tmp_path / "model", *given, ["labl"])
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,12 @@ def test_scores_answers_and_weights_are_left(tmp_path: Path) -> None:
     assert said == "without a model, val accuracy: majority 0.400"
 
 
+def test_guesses_are_named_after_the_score_that_they_have(tmp_path: Path) -> None:
+    """The loss of a guess is not taken, so it is not called so."""
+    metrics, told = finished(prepared_of(metric="loss"), tmp_path / "run")
+    assert metrics["baseline"] == {"majority": 0.4} and told[0][-1] == "without a model, val accuracy: majority 0.400"
+
+
 def test_guesses_can_be_left_out_and_scores_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metrics, told = finished(prepared_of(baseline="off"), tmp_path / "run", verbose=True)
     assert set(metrics) == {"val"} and told[0][-1] == ""

@@ -63,7 +63,6 @@ def test_truth_of_two_types_is_text(tmp_path: Path) -> None:
     assert truth_of(["2", "1"], tmp_path) == ["1", "2", "2", "1"]
 
 
-@pytest.mark.xfail(strict=True, reason="pandas 3 hands NaN on for an empty text, which is written as the text 'nan'")
 def test_of_truth_of_two_types_what_is_missing_stays_missing(tmp_path: Path) -> None:
     assert pd.isna(truth_of(["2", None], tmp_path)[3])
 

@@ -129,7 +129,7 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
         text = f"{target}: {str(names[order[0]])!r} makes up {share:.0%}; consider task.class_weights=balanced"
         health.findings.append(Finding("warning", "unbalanced", text, int(counts.max())))
     for part, (other, chosen) in parts.items():
-        if part != "train" and other is not table and target in other:
+        if part != "train" and target in other:
             vocabulary = Vocabulary(names)
             cells = (v for v in other.cells(target, chosen) if not is_missing(v))
             unseen = {as_text(value) for value in cells if vocabulary.find(value) == vocabulary.UNKNOWN}

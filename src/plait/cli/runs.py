@@ -125,7 +125,9 @@ def evaluate(
     rerank: Annotated[
         Path | None, typer.Option(help="Of a retrieval run: a matching run that puts the first in order.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="With --rerank: how many of each query's it looks at.")] = 20,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="With --rerank: how many of each query's it looks at; by default 20.")
+    ] = None,
     options: Annotated[
         str | None, typer.Option(help="Of a run that writes: rank the texts of this column, a list a row.")
     ] = None,
@@ -134,8 +136,21 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a trained model on a table."""
-    from plait.errors import DataError, RecipeError
+    from plait.errors import DataError
     from plait.predictor import Predictor
+
+    of_curves = {"--modalities": modalities, "--missing": missing, "--noise": noise}
+    curves = next((name for name, value in of_curves.items() if value), "--modalities, --missing or --noise")
+    asked: dict[str, Any] = {  # the kinds of evaluation, and what each reads
+        "--predictions": (predictions, {"--references"}),
+        "--shots": (shots, {"--target", "--template", "-o"}),
+        "--options": (options, set()),
+        "--rerank": (rerank, {"--top"}),
+        curves: (modalities or missing or noise, {*of_curves, "--rows", "-o"}),
+    }
+    given: dict[str, Any] = {"--references": references, "--metric": metric, **of_curves}
+    given |= {"--rows": rows, "--target": target, "--template": template, "--top": top, "-o": output}
+    _refuse_unread(asked, given)
 
     # First what needs no run, then each kind of evaluation by the option that asks for it.
     if predictions is not None or references is not None:
@@ -161,7 +176,7 @@ def evaluate(
     if rerank is not None:
         from plait.inference.reranking import evaluate_reranked
 
-        _show_scores(evaluate_reranked(load(run), load(rerank), table, top), as_json)
+        _show_scores(evaluate_reranked(load(run), load(rerank), table, top or 20), as_json)
         return
     if modalities or missing or noise:
         from plait.evaluation.modalities import show_modalities
@@ -176,11 +191,29 @@ def evaluate(
         else:
             show_modalities(report)
         return
-    if output is not None or rows is not None:
-        raise RecipeError("-o and --rows belong to --modalities, --missing or --noise")
     # None of these options: the metrics of the run's own task.
     predictor = load(run, verbose=True)
     _show_scores(predictor.evaluate(table, metric), as_json, metric or predictor.targets_.measures)
+
+
+def _refuse_unread(kinds: Mapping[str, tuple[Any, set[str]]], given: Mapping[str, Any]) -> None:
+    """Refuse an option that the kind of evaluation that was asked for does not read.
+
+    Args:
+        kinds: option → whether it asks for that kind, and the options that this kind reads beside it.
+        given: option → its value; None, False or empty where it was not typed.
+    """
+    from plait.errors import RecipeError
+
+    chosen = [kind for kind, (asked, _) in kinds.items() if asked is not None and asked is not False]
+    if len(chosen) > 1:
+        raise RecipeError(f"{' and '.join(chosen)} are different evaluations; name one of them")
+    reads = kinds[chosen[0]][1] if chosen else {"--metric"}
+    for option, value in given.items():
+        if value is not None and value is not False and option not in {*reads, *chosen}:
+            readers = [kind for kind, (_, options) in kinds.items() if option in options]
+            belongs = f"belongs to {' or '.join(readers)}" if readers else f"is not read with {chosen[0]}"
+            raise RecipeError(f"{option} {belongs}; leave it out")
 
 
 def _show_scores(scores: Mapping[str, float], as_json: bool, expected: Iterable[str] = ()) -> None:

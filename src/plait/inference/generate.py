@@ -26,6 +26,7 @@ from plait.tasks import Generation
 from plait.tasks.answers import OnError
 from plait.tasks.generation import texts_of, token_loss
 from plait.types import Tokens
+from plait.values import as_number, shown
 
 HISTORY = "history"  # the column of a conversation's earlier turns
 Told = Callable[[str], None]
@@ -210,7 +211,7 @@ def evaluate_ranked(writer: Writer, table: Any, column: str) -> dict[str, float]
     scores = writer.rank(opened, options)
     ranks = [ranks_of_scores(one) for one in scores]
     if "gt_index" in opened:
-        places = [int(cell) for cell in opened.iterate("gt_index")]
+        places = _true_places(opened, options)
     else:
         answers = [(texts_of(cell) or [""])[0] for cell in opened.iterate(writer.task.target)]
         for row, (answer, texts) in enumerate(zip(answers, options, strict=True), 1):
@@ -224,3 +225,21 @@ def evaluate_ranked(writer: Writer, table: Any, column: str) -> dict[str, float]
         if rows:
             metrics["ndcg"] = visdial_ndcg([ranks[n] for n in rows], [np.asarray(worth[n], dtype=float) for n in rows])
     return metrics
+
+
+def _true_places(table: Table, options: Sequence[Sequence[str]]) -> list[int]:
+    """Of each row, which of its options is the true answer, from 0.
+
+    Raises:
+        DataError: a row's `gt_index` is none of its options' places.
+    """
+    places = []
+    for row, (cell, texts) in enumerate(zip(table.iterate("gt_index"), options, strict=True), 1):
+        number = as_number("gt_index", cell)
+        if not 0 <= number < len(texts) or number != int(number):
+            raise DataError(
+                f"{table.source}: row {row}, column 'gt_index': expected the place of the true answer, 0 to "
+                f"{len(texts) - 1}, got {shown(cell)}"
+            )
+        places.append(int(number))
+    return places

@@ -82,10 +82,7 @@ def write_frames(
             for frame in frames_of(opened):
                 rows = frame.iloc[:, 0].to_numpy() - 1
                 for position, name in enumerate(dict.fromkeys(keep)):
-                    column = (
-                        unused(f"{name}_given", frame.columns) if name in frame.columns else name
-                    )  # the truth beside the answer
-                    frame.insert(1 + position, column, opened.cells(name, rows))
+                    frame.insert(1 + position, _kept_name(name, frame), opened.cells(name, rows))
                 writer.write(frame)
                 count += len(frame)
         finally:
@@ -112,6 +109,8 @@ def predict_labels(
     """
     writer_of = _writer_for(output, as_json)
     opened = open_table(table)
+    for name in keep:  # before the model runs
+        opened.column(name)
     predictor = load_aligned(str(run), allow_outside=allow_outside)
     frame = classify(predictor, opened, labels, templates)
     kinds = {name: MODALITIES.get(column.modality) for name, column in infer_schema(opened).items()}
@@ -119,7 +118,7 @@ def predict_labels(
     for position, name in enumerate(dict.fromkeys([*files, *keep])):
         cells = opened.cells(name, frame["row"].to_numpy() - 1)
         if not any(isinstance(cell, bytes) for cell in cells[:10]):
-            frame.insert(1 + position, f"{name}_given" if name in frame.columns else name, cells)
+            frame.insert(1 + position, _kept_name(name, frame), cells)
     with _target(output) as path:
         writer = writer_of(path)
         try:
@@ -127,6 +126,11 @@ def predict_labels(
         finally:
             writer.close()
     return len(frame)
+
+
+def _kept_name(name: str, frame: pd.DataFrame) -> str:
+    """The name under which a column of the table stands beside the answers: the truth may have the answer's."""
+    return unused(f"{name}_given", frame.columns) if name in frame.columns else name
 
 
 def _writer_for(output: Path | None, as_json: bool) -> Any:

@@ -126,7 +126,7 @@ def bars(values: Mapping[str, float], x_label: str, low: float = 0.0) -> str:
         drawn = axes.barh(names, [values[name] for name in names], color=COLOURS[0], height=0.62)
         axes.bar_label(drawn, fmt="%.3f", padding=4, color=INK)
         axes.set_xlabel(x_label)
-        axes.set_xlim(low, max(values.values()) * 1.15)
+        axes.set_xlim(low, max(max(values.values()) * 1.15, low + 0.01))  # all may be zero
 
     return _svg(draw, 5.6, 0.8 + 0.42 * len(values))
 

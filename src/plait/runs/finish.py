@@ -74,7 +74,7 @@ def finish(
 
     # Guesses get a share of the time that training took.
     spent = watch.seconds.get("training", 0.0)
-    metric = targets.choose_metric(prepared.recipe.train.metric)[0]
+    metric = targets.choose_score(prepared.recipe.train.metric)[0]  # as the guesses are scored
     guesses = (
         baselines(prepared, reported, spent) if reported in scored and prepared.recipe.train.baseline == "auto" else {}
     )

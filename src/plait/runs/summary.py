@@ -11,6 +11,7 @@ from plait.runs.facts import parameter_rows
 from plait.runs.folder import RunFolder
 from plait.runs.prepare import Prepared
 from plait.tasks import Targets
+from plait.values import is_missing
 
 MOST_COLUMNS = 40  # that are listed in the terminal
 
@@ -58,6 +59,6 @@ def write_predictions(run: RunFolder, targets: Targets, scored: Mapping[str, Any
     for target in targets.names:  # val and test may come from files that type the target differently
         column = f"{target}_true"
         if column in joined and joined[column].dtype == object:
-            joined[column] = joined[column].map(lambda value: None if value is None else str(value))
+            joined[column] = joined[column].map(lambda value: None if is_missing(value) else str(value))
     with replacing(run.path / "predictions.parquet") as beside:
         joined.to_parquet(beside)

@@ -146,11 +146,14 @@ class Index:
 
         Raises:
             DataError: the filter can't be applied to the columns.
+            RunError: the rows can't be read.
         """
         query = self.table.search().select(list(columns)).limit(max(1, len(self)))
         try:
             return (query.where(where) if where else query).to_arrow()
         except (OSError, ValueError, RuntimeError) as error:
+            if where is None:
+                raise RunError(f"{self.path}: its rows can't be read ({_first(error)}); make it again") from error
             raise DataError(f"--where: can't be applied ({_first(error)})") from error
 
     def add(self, rows: pa.Table) -> None:

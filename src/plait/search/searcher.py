@@ -90,12 +90,12 @@ class Searcher:
         self.ids: list[str] = self.index.read(["id"]).column("id").to_pylist()
         self._place = {identity: place for place, identity in enumerate(self.ids)}
         self.exact: ExactIndex | None = None
+        self._width: int = self.index.table.schema.field("vector").type.list_size
         if len(self.ids) < ANN_FROM:
             vectors = self.index.read(["vector"]).column("vector").combine_chunks()
             matrix = _matrix(vectors)
             if not np.isfinite(matrix).all():
                 raise RunError(f"{path}: a vector is no number; make the index again with plait index")
-            self._width = matrix.shape[1]
             self.exact = ExactIndex(matrix, multiplies_faster_in_bfloat16())
 
     def search(self, query: Query, k: int = 20) -> list[Hit]:
@@ -212,11 +212,9 @@ class Searcher:
         return _matrix(rows.column("vector").combine_chunks())[0]
 
     def _by_vector(self, vector: np.ndarray, k: int, where: str | None) -> list[tuple[int, float]]:
+        if len(vector) != self._width:
+            raise RunError(f"{self.index.path}: its vectors are {self._width} wide, not {len(vector)}; make it again")
         if self.exact is not None:
-            if len(vector) != self._width:
-                raise RunError(
-                    f"{self.index.path}: its vectors are {self._width} wide, not {len(vector)}; make it again"
-                )
             allowed = None if where is None else self._allowed(where)
             scores, places = self.exact.search(vector[None], k, allowed)
             return list(zip(places[0].tolist(), scores[0].tolist(), strict=True))
@@ -225,7 +223,10 @@ class Searcher:
         try:
             result = (request.where(where, prefilter=True) if where else request).to_arrow()
         except (OSError, ValueError, RuntimeError) as error:
-            raise DataError(f"--where: can't be applied ({str(error).splitlines()[0][:160]})") from error
+            reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+            if where is None:
+                raise RunError(f"{self.index.path}: its vectors can't be searched ({reason}); make it again") from error
+            raise DataError(f"--where: can't be applied ({reason})") from error
         distances = result.column("_distance").to_pylist()
         return [(self._place[i], 1 - d) for i, d in zip(result.column("id").to_pylist(), distances, strict=True)]
 

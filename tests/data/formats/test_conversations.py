@@ -87,6 +87,21 @@ def test_a_dialog_is_a_row_a_turn(tmp_path: Path) -> None:
         open_table(tmp_path / "visdial_1.0_val.json")
 
 
+def test_a_dialog_without_words_of_an_answer(tmp_path: Path) -> None:
+    """The place among the options says what the answer is; where neither does, the history holds the question alone."""
+    path = visdial(tmp_path)
+    content = json.loads(path.read_text())
+    first = content["data"]["dialogs"][0]["dialog"][0]
+    del first["answer"]
+    path.write_text(json.dumps(content))
+    frame = open_table(path).data.to_pandas()
+    assert list(frame["answer"]) == ["yes", "no"] and frame["history"][1].endswith("is it blue? yes.")
+    del first["gt_index"]
+    path.write_text(json.dumps(content))
+    frame = open_table(path).data.to_pandas()
+    assert pd.isna(frame["answer"][0]) and frame["history"][1] == "a thing\nis it blue?"
+
+
 PLACED = [
     {"role": "system", "content": "You are kind."},
     {"role": "user", "content": "<image>\nWhat is it?"},

@@ -170,10 +170,13 @@ def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: An
                 continue
             answer = _listed(path, answers, one["answer"]) if "answer" in one else None
             options = [_listed(path, answers, n) for n in one.get("answer_options", [])] or None
+            place = one.get("gt_index")
+            if answer is None and options and place is not None and 0 <= place < len(options):
+                answer = options[place]
             relevance = worth.get((dialog["image_id"], turn))
             turn_cells = ("\n".join(history), question, answer, turn, options, one.get("gt_index"), relevance)
             rows.append((dialog["image_id"], caption, *turn_cells))
-            history.append(f"{question} {answer}.")
+            history.append(question if answer is None else f"{question} {answer}.")
     names = ["image_id", "caption", "history", "question", "answer", "turn", "options", "gt_index", "relevance"]
     frame = pd.DataFrame(rows, columns=names)
     frame = frame.drop(columns=[n for n in ("options", "gt_index", "relevance", "answer") if frame[n].isna().all()])

@@ -38,7 +38,7 @@ def expand(pattern: str) -> list[str]:
         span = re.fullmatch(r"(\d+)\.\.(\d+)", piece) if place % 2 else None
         if span:
             first, last = span.groups()
-            if len(last) > 9 or not 0 <= int(last) - int(first) < MOST_SHARDS:
+            if max(len(first), len(last)) > 9 or not 0 <= int(last) - int(first) < MOST_SHARDS:
                 raise DataError(f"{pattern[:80]}: {{{piece[:40]}}} names none, or more than {MOST_SHARDS:,} shards")
             choices.append([str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)])
         else:
