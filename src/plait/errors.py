@@ -31,7 +31,7 @@ class StoreError(RunError):
 
 
 class MissingExtra(PlaitError):
-    """An optional dependency is needed and absent."""
+    """An optional dependency is needed and missing."""
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ class MultimodalModel(nn.Module):
     ) -> None:
         super().__init__()
         self.encoders = NamedModules(encoders)
-        self.absent = NamedModules(
+        self.missing_tokens = NamedModules(
             {name: MissingToken(encoder.out_dim) for name, encoder in encoders.items()} if missing_token else {}
         )
         self.fusion = fusion
@@ -113,7 +113,7 @@ class MultimodalModel(nn.Module):
         return encode_in_chunks(encoder, features, self.chunk)
 
     def _present(self, name: str, tokens: Tokens) -> Tokens:
-        return self.absent[name](tokens) if name in self.absent else tokens
+        return self.missing_tokens[name](tokens) if name in self.missing_tokens else tokens
 
     @staticmethod
     def _blank(encoder: Any, rows: int, device: torch.device) -> Tokens:

@@ -268,7 +268,7 @@ class Predictor:
         return self.evaluate(table, [name]).get(name, np.nan) * (1 if higher else -1)
 
     def embed(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
-        """`[N, H]` float32, the fused vector of each row; in retrieval `[N, D]` of each input, NaN where absent."""
+        """`[N, H]` float32, the fused vector of each row; in retrieval `[N, D]` of each input, NaN where missing."""
         outputs = self._outputs(source := self._source(table, None), np.arange(len(source)))
         if not self.is_retrieval:
             return outputs[POOLED].numpy()

@@ -87,7 +87,7 @@ class TabularRecipe(Open):
 
 
 class TaskRecipe(Open):
-    """What to predict: `type` is inferred from the target where it is absent. Other keys go to the task.
+    """What to predict: `type` is inferred from the target where it is missing. Other keys go to the task.
 
     `weight` is that of its loss, where a run has several. A task's other options are the keyword arguments of its
     `from_table`; see docs/recipe.md.
@@ -197,7 +197,7 @@ class Recipe(Strict):
         """A YAML file with `key=value` overrides on top.
 
         Raises:
-            RecipeError: absent, no YAML, or not a recipe.
+            RecipeError: missing, no YAML, or not a recipe.
         """
         path = Path(path).expanduser()
         values = read_yaml(path)

@@ -23,16 +23,16 @@ def test_parameters_are_counted_part_by_part() -> None:
     projected = sum(p.numel() for p in fusion.project.parameters())
     assert rows["encoder a"] == (4 * 8 + 8, 40) and rows["encoder b"] == (40, 0)
     assert rows["fusion"] == (projected + mix, projected + mix) and rows["head"] == (6 * 3 + 3, 0)
-    assert rows["all"] == (80 + projected + mix + 21, 40 + projected + mix) and "absent tokens" not in rows
+    assert rows["all"] == (80 + projected + mix + 21, 40 + projected + mix) and "missing tokens" not in rows
 
 
 def test_tokens_that_stand_in_for_what_is_missing_are_a_part() -> None:
     fusion, head = ConcatFusion({"a": 8, "b": 8}, 6), PredictHead(6, {"y": 3})
     model = MultimodalModel({"a": FakeEncoder(), "b": FakeEncoder()}, fusion, head, missing_token=True)
     rows = parameter_rows(model)
-    assert [name for name, *_ in rows] == ["encoder a", "encoder b", "absent tokens", "fusion", "head", "all"]
-    assert rows[2] == ("absent tokens", 16, 16)  # 8 numbers a modality
-    assert isinstance(model.absent, nn.Module)
+    assert [name for name, *_ in rows] == ["encoder a", "encoder b", "missing tokens", "fusion", "head", "all"]
+    assert rows[2] == ("missing tokens", 16, 16)  # 8 numbers a modality
+    assert isinstance(model.missing_tokens, nn.Module)
 
 
 def test_versions_are_those_of_the_packages() -> None:

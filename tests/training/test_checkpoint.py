@@ -11,10 +11,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from fakes import FakeEncoder
 from plait.errors import RunError
+from plait.fusion import ConcatFusion
+from plait.heads import PredictHead
+from plait.model import MultimodalModel
 from plait.training.checkpoint import (
     Progress,
     load_checkpoint,
+    load_state,
     load_tensors,
     save_checkpoint,
     save_tensors,
@@ -171,3 +176,17 @@ def test_moments_of_channels_last_weights_survive(tmp_path: Path) -> None:
         step(*whole, seed)
         step(*resumed, seed)
     assert all(torch.equal(a, b) for a, b in zip(whole[0].parameters(), resumed[0].parameters(), strict=True))
+
+
+def test_files_with_former_names_of_tensors_are_read(tmp_path: Path) -> None:
+    """Runs of before called the stand-ins for what is missing `absent`."""
+    dims = {"photo": 4, "title": 3}
+    encoders = {name: FakeEncoder(dim, 8) for name, dim in dims.items()}
+    model = MultimodalModel(encoders, ConcatFusion(dict.fromkeys(dims, 8), 8), PredictHead(8, {"y": 2}), True)
+    state = model.state_dict()
+    former = {name.replace("missing_tokens.", "absent."): tensor for name, tensor in state.items()}
+    assert set(former) != set(state)
+    save_tensors(former, tmp_path / "model.safetensors")
+    read = load_tensors(tmp_path / "model.safetensors")[0]
+    assert set(read) == set(state) and all(torch.equal(read[name], state[name]) for name in state)
+    load_state(model, read, tmp_path / "model.safetensors")

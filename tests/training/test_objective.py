@@ -92,7 +92,7 @@ def test_absent_tokens_stand_in_for_what_is_masked() -> None:
     model.score_masked = True
     tokens = {name: Tokens(torch.randn(3, 2, 8), torch.ones(3, 2, dtype=torch.bool)) for name in "ab"}
     said = model.train()._masked(tokens)
-    learned = model.absent["b"](Tokens(tokens["b"].x, torch.zeros(3, 2, dtype=torch.bool)))
+    learned = model.missing_tokens["b"](Tokens(tokens["b"].x, torch.zeros(3, 2, dtype=torch.bool)))
     with torch.no_grad():
         expected = model.eval().head(model.fusion({"a": tokens["a"], "b": learned}))["y"]
     torch.testing.assert_close(said["a"].predictions["y"], expected)

@@ -12,7 +12,7 @@ from plait.types import Fused, Tokens
 class SharedSpace(nn.Module):
     """Each modality's mean token through a projection of its own, to a vector of length one (2103.00020).
 
-    In the place of a fusion: modalities do not meet, so each can be embedded where the others are absent.
+    In the place of a fusion: modalities do not meet, so each can be embedded where the others are missing.
 
     Args:
         in_dims: modality → width of its tokens.

@@ -92,7 +92,7 @@ def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray, schema: Schema)
 
     Raises:
         RecipeError: an encoder or option is unknown.
-        DataError: a column is absent, or a cell does not fit its type.
+        DataError: a column is missing, or a cell does not fit its type.
     """
     rows = rows if len(rows) <= FIT_ROWS else rows[:: -(-len(rows) // FIT_ROWS)]
     specs: dict[str, InputSpec] = {}

@@ -65,7 +65,7 @@ def check_tasks(recipe: Recipe) -> None:
     """Refuse tasks that contradict themselves, each other, or the rest of the recipe.
 
     Raises:
-        RecipeError: an option or a task is unknown, a target is absent or must not be there, or a task that must be
+        RecipeError: an option or a task is unknown, a target is missing or must not be there, or a task that must be
             alone is not.
     """
     for spec in recipe.task:
@@ -155,7 +155,7 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
 
     Raises:
         RecipeError: a task, or one of its options, is unknown or contradicts another.
-        DataError: a target is absent, constant, or does not fit its type.
+        DataError: a target is missing, constant, or does not fit its type.
     """
     tasks: dict[str, Task] = {}
     reasons: dict[str, str] = {}

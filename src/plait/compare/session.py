@@ -265,7 +265,7 @@ def _read(path: Path) -> Answer | None:
         with np.load(path, allow_pickle=False) as stored:
             costs = json.loads(str(stored["costs"]))
             predictions: Any = stored["predictions"]
-            if "lengths" in stored.files and len(stored["lengths"]):  # absent in older answers
+            if "lengths" in stored.files and len(stored["lengths"]):  # missing in older answers
                 predictions = Ragged(predictions, stored["lengths"])
             return Answer(stored["rows"], predictions, float(stored["score"]), costs)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):

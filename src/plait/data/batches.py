@@ -91,7 +91,7 @@ class TableSource:
 
     Args:
         table: the rows.
-        inputs: modality → how to read it. A column that the table lacks is absent in every row.
+        inputs: modality → how to read it. A column that the table lacks is missing in every row.
         targets: target → `[rows of the table, …]` encoded targets, or `Ragged`.
         allow_outside: media paths may leave the table's folder.
         cache: shared with other sources of the same processors.

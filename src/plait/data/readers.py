@@ -53,7 +53,7 @@ def open_table(source: Openable, delimiter: str | None = None) -> Table:
         delimiter: the mark that cuts the lines of CSV and TSV; None to look at the header.
 
     Raises:
-        DataError: it is absent, of an unknown kind, damaged, or has no rows.
+        DataError: it is missing, of an unknown kind, damaged, or has no rows.
     """
     if isinstance(source, Table):
         return source

@@ -172,7 +172,7 @@ def load_schema(path: Path) -> Schema:
     """Read what `save_schema` wrote.
 
     Raises:
-        RunError: absent or damaged.
+        RunError: missing or damaged.
     """
     columns: list[Column] = read_json(path, list[Column])
     if not columns:

@@ -130,7 +130,7 @@ def modality_report(
     noises: Sequence[str] = (),
     seed: int = 0,
 ) -> ModalityReport:
-    """Score a model with each modality absent, permuted and alone.
+    """Score a model with each modality missing, permuted and alone.
 
     Args:
         scorer: the model and its rows.

@@ -65,7 +65,7 @@ class FeatureStore:
     """Rows of one encoder's outputs.
 
     Args:
-        folder: of this encoder; made where it is absent. One that can't be written is read.
+        folder: of this encoder; made where it is missing. One that can't be written is read.
         meta: what made the rows, for people; `width`, `dtype` (`float16` or `float32`) and `where` (numbers that say
             where a token lies, 2 or 4; without it none are kept) say how they lie.
 
@@ -260,7 +260,7 @@ def _write_at(path: Path, offset: int, data: bytes) -> None:
 
 
 def _read_meta(path: Path) -> dict[str, Any] | None:
-    """None where it is absent or damaged."""
+    """None where it is missing or damaged."""
     try:
         meta: dict[str, Any] = read_json(path, dict[str, Any])
         checked(meta, Meta, path, RunError)

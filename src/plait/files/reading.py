@@ -30,7 +30,7 @@ def open_plain(path: Path | str, error: type[PlaitError] = DataError) -> BinaryI
     """A file, open for reading; a folder, a pipe or a device is refused and never waited for.
 
     Raises:
-        PlaitError: it is absent, can't be read, or is no plain file; of the kind `error`.
+        PlaitError: it is missing, can't be read, or is no plain file; of the kind `error`.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -1,7 +1,7 @@
 """Tokens of several modalities → `Fused`: one file a method.
 
 A fusion is an `nn.Module` built from `in_dims` (modality → width) and `out_dim`; `forward(tokens) -> Fused`. An
-absent modality (its mask all False) contributes nothing. The tests run over `FUSIONS`, so listing a method here is
+missing modality (its mask all False) contributes nothing. The tests run over `FUSIONS`, so listing a method here is
 what tests it.
 
 Of a late fusion (`stage = "late"`) `out_dim` is the number of raw predictions and `pooled` the answer itself; it also

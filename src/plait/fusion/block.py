@@ -15,7 +15,7 @@ class BlockFusion(nn.Module):
     root and length one; the chunks side by side through a linear map. Between MLB (chunks of one number) and a whole
     bilinear product (one chunk).
 
-    The paper fuses two; more are more factors. An absent modality is a factor of one.
+    The paper fuses two; more are more factors. A missing modality is a factor of one.
 
     Stage: mid.
 

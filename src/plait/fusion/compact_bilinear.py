@@ -15,7 +15,7 @@ class CompactBilinearFusion(nn.Module):
     convolution of two such count sketches is the count sketch of their outer product. Signed square root, length one,
     a linear map.
 
-    The paper convolves two; more are more convolutions. An absent modality is the unit of convolution. Runs in float32
+    The paper convolves two; more are more convolutions. A missing modality is the unit of convolution. Runs in float32
     at least, because the Fourier transform has no half precision.
 
     Stage: mid.

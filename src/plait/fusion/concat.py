@@ -9,7 +9,7 @@ from plait.types import Fused, Tokens
 
 
 class ConcatFusion(nn.Module):
-    """`W [v_1; …; v_M] + b`, where v_m is the projected mean of modality m, zero where absent.
+    """`W [v_1; …; v_M] + b`, where v_m is the projected mean of modality m, zero where missing.
 
     Stage: mid. Early multimodal networks (Ngiam et al., ICML 2011) fuse so.
 

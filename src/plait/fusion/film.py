@@ -13,7 +13,7 @@ class FilmFusion(nn.Module):
     """FiLM (1709.07871): `(1 + g) * v + b`, where g and b are linear in the other modalities.
 
     The paper modulates the feature maps of an image by a question; here it is the modality's pooled vector, so that
-    any encoder fits. Several conditions are read together, concatenated; an absent one conditions nothing.
+    any encoder fits. Several conditions are read together, concatenated; a missing one conditions nothing.
 
     Stage: mid.
 

@@ -13,7 +13,7 @@ class GatedFusion(nn.Module):
     """GMU (1702.01992): `sum of z_m * tanh(v_m)`, where the gates z read all modalities.
 
     For two modalities the paper ties the gates as z and 1 - z; for more it gives each its own sigmoid gate. Here
-    every number of modalities has its own gates. An absent modality has its gate shut.
+    every number of modalities has its own gates. A missing modality has its gate shut.
 
     Stage: mid.
 

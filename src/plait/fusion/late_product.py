@@ -14,7 +14,7 @@ class LateProductFusion(nn.Module):
     """A product of experts (Hinton, 2002): probabilities are multiplied and normalised, so that a modality which is
     sure outvotes those which are not, and one that rules a class out is final. For classes and labels that is the sum
     of the logits; numbers are Gaussian experts with a learned precision each, whose product has the
-    precision-weighted mean. An absent modality is no factor.
+    precision-weighted mean. A missing modality is no factor.
 
     Stage: late.
 

@@ -13,7 +13,7 @@ class LowRankFusion(nn.Module):
     """LMF (1806.00064): the weight of a tensor fusion as a sum of `rank` products of one factor a modality,
     `sum over r of a_r * (F_1r (v_1; 1)) * … * (F_Mr (v_M; 1)) + b`. The cost is linear in the number of modalities.
 
-    The factor of the appended one starts at 1 and not at random, so that an absent modality (v = 0) starts as a factor
+    The factor of the appended one starts at 1 and not at random, so that a missing modality (v = 0) starts as a factor
     of one and eight factors neither vanish nor explode.
 
     Stage: mid.

@@ -14,7 +14,7 @@ class MFBFusion(nn.Module):
     """MFB (1708.01471): a product in `factors` times the width, dropout, the sum over the factors, signed square root,
     and a vector of length one.
 
-    The paper multiplies two; more are more factors of the product. An absent modality is a factor of one.
+    The paper multiplies two; more are more factors of the product. A missing modality is a factor of one.
 
     Stage: mid.
 

@@ -12,7 +12,7 @@ from plait.types import Fused, Tokens
 class MLBFusion(nn.Module):
     """MLB (1610.04325): `P (tanh(U v_1) * … * tanh(U v_M)) + b`.
 
-    The paper multiplies two; more are more factors. An absent modality is a factor of one.
+    The paper multiplies two; more are more factors. A missing modality is a factor of one.
 
     Stage: mid.
 

@@ -13,7 +13,7 @@ class MutanFusion(nn.Module):
     """MUTAN (1705.06676): a Tucker decomposition whose core has low rank,
     `sum over r of (M_1r q_1) * … * (M_Mr q_M)` with `q = tanh(v)`.
 
-    The paper fuses two; more are more factors. An absent modality is a factor of one.
+    The paper fuses two; more are more factors. A missing modality is a factor of one.
 
     Stage: mid.
 

@@ -12,7 +12,7 @@ class ProductFusion(nn.Module):
     """`v_1 * … * v_M`, where v_m is the projected mean of modality m.
 
     One modality selects what is read of another, which a sum can't do: the simplest fusion that answers questions
-    about images (1505.00468). An absent modality is a factor of one; a row without any is zero.
+    about images (1505.00468). A missing modality is a factor of one; a row without any is zero.
 
     Stage: mid. The paper multiplies two; any number is the plain extension.
 

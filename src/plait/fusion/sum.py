@@ -9,7 +9,7 @@ from plait.types import Fused, Tokens
 
 
 class SumFusion(nn.Module):
-    """`v_1 + … + v_M`, where v_m is the projected mean of modality m; an absent one adds nothing.
+    """`v_1 + … + v_M`, where v_m is the projected mean of modality m; a missing one adds nothing.
 
     Stage: mid.
 

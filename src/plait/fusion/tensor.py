@@ -14,7 +14,7 @@ LARGEST = 16_384  # elements of the outer product
 class TensorFusion(nn.Module):
     """TFN (1707.07250): `W (v_1; 1) x … x (v_M; 1)`, the outer product, which holds every product of every subset.
 
-    The ones make an absent modality (v = 0) leave the products of the others as they are. The product grows as
+    The ones make a missing modality (v = 0) leave the products of the others as they are. The product grows as
     `(width + 1) ** M`: for more than the paper's three modalities the default width shrinks so that it stays below
     16,384 elements (eight modalities have two numbers each; `low_rank` does not have this limit).
 

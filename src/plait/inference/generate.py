@@ -204,7 +204,7 @@ def evaluate_ranked(writer: Writer, table: Any, column: str) -> dict[str, float]
         column: of the options.
 
     Raises:
-        DataError: a column is absent, or a row's true answer is none of its options.
+        DataError: a column is missing, or a row's true answer is none of its options.
     """
     opened = open_table(table)
     options = [texts_of(cell) for cell in opened.iterate(column)]

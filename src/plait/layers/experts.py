@@ -44,7 +44,7 @@ class Experts(nn.Module):
         self.heads = NamedModules({name: MLP(dim, widths, out_dim, dropout) for name, dim in in_dims.items()})
 
     def forward(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
-        """`[B, M, O]` raw predictions, zero where absent, and `[B, M]` bool: present."""
+        """`[B, M, O]` raw predictions, zero where missing, and `[B, M]` bool: present."""
         check_names(self.heads, tokens)
         present_BM = torch.stack([tokens[name].present for name in self.heads], dim=1)
         said = [at_least_float32(head(masked_mean(tokens[name]))) for name, head in self.heads.items()]
@@ -70,7 +70,7 @@ def mixture(said_BMO: Tensor, weights_BM: Tensor, spaces: Sequence[Space]) -> Te
 
     Args:
         said_BMO: raw predictions of each modality.
-        weights_BM: of each, adding to one; zero where absent.
+        weights_BM: of each, adding to one; zero where missing.
         spaces: of each target, in the order of O.
 
     >>> said = torch.tensor([[[0.0, 0.0], [20.0, 0.0]]])
@@ -87,7 +87,7 @@ def shares(weights_M: Tensor, present_BM: Tensor) -> Tensor:
 
 
 def stacked(said_BMO: Tensor, present_BM: Tensor, spaces: Sequence[Space]) -> Tensor:
-    """What a stacking model reads, `[B, M * O + M]`: columns of each space, zero where absent; then who is present."""
+    """What a stacking model reads, `[B, M * O + M]`: columns of each space, zero where missing; then who is present."""
     columns_BMO = torch.cat([space.columns(said) for said, space in split(said_BMO, spaces)], dim=2)
     answers_BMO = columns_BMO.masked_fill(~present_BM.unsqueeze(-1), 0)
     return torch.cat([answers_BMO.flatten(1), present_BM.to(answers_BMO.dtype)], dim=1)

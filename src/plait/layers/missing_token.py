@@ -22,9 +22,9 @@ class MissingToken(nn.Module):
         self.vector = nn.Parameter(torch.randn(dim) * 0.02)
 
     def forward(self, tokens: Tokens) -> Tokens:
-        absent_B: Tensor = ~tokens.present
+        missing_B: Tensor = ~tokens.present
         first_BT = torch.zeros_like(tokens.mask)
-        first_BT[:, 0] = absent_B
+        first_BT[:, 0] = missing_B
 
         def filled(x: Tensor) -> Tensor:
             return torch.where(first_BT.unsqueeze(-1), self.vector.to(x.dtype), x)

@@ -1,4 +1,4 @@
-"""Products of modalities, in which an absent one is a factor of one."""
+"""Products of modalities, in which a missing one is a factor of one."""
 
 import torch
 from torch import Tensor

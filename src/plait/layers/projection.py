@@ -35,7 +35,7 @@ class ModalityProjection(nn.Module):
         self.places = NamedModules({name: PlaceEmbedding(out_dim) for name in in_dims} if positions else {})
 
     def vectors(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
-        """`[B, M, H]` one vector a modality, zero where absent, and `[B, M]` bool: it is present."""
+        """`[B, M, H]` one vector a modality, zero where missing, and `[B, M]` bool: it is present."""
         check_names(self.linears, tokens)
         projected, present = [], []
         for name, linear in self.linears.items():

@@ -75,7 +75,7 @@ def open_file(piece: Any, media: Media, most: int) -> Opened:
         most: bytes that a file may have.
 
     Raises:
-        DataError: it is neither, or names a file that is absent, too large, or outside of the table's folder.
+        DataError: it is neither, or names a file that is missing, too large, or outside of the table's folder.
 
     >>> open_file(b"GIF89a", Media(None), 100).content
     b'GIF89a'

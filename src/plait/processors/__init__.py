@@ -66,7 +66,7 @@ def load_processor(path: Path) -> Processor:
     """Read what `save_processor` wrote.
 
     Raises:
-        RunError: the file is absent, damaged or of another version.
+        RunError: the file is missing, damaged or of another version.
     """
     state: dict[str, Any] = read_json(path, dict[str, Any])
     kind = state.pop("kind", None)

@@ -117,7 +117,7 @@ class ImageProcessor:
         """Decode and resize one image.
 
         Raises:
-            DataError: the file is absent, empty, truncated, no image, or larger than `max_pixels`.
+            DataError: the file is missing, empty, truncated, no image, or larger than `max_pixels`.
         """
         pixels = decode_picture(value, self.max_pixels, self.size if self.fast else None)
         return {"pixels": self._resized(pixels).permute(1, 2, 0).contiguous().numpy()}
@@ -174,7 +174,7 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
         shortest: the decoder may halve a JPEG as long as its shorter side stays at least this long, in pixels.
 
     Raises:
-        DataError: the file is absent, empty, truncated, no image, or too large.
+        DataError: the file is missing, empty, truncated, no image, or too large.
     """
     data, name = _read(value)
     try:
@@ -241,7 +241,7 @@ def picture_size(value: Path | str | bytes) -> tuple[int, int]:
     """Width and height as stored, from the header alone.
 
     Raises:
-        DataError: the file is absent, empty or no image.
+        DataError: the file is missing, empty or no image.
     """
     file = io.BytesIO(value) if isinstance(value, bytes) else open_plain(value)
     try:

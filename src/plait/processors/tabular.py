@@ -24,7 +24,7 @@ from plait.values import (
     number_form,
 )
 
-UNKNOWN = 0  # the code of a category that training never saw; absent ones are -1
+UNKNOWN = 0  # the code of a category that training never saw; missing ones are -1
 
 
 class TabularProcessor:

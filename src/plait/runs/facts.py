@@ -21,8 +21,8 @@ def environment() -> dict[str, str]:
 def parameter_rows(model: MultimodalModel) -> list[tuple[str, int, int]]:
     """Of each part of the model: its name, its parameters, and how many of them train."""
     parts = {f"encoder {name}": encoder for name, encoder in model.encoders.items()}
-    if len(model.absent):
-        parts["absent tokens"] = model.absent
+    if len(model.missing_tokens):
+        parts["missing tokens"] = model.missing_tokens
     parts |= {"fusion": model.fusion, "head": model.head}
     rows = []
     for name, module in parts.items():

@@ -100,7 +100,7 @@ class RunFolder:
         """Read a JSON file, whose content must be of a kind; see `plait.files.reading.checked` for kinds.
 
         Raises:
-            RunError: absent, damaged, or something else.
+            RunError: missing, damaged, or something else.
         """
         return read_json(self.path / name, kind)
 
@@ -193,7 +193,7 @@ class RunFolder:
         stranger's, while the tables that it will read are the caller's own.
 
         Raises:
-            RunError: something is absent, damaged or newer.
+            RunError: something is missing, damaged or newer.
         """
         recipe = self.read_recipe()
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"allow_outside": allow_outside})})

@@ -25,7 +25,7 @@ def open_given(recipe: Recipe, given: Mapping[str, Any]) -> tuple[Recipe, tuple[
         given: train, val, test → a file, a frame, a Table or None.
 
     Raises:
-        DataError: there is no training table, or one is absent or damaged.
+        DataError: there is no training table, or one is missing or damaged.
     """
     files = {key: getattr(recipe.data, key) if value is None else value for key, value in given.items()}
     # Absolute paths, so that the run's recipe can be used from any folder.
@@ -48,7 +48,7 @@ def open_parts(recipe: Recipe) -> tuple[Table, Table | None, Table | None]:
     """The tables that a recipe names: train, val, test.
 
     Raises:
-        DataError: one is absent or damaged.
+        DataError: one is missing or damaged.
     """
     if recipe.data.train is None:
         raise DataError("the recipe names no training table; set data.train")
@@ -120,9 +120,9 @@ def source_for(
     """
     opened = open_table(table)
     model_columns = {column for spec in inputs.values() for column in spec.columns}
-    absent = sorted(model_columns - set(opened.columns))
-    if absent and verbose:
-        console.say(f"{opened.source}: has no column {', '.join(absent)}; it counts as missing in every row")
+    missing = sorted(model_columns - set(opened.columns))
+    if missing and verbose:
+        console.say(f"{opened.source}: has no column {', '.join(missing)}; it counts as missing in every row")
     if not model_columns & set(opened.columns):
         raise DataError(
             f"{opened.source}: has none of the columns that the model reads ({', '.join(sorted(model_columns))})"
@@ -136,8 +136,8 @@ def need_targets(source: TableSource, targets: Targets) -> TableSource:
     Raises:
         DataError: it lacks one.
     """
-    absent = [name for name in targets.names if name not in source.targets]
-    if absent:
-        message = unknown("column", absent[0], source.table.columns)
+    missing = [name for name in targets.names if name not in source.targets]
+    if missing:
+        message = unknown("column", missing[0], source.table.columns)
         raise DataError(f"{source.table.source}: the target to compare predictions with: {message}")
     return source

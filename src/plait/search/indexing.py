@@ -57,7 +57,7 @@ def index_table(
     Args:
         run: a retrieval run, or a pretrained model (`hf:NAME`, `open_clip:MODEL/WEIGHTS`).
         table: the rows.
-        output: the index, made where it is absent; the same command again goes on where it stopped.
+        output: the index, made where it is missing; the same command again goes on where it stopped.
         side: the run's input that is embedded; None for its anchor.
         verbose: say what is done.
         allow_outside: image paths may leave the table's folder.

@@ -104,7 +104,7 @@ class Generation(Task):
             label_smoothing: share of the target that is spread over all tokens.
 
         Raises:
-            DataError: a column is absent, or holds no text.
+            DataError: a column is missing, or holds no text.
             RecipeError: the vocabulary is too small.
         """
         table = asked.table
@@ -172,7 +172,7 @@ class Generation(Task):
         None where the table lacks the target.
 
         Raises:
-            DataError: a column that the task names is absent.
+            DataError: a column that the task names is missing.
         """
         if self.target not in table:
             return None

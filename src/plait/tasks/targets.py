@@ -40,7 +40,7 @@ class Targets:
 
     Args:
         tasks: target → task.
-        weights: target → weight of its loss; one where absent.
+        weights: target → weight of its loss; one where missing.
 
     >>> targets = Targets({"answer": Classification(["no", "yes"])})
     >>> logits = {"answer": torch.tensor([[0.0, 9.0]])}

@@ -20,6 +20,7 @@ from plait.files.reading import checked, open_plain, parse_json
 from plait.training.sharding import laid_out_as, whole
 
 VERSION = 1
+FORMER = re.compile(r"^(model\.|ema\.)?absent\.")  # how some names of tensors began until 0.1
 MOMENTS = {"adam": {"step", "exp_avg", "exp_avg_sq"}, "sgd": {"momentum_buffer"}}  # what optimizers keep of a weight
 LAST, BEST = "last.safetensors", "best.safetensors"  # in a folder of checkpoints
 
@@ -77,7 +78,7 @@ def load_tensors(path: Path, only: Collection[str] | None = None) -> tuple[dict[
     """Read what `save_tensors` wrote: tensors (all, or the named ones) and header.
 
     Raises:
-        RunError: absent, truncated, or from a newer version.
+        RunError: missing, truncated, or from a newer version.
     """
     open_plain(path, RunError).close()  # refuses a pipe, for whose data safetensors would wait
     try:
@@ -85,7 +86,7 @@ def load_tensors(path: Path, only: Collection[str] | None = None) -> tuple[dict[
             parsed = parse_json((file.metadata() or {}).get("plait", "{}"), path, RunError)
             header: dict[str, Any] = checked(parsed, dict[str, Any], path, RunError)
             names = file.keys() if only is None else only
-            tensors = {name: file.get_tensor(name) for name in names}
+            tensors = {_present_name(name): file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise RunError(f"{path}: there is no such file") from error
     except (OSError, SafetensorError, ValueError) as error:
@@ -94,6 +95,15 @@ def load_tensors(path: Path, only: Collection[str] | None = None) -> tuple[dict[
     if version > VERSION:
         raise RunError(f"{path}: written by a newer plait (format {version}, this one reads {VERSION}); upgrade")
     return tensors, dict(header)
+
+
+def _present_name(name: str) -> str:
+    """The name that a tensor has in today's models.
+
+    >>> _present_name("ema.absent._by_position.0.vector"), _present_name("head.absent.weight")
+    ('ema.missing_tokens._by_position.0.vector', 'head.absent.weight')
+    """
+    return FORMER.sub(r"\1missing_tokens.", name)
 
 
 def progress_of(path: Path) -> Progress:
@@ -139,7 +149,7 @@ def load_checkpoint(
     """Restore what `save_checkpoint` wrote, in place.
 
     Raises:
-        RunError: absent, damaged, or of another model.
+        RunError: missing, damaged, or of another model.
     """
     tensors, header = load_tensors(path)
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "ema": {}, "random": {}}

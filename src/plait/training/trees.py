@@ -1,4 +1,4 @@
-"""Boosted trees over vectors: LightGBM, or scikit-learn's histogram booster where it is absent."""
+"""Boosted trees over vectors: LightGBM, or scikit-learn's histogram booster where it is missing."""
 
 import importlib.util
 from collections.abc import Sequence

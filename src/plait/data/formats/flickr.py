@@ -55,8 +55,8 @@ def read_flickr_csv(path: Path, delimiter: str) -> Table:
     rows: list[tuple[str, str, int]] = []
     splits: list[str] = []
     column, text = ("image_name", "comment") if "raw" not in frame else ("filename", "raw")
-    absent = next((name for name in (column, text) if name not in frame), None)
-    if absent is not None:  # such as a lone quote within a name
+    missing = next((name for name in (column, text) if name not in frame), None)
+    if missing is not None:  # such as a lone quote within a name
         raise DataError(f"{path}: expected the columns {column} and {text}, got {', '.join(frame.columns)}")
     lacking = frame[column].isna() | frame[text].isna()
     if lacking.any():

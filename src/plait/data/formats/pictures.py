@@ -35,7 +35,7 @@ def locate(listing: Path, names: Sequence[str], folders: Sequence[str] = ()) -> 
 
 
 def _holds(start: Path, name: Path) -> bool:
-    """Whether a folder holds a file; one that lies outside of the folder counts as absent."""
+    """Whether a folder holds a file; one that lies outside of the folder counts as missing."""
     try:
         return resolve_media(start, str(name)).is_file()
     except (DataError, OSError, ValueError):  # a name that is no path: too long, half a character

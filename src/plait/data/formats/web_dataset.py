@@ -54,7 +54,7 @@ def read_shards(path: Path) -> Table:
     Files of other kinds are left out. Samples are streamed to a temporary file: memory does not grow with the shards.
 
     Raises:
-        DataError: a shard is absent, cut off, no tar, or holds no sample that can be used.
+        DataError: a shard is missing, cut off, no tar, or holds no sample that can be used.
     """
     shards = [Path(name).expanduser() for name in expand(str(path))]
     for shard in shards:
