@@ -64,16 +64,18 @@ class MultimodalModel(nn.Module):
         if getattr(self.head, "reads", None) is not None:  # it answers for each token of an input
             fused = Fused(fused.pooled, fused.make_tokens, fused.alone, tokens)
         masked = self._masked(tokens) if self.score_masked and self.training else {}
-        said = self.head(fused, batch.targets) if getattr(self.head, "writes", False) else self.head(fused)
-        return Output(said, fused.pooled, self._alone(tokens, fused), masked)
+        predictions = self.head(fused, batch.targets) if getattr(self.head, "writes", False) else self.head(fused)
+        return Output(predictions, fused.pooled, self._alone(tokens, fused), masked)
 
     def _alone(self, tokens: Mapping[str, Tokens], fused: Fused) -> dict[str, UnimodalOutput]:
         """What each modality says by itself: of a late fusion always, of auxiliary heads in training."""
-        said = {name: UnimodalOutput(self.head(_fused(x)), present) for name, (x, present) in fused.alone.items()}
+        predictions = {
+            name: UnimodalOutput(self.head(_fused(x)), present) for name, (x, present) in fused.alone.items()
+        }
         if self.training or self.watch_alone:
             for name, head in self.auxiliary.items():
-                said[name] = UnimodalOutput(head(_fused(masked_mean(tokens[name]))), tokens[name].present)
-        return said
+                predictions[name] = UnimodalOutput(head(_fused(masked_mean(tokens[name]))), tokens[name].present)
+        return predictions
 
     @torch.no_grad()
     def _masked(self, tokens: Mapping[str, Tokens]) -> dict[str, UnimodalOutput]:
@@ -81,10 +83,10 @@ class MultimodalModel(nn.Module):
         self.fusion.eval()
         self.head.eval()
         gone = {n: self._present(n, replace(t, mask=torch.zeros_like(t.mask))) for n, t in tokens.items()}
-        said = {n: UnimodalOutput(self.head(self.fusion({**gone, n: t})), t.present) for n, t in tokens.items()}
+        predictions = {n: UnimodalOutput(self.head(self.fusion({**gone, n: t})), t.present) for n, t in tokens.items()}
         self.fusion.train()
         self.head.train()
-        return said
+        return predictions
 
     def encode(self, name: str, values: Input, rows: int) -> Tokens:
         """One modality's Tokens `[rows, T, D]`; every distinct value goes through the encoder once."""

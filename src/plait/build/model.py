@@ -211,8 +211,8 @@ def _fusion_and_head(
     fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
     for name, task in targets.tasks.items():
         if task.reads is not None and task.reads not in in_dims:
-            told = ", ".join(in_dims)
-            raise RecipeError(f"task {task.kind} reads {task.reads}, which is none of the inputs: {told}")
+            inputs_named = ", ".join(in_dims)
+            raise RecipeError(f"task {task.kind} reads {task.reads}, which is none of the inputs: {inputs_named}")
         if task.reads is not None:
             widths = (in_dims[task.reads], recipe.fusion.dim, task.out_dim)
             return fusion, TagHead(name, task.reads, *widths, recipe.head.hidden, recipe.head.dropout)

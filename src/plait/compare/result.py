@@ -102,7 +102,7 @@ class Comparison:
 
 
 def judge(
-    found: Sequence[Judged],
+    judged: Sequence[Judged],
     truth: np.ndarray,
     metric: str,
     function: Function,
@@ -113,7 +113,7 @@ def judge(
     """Scores, intervals, paired differences and the verdict.
 
     Args:
-        found: each candidate's answers.
+        judged: each candidate's answers.
         truth: `[N, …]`.
         metric, function, higher: what is measured, and whether more is better.
         groups: `[N]` codes of rows that are drawn together.
@@ -123,7 +123,7 @@ def judge(
     sign = 1.0 if higher else -1.0
     draws = draw_rows(len(truth), groups, DRAWS)
     samples, rows = {}, []
-    for one in found:
+    for one in judged:
         candidate = one.candidate
         row = Row(candidate.name, candidate.kind, list(candidate.modalities), failed=one.failed)
         if not one.failed:

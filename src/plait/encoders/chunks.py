@@ -33,8 +33,8 @@ def encode_in_chunks(encoder: Any, features: Mapping[str, Tensor], chunk: int) -
     parts = []
     for start in range(0, count, chunk):
         part = [tensor[start : start + chunk] for tensor in features.values()]
-        found = checkpoint(run, *part, use_reentrant=False, context_fn=lambda: (nullcontext(), _still(encoder)))
-        parts.append(found)
+        encoded = checkpoint(run, *part, use_reentrant=False, context_fn=lambda: (nullcontext(), _still(encoder)))
+        parts.append(encoded)
     x, mask, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
     return Tokens(x, mask, rest.pop(0) if shape["where"] else None, tuple(rest))
 

@@ -35,7 +35,7 @@ def keep_side(model: nn.Module, drop: tuple[str, ...]) -> None:
             setattr(model, name, None)
 
 
-def as_tokens(found: Any) -> Tokens:
+def as_tokens(output: Any) -> Tokens:
     """What a side gives, one token a value."""
-    vector = found if isinstance(found, Tensor) else found.pooler_output
+    vector = output if isinstance(output, Tensor) else output.pooler_output
     return Tokens.single(vector.float() if vector.dtype == torch.float64 else vector)

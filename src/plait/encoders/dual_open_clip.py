@@ -113,8 +113,8 @@ def _config(name: str) -> dict[str, Any]:
     open_clip = import_extra("open_clip", "open_clip")
     folder = Path(name).expanduser()
     if (folder / CONFIG).is_file():
-        held: Held = read_json(folder / CONFIG, Held, RecipeError)
-        model, prepared = held["model_cfg"], held.get("preprocess_cfg", {})
+        content: Held = read_json(folder / CONFIG, Held, RecipeError)
+        model, prepared = content["model_cfg"], content.get("preprocess_cfg", {})
     else:
         architecture, _, pretrained = name.partition("/")
         model = open_clip.get_model_config(architecture)

@@ -95,11 +95,11 @@ class HfText(nn.Module):
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         mask = features["mask"]
-        found = self.backbone(
+        output = self.backbone(
             input_ids=features["ids"], attention_mask=mask.long(), output_hidden_states=self.layers or None
         )
-        x = self._pooled(found.last_hidden_state, mask)
-        layers = (*(self._pooled(layer, mask) for layer in found.hidden_states[1:-1]), x) if self.layers else ()
+        x = self._pooled(output.last_hidden_state, mask)
+        layers = (*(self._pooled(layer, mask) for layer in output.hidden_states[1:-1]), x) if self.layers else ()
         real, where = self.layout(features)
         assert real is not None
         return Tokens(x, real, where, layers)

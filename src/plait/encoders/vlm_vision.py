@@ -73,8 +73,8 @@ class VlmVision(nn.Module):
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
         pixels = self.pixels(features["pixels"])
-        found = self.backbone.get_image_features(pixel_values=pixels.unsqueeze(1) if self._tiles else pixels)
-        x = getattr(found, "pooler_output", found)
+        output = self.backbone.get_image_features(pixel_values=pixels.unsqueeze(1) if self._tiles else pixels)
+        x = getattr(output, "pooler_output", output)
         x = x if isinstance(x, Tensor) else torch.stack(list(x))
         x = x.reshape(len(pixels), -1, x.shape[-1])
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
@@ -83,10 +83,10 @@ class VlmVision(nn.Module):
 def is_vlm(config: Any) -> bool:
     """Whether a transformers configuration, or its values, is of a model that writes about images."""
     transformers = import_extra("transformers", "pretrained")
-    known = transformers.models.auto.modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    vision_models = transformers.models.auto.modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
     if isinstance(config, dict):
-        return config.get("model_type") in known and "vision_config" in config and "text_config" in config
-    return config.model_type in known and hasattr(config, "vision_config") and hasattr(config, "text_config")
+        return config.get("model_type") in vision_models and "vision_config" in config and "text_config" in config
+    return config.model_type in vision_models and hasattr(config, "vision_config") and hasattr(config, "text_config")
 
 
 def without_sight(model: Any) -> Any:

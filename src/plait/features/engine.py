@@ -100,8 +100,8 @@ def choose_engine(encoder: Any, probe: Features, rows: int, half: bool, exact: b
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 run = make(probe)
-                found, took = _timed(run, probe)
-                cosine = _smallest_cosine(found, reference, mask)
+                output, took = _timed(run, probe)
+                cosine = _smallest_cosine(output, reference, mask)
         except Exception as error:  # a compiler of another party: whatever it raises, eager is still there
             tried[name] = f"failed ({type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''})"
             continue
@@ -193,21 +193,21 @@ def _openvino(flat: FlatEncoder, probe: Features, half: bool) -> Callable[[Featu
     return run
 
 
-def _smallest_cosine(found: Tensor, reference: Tensor, mask: Tensor | None) -> float:
+def _smallest_cosine(output: Tensor, reference: Tensor, mask: Tensor | None) -> float:
     """Of all rows; padding, which an encoder may fill as it likes, does not count."""
     if mask is not None and reference.shape[1] > 1:
-        found, reference = (x.masked_fill(~mask.unsqueeze(-1), 0) for x in (found, reference))
-    return float(F.cosine_similarity(found.flatten(1).double(), reference.flatten(1).double()).min())
+        output, reference = (x.masked_fill(~mask.unsqueeze(-1), 0) for x in (output, reference))
+    return float(F.cosine_similarity(output.flatten(1).double(), reference.flatten(1).double()).min())
 
 
 def _timed(run: Callable[[Features], Tensor], probe: Features, rounds: int = 3) -> tuple[Tensor, float]:
     """The output, and the fastest round's seconds after one to warm up; a slow candidate gets fewer rounds."""
-    found, best, spent = run(probe), float("inf"), 0.0
+    output, best, spent = run(probe), float("inf"), 0.0
     for _ in range(rounds):
         start = time.perf_counter()
-        found = run(probe)
+        output = run(probe)
         seconds = time.perf_counter() - start
         best, spent = min(best, seconds), spent + seconds
         if spent > ENOUGH:
             break
-    return found, best
+    return output, best

@@ -68,14 +68,14 @@ class FrozenInputs:
         """
         if len(rows) * times < FEWEST:
             return []
-        said = []
+        lines = []
         for name in self.names:
             column = self.inputs[name].columns[0]
             if column not in source.table:
                 continue
             while True:
                 try:
-                    said.append(self._attach(name, source, rows))
+                    lines.append(self._attach(name, source, rows))
                     break
                 except StoreError as error:
                     self._encoders.pop(name, None)
@@ -83,10 +83,10 @@ class FrozenInputs:
                         why = "nor is there room elsewhere, so frozen encoders run anew for every batch"
                         console.say_once(f"{error}; {why}")
                         self.features = "off"
-                        return said
+                        return lines
                     why = "what frozen encoders give is kept until this process ends"
                     console.say_once(f"{error}; {why} (set PLAIT_CACHE to another folder to keep it)")
-        return said
+        return lines
 
     def _attach(self, name: str, source: TableSource, rows: np.ndarray) -> str:
         start = time.monotonic()

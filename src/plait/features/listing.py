@@ -21,11 +21,11 @@ def _described(info: StoreInfo) -> dict[str, Any]:
     return {"name": info.name, "encoder": info.encoder, "rows": info.rows, "bytes": info.size, "used": used}
 
 
-def show_stores(found: list[dict[str, Any]]) -> None:
+def show_stores(stores_found: list[dict[str, Any]]) -> None:
     """Print the list."""
-    rows = [(r["name"], r["encoder"], r["rows"], f"{r['bytes'] / 1e6:,.1f}", r["used"]) for r in found]
+    rows = [(r["name"], r["encoder"], r["rows"], f"{r['bytes'] / 1e6:,.1f}", r["used"]) for r in stores_found]
     console.show(console.table("", ["store", "encoder", "rows", "MB", "last used"], rows, ["rows", "MB"]))
-    console.say(f"{len(found)} stores in {features_folder()}")
+    console.say(f"{len(stores_found)} stores in {features_folder()}")
 
 
 def verify_stores() -> dict[str, int]:

@@ -30,12 +30,14 @@ class BottleneckLayer(nn.Module):
         read: dict[str, Tokens] = {}
         votes, presents = [], []
         count = shared_BKH.shape[1]
-        for name, own in sequences.items():
-            mask = torch.cat([own.mask, own.mask.new_ones(len(own.mask), count)], dim=1)
-            x = self.blocks[name](torch.cat([own.x, shared_BKH.to(own.x.dtype)], dim=1), mask)
-            read[name] = Tokens(x[:, :-count].masked_fill(~own.mask.unsqueeze(-1), 0), own.mask, own.where)
+        for name, sequence in sequences.items():
+            mask = torch.cat([sequence.mask, sequence.mask.new_ones(len(sequence.mask), count)], dim=1)
+            x = self.blocks[name](torch.cat([sequence.x, shared_BKH.to(sequence.x.dtype)], dim=1), mask)
+            read[name] = Tokens(
+                x[:, :-count].masked_fill(~sequence.mask.unsqueeze(-1), 0), sequence.mask, sequence.where
+            )
             votes.append(x[:, -count:])
-            presents.append(own.present)
+            presents.append(sequence.present)
         present_MB = torch.stack(presents).to(shared_BKH.dtype)
         share_MB = present_MB / present_MB.sum(dim=0).clamp(min=1)
         return read, (share_MB[:, :, None, None] * torch.stack(votes)).sum(dim=0)

@@ -59,7 +59,7 @@ class CoAttentionFusion(nn.Module):
 
     @staticmethod
     def _read(block: nn.Module, name: str, sequences: Mapping[str, Tokens]) -> Tokens:
-        own = sequences[name]
+        sequence = sequences[name]
         others = {key: value for key, value in sequences.items() if key != name}
-        context = joined(others) if others else Tokens(own.x, torch.zeros_like(own.mask))
-        return Tokens(block(own.x, context.x, context.mask), own.mask, own.where)
+        context = joined(others) if others else Tokens(sequence.x, torch.zeros_like(sequence.mask))
+        return Tokens(block(sequence.x, context.x, context.mask), sequence.mask, sequence.where)

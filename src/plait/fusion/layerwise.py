@@ -57,9 +57,14 @@ class LayerwiseFusion(nn.Module):
         shared_BKH = self.shared.unsqueeze(0)
         for number, (project, layer) in enumerate(zip(self.projects, self.layers, strict=True)):
             assert isinstance(project, ModalityProjection)
-            read = project.sequences({name: _at(own, number, len(self.layers)) for name, own in tokens.items()})
+            read = project.sequences(
+                {name: _at(sequence, number, len(self.layers)) for name, sequence in tokens.items()}
+            )
             shared_BKH = shared_BKH.expand(len(next(iter(read.values())).x), -1, -1)
-            streams = {n: Tokens(streams[n].x + own.x, own.mask) if streams else own for n, own in read.items()}
+            streams = {
+                n: Tokens(streams[n].x + sequence.x, sequence.mask) if streams else sequence
+                for n, sequence in read.items()
+            }
             streams, shared_BKH = layer(streams, shared_BKH)
         return Fused(mean_of_present(streams) + shared_BKH.mean(dim=1), lambda: joined(streams))
 

@@ -56,20 +56,25 @@ class MulTFusion(nn.Module):
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         sequences = self.project.sequences(tokens)
-        read = {name: Tokens(self._read(name, sequences), own.mask, own.where) for name, own in sequences.items()}
+        read = {
+            name: Tokens(self._read(name, sequences), sequence.mask, sequence.where)
+            for name, sequence in sequences.items()
+        }
         # One linear map of the concatenated modalities is the sum of one map each, which serves their tokens too.
-        pooled = torch.stack([self.out[name](masked_mean(own)) for name, own in read.items()]).sum(dim=0)
-        return Fused(pooled, lambda: joined({n: Tokens(self.out[n](own.x), own.mask) for n, own in read.items()}))
+        pooled = torch.stack([self.out[name](masked_mean(sequence)) for name, sequence in read.items()]).sum(dim=0)
+        return Fused(
+            pooled, lambda: joined({n: Tokens(self.out[n](sequence.x), sequence.mask) for n, sequence in read.items()})
+        )
 
     def _read(self, name: str, sequences: Mapping[str, Tokens]) -> Tensor:
-        own = sequences[name]
+        sequence = sequences[name]
         brought = []
         for source, blocks in self.pairs[name].items():
-            x = own.x
+            x = sequence.x
             for block in blocks:
                 x = block(x, sequences[source].x, sequences[source].mask)
             brought.append(x)
-        together: Tensor = self.own[name](torch.cat(brought or [own.x], dim=2), own.mask)
+        together: Tensor = self.own[name](torch.cat(brought or [sequence.x], dim=2), sequence.mask)
         return together
 
 

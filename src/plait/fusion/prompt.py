@@ -38,9 +38,11 @@ class PromptFusion(nn.Module):
         check_names(self.in_dims, tokens)
         parts = {name: tokens[name] for name in self.in_dims}
         seen = {name: parts[name] for name in self.seen} or {"": Tokens.missing(*_first(parts))}
-        pooled = torch.cat([masked_mean(own) for own in seen.values()], dim=1)
-        widest = max(own.x.shape[2] for own in seen.values())
-        return Fused(pooled, lambda: joined({n: widened(own, widest) for n, own in seen.items()}), parts=parts)
+        pooled = torch.cat([masked_mean(sequence) for sequence in seen.values()], dim=1)
+        widest = max(sequence.x.shape[2] for sequence in seen.values())
+        return Fused(
+            pooled, lambda: joined({n: widened(sequence, widest) for n, sequence in seen.items()}), parts=parts
+        )
 
 
 def _first(parts: Mapping[str, Tokens]) -> tuple[int, int, torch.device]:

@@ -35,10 +35,10 @@ class RawFusion(nn.Module):
         check_names(self.in_dims, tokens)
         vectors = []
         for name in self.in_dims:
-            own = tokens[name]
+            sequence = tokens[name]
             # A single token may hold NaN of its own (a missing number), which is not the modality's absence.
-            vector = own.x[:, 0] if own.x.shape[1] == 1 else masked_mean(own)
-            vectors.append(vector.float().masked_fill(~own.present.unsqueeze(1), torch.nan))
+            vector = sequence.x[:, 0] if sequence.x.shape[1] == 1 else masked_mean(sequence)
+            vectors.append(vector.float().masked_fill(~sequence.present.unsqueeze(1), torch.nan))
         pooled = torch.cat(vectors, dim=1)
         widest = max(self.in_dims.values())
         return Fused(pooled, lambda: joined({n: widened(tokens[n], widest) for n in self.in_dims}))

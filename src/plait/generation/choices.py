@@ -47,10 +47,10 @@ class AnswerTree:
             depth += 1
         return depth
 
-    def allowed(self, said: Sequence[int]) -> list[int]:
+    def allowed(self, prefix: Sequence[int]) -> list[int]:
         """Tokens that may follow those generated so far; only the end where these begin no answer."""
         node = 0
-        for token in said:
+        for token in prefix:
             node = self.children[node].get(token, -1)
             if node < 0:
                 return [self.end]

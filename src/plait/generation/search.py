@@ -54,7 +54,7 @@ def generate(
     context: Tokens,
     settings: GenerationSettings,
     tree: AnswerTree | None = None,
-    told: Callable[[Tensor], None] | None = None,
+    on_token: Callable[[Tensor], None] | None = None,
 ) -> Generated:
     """Answer each row of a context.
 
@@ -65,14 +65,14 @@ def generate(
         context: what it reads, `[B, T, H]`.
         settings: how to search.
         tree: answers to choose from; None for any text.
-        told: called with the `[B]` tokens of each step as they are chosen; never where beams compete.
+        on_token: called with the `[B]` tokens of each step as they are chosen; never where beams compete.
     """
     if settings.beams > 1:
         return _beam(decoder, context, settings, tree)
     if settings.best > 1:
         many = settings.best
         context = Tokens(context.x.repeat_interleave(many, dim=0), context.mask.repeat_interleave(many, dim=0))
-    ids_RL, scores_R = _one_by_one(decoder, context, settings, tree, told)
+    ids_RL, scores_R = _one_by_one(decoder, context, settings, tree, on_token)
     ids = ids_RL.view(-1, settings.best, ids_RL.shape[1])
     scores = scores_R.view(-1, settings.best)
     order = scores.argsort(dim=1, descending=True)

@@ -47,8 +47,8 @@ class Experts(nn.Module):
         """`[B, M, O]` raw predictions, zero where missing, and `[B, M]` bool: present."""
         check_names(self.heads, tokens)
         present_BM = torch.stack([tokens[name].present for name in self.heads], dim=1)
-        said = [at_least_float32(head(masked_mean(tokens[name]))) for name, head in self.heads.items()]
-        said_BMO = torch.stack(said, dim=1)
+        logits = [at_least_float32(head(masked_mean(tokens[name]))) for name, head in self.heads.items()]
+        said_BMO = torch.stack(logits, dim=1)
         return said_BMO.masked_fill(~present_BM.unsqueeze(-1), 0), present_BM
 
     def fused(self, answer_BO: Tensor, said_BMO: Tensor, present_BM: Tensor, tokens: Mapping[str, Tokens]) -> Fused:
@@ -58,11 +58,11 @@ class Experts(nn.Module):
 
     def _tokens(self, tokens: Mapping[str, Tokens]) -> Tokens:
         """What each token would say by itself, `[B, sum of T, O]`."""
-        said = {}
+        logits = {}
         for name, head in self.heads.items():
-            own = tokens[name]
-            said[name] = Tokens(head(own.x.masked_fill(~own.mask.unsqueeze(-1), 0)), own.mask)
-        return joined(said)
+            sequence = tokens[name]
+            logits[name] = Tokens(head(sequence.x.masked_fill(~sequence.mask.unsqueeze(-1), 0)), sequence.mask)
+        return joined(logits)
 
 
 def mixture(said_BMO: Tensor, weights_BM: Tensor, spaces: Sequence[Space]) -> Tensor:
@@ -77,7 +77,7 @@ def mixture(said_BMO: Tensor, weights_BM: Tensor, spaces: Sequence[Space]) -> Te
     >>> mixture(said, torch.tensor([[0.5, 0.5]]), [Categorical(2)]).exp().round(decimals=2).tolist()
     [[0.75, 0.25]]
     """
-    return torch.cat([space.mix(said, weights_BM) for said, space in split(said_BMO, spaces)], dim=1)
+    return torch.cat([space.mix(logits, weights_BM) for logits, space in split(said_BMO, spaces)], dim=1)
 
 
 def shares(weights_M: Tensor, present_BM: Tensor) -> Tensor:
@@ -88,6 +88,6 @@ def shares(weights_M: Tensor, present_BM: Tensor) -> Tensor:
 
 def stacked(said_BMO: Tensor, present_BM: Tensor, spaces: Sequence[Space]) -> Tensor:
     """What a stacking model reads, `[B, M * O + M]`: columns of each space, zero where missing; then who is present."""
-    columns_BMO = torch.cat([space.columns(said) for said, space in split(said_BMO, spaces)], dim=2)
+    columns_BMO = torch.cat([space.columns(logits) for logits, space in split(said_BMO, spaces)], dim=2)
     answers_BMO = columns_BMO.masked_fill(~present_BM.unsqueeze(-1), 0)
     return torch.cat([answers_BMO.flatten(1), present_BM.to(answers_BMO.dtype)], dim=1)

@@ -28,12 +28,12 @@ def small_batch_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) ->
     if rows == 1:
         blocks = next(n for n in range(torch.get_num_threads(), 0, -1) if out_dim % n == 0)
         cut = weight.view(blocks, out_dim // blocks, width).transpose(1, 2)
-        found = torch.bmm(x.reshape(1, 1, width).expand(blocks, 1, width), cut).view(out_dim)
-        found = found if bias is None else found.add_(bias)
+        output = torch.bmm(x.reshape(1, 1, width).expand(blocks, 1, width), cut).view(out_dim)
+        output = output if bias is None else output.add_(bias)
     else:
         columns = torch.mm(weight, x.reshape(rows, width).T).T
-        found = columns.contiguous() if bias is None else torch.add(columns, bias, out=torch.empty(rows, out_dim))
-    return found.view(*x.shape[:-1], out_dim)
+        output = columns.contiguous() if bias is None else torch.add(columns, bias, out=torch.empty(rows, out_dim))
+    return output.view(*x.shape[:-1], out_dim)
 
 
 class SmallBatchLinear(nn.Linear):

@@ -66,7 +66,7 @@ class Space(Protocol):
         """`[B, W]` parameters of the weighted mean of M distributions."""
         ...
 
-    def columns(self, said: Tensor) -> Tensor:
+    def columns(self, logits: Tensor) -> Tensor:
         """`[…, W]` what a linear model reads of raw predictions."""
         ...
 
@@ -95,13 +95,13 @@ class Categorical:
         """Log-probabilities."""
         return torch.logsumexp(F.log_softmax(said_BMW, dim=2) + _log(weights_BM), dim=1)
 
-    def columns(self, said: Tensor) -> Tensor:
+    def columns(self, logits: Tensor) -> Tensor:
         """Log-probabilities."""
-        return F.log_softmax(said, dim=-1)
+        return F.log_softmax(logits, dim=-1)
 
     def distance(self, given: Tensor, wanted: Tensor, temperature: float) -> Tensor:
         """Kullback-Leibler divergence at a temperature, times its square (1503.02531)."""
-        given, wanted = ((said.float() / temperature).log_softmax(dim=-1) for said in (given, wanted))
+        given, wanted = ((logits.float() / temperature).log_softmax(dim=-1) for logits in (given, wanted))
         return temperature**2 * F.kl_div(given, wanted, reduction="none", log_target=True).sum(dim=-1)
 
     def problems(self) -> list[Problem]:
@@ -122,9 +122,9 @@ class Binary:
         no = torch.logsumexp(F.logsigmoid(-said_BMW) + _log(weights_BM), dim=1)
         return yes - no
 
-    def columns(self, said: Tensor) -> Tensor:
+    def columns(self, logits: Tensor) -> Tensor:
         """Logits."""
-        return said
+        return logits
 
     def distance(self, given: Tensor, wanted: Tensor, temperature: float) -> Tensor:
         """The sum of the labels' divergences at a temperature, times its square."""
@@ -150,9 +150,9 @@ class Real:
         """The weighted mean."""
         return (weights_BM.unsqueeze(-1) * said_BMW).sum(dim=1)
 
-    def columns(self, said: Tensor) -> Tensor:
+    def columns(self, logits: Tensor) -> Tensor:
         """The numbers."""
-        return said
+        return logits
 
     def distance(self, given: Tensor, wanted: Tensor, temperature: float) -> Tensor:
         """The mean square; a temperature does not change what a number is."""
@@ -165,9 +165,9 @@ class Real:
         return [Problem(place, 1, 0, place) for place in range(self.width)]
 
 
-def split(said: Tensor, spaces: Sequence[Space]) -> list[tuple[Tensor, Space]]:
+def split(logits: Tensor, spaces: Sequence[Space]) -> list[tuple[Tensor, Space]]:
     """Raw predictions of all targets `[…, O]`, cut up by space."""
-    return list(zip(said.split([space.width for space in spaces], dim=-1), spaces, strict=True))
+    return list(zip(logits.split([space.width for space in spaces], dim=-1), spaces, strict=True))
 
 
 def _log(weights_BM: Tensor) -> Tensor:

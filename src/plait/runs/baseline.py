@@ -231,6 +231,6 @@ def _picture_vectors(source: TableSource, name: str, rows: np.ndarray) -> torch.
     return torch.cat(vectors)
 
 
-def describe(found: Mapping[str, float], metric: str, shown: Any) -> str:
+def describe(scores: Mapping[str, float], metric: str, shown: Any) -> str:
     """The scores in one line."""
-    return f"without a model, {metric}: " + ", ".join(f"{name} {shown(value)}" for name, value in found.items())
+    return f"without a model, {metric}: " + ", ".join(f"{name} {shown(value)}" for name, value in scores.items())

@@ -156,18 +156,18 @@ def _bar(verbose: bool) -> Progress:
     )
 
 
-def describe(found: Indexed, path: str | Path) -> str:
+def describe(counts: Indexed, path: str | Path) -> str:
     """One line about it.
 
     >>> describe(Indexed(12, 10, 2, 0), "a.lance")
     'a.lance: 12 rows, 10 added, 2 there already'
     """
-    without = f", {found.without:,} without what is searched are left out" if found.without else ""
-    parts = [f"{path}: {found.rows:,} rows, {found.added:,} added, {found.known:,} there already{without}"]
-    if found.left_out:
-        parts.append(f"not in the index, whose columns its first table gave: {', '.join(found.left_out)}")
-    if found.lacking:
-        parts.append(f"not in this table, so empty in its rows: {', '.join(found.lacking)}")
+    without = f", {counts.without:,} without what is searched are left out" if counts.without else ""
+    parts = [f"{path}: {counts.rows:,} rows, {counts.added:,} added, {counts.known:,} there already{without}"]
+    if counts.left_out:
+        parts.append(f"not in the index, whose columns its first table gave: {', '.join(counts.left_out)}")
+    if counts.lacking:
+        parts.append(f"not in this table, so empty in its rows: {', '.join(counts.lacking)}")
     return "; ".join(parts)
 
 

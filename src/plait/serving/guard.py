@@ -11,9 +11,9 @@ from typing import Any
 PATIENCE = 30.0  # seconds in which a request must have come
 
 
-async def refuse(send: Any, status: int, said: str) -> None:
+async def refuse(send: Any, status: int, reason: str) -> None:
     """Answer a request with an error in words, and end its connection."""
-    body = json.dumps({"error": said}).encode()
+    body = json.dumps({"error": reason}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -12,17 +12,17 @@ OnError: TypeAlias = Literal["refuse", "skip", "missing"]  # a cell that can't b
 
 
 def answer_frame(
-    targets: Targets, found: Mapping[str, np.ndarray], rows: np.ndarray, skipped: Collection[int] = ()
+    targets: Targets, predictions: Mapping[str, np.ndarray], rows: np.ndarray, skipped: Collection[int] = ()
 ) -> pd.DataFrame:
     """A frame of row numbers (from 1), answers and probabilities; those of skipped rows are empty.
 
     Args:
         targets: the tasks.
-        found: their predictions.
+        predictions: their predictions.
         rows: `[N]` numbers from 0.
         skipped: rows that get no answer.
     """
-    columns = targets.columns(found)
+    columns = targets.columns(predictions)
     if skipped:
         gone = np.isin(rows, list(skipped))
         columns = {name: _without(values, gone) for name, values in columns.items()}

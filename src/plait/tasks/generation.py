@@ -140,9 +140,9 @@ class Generation(Task):
         """The same task in other tokens."""
         return self._changed(texts=texts)
 
-    def with_language_model(self, held: Mapping[str, Any]) -> "Generation":
+    def with_language_model(self, language_model: Mapping[str, Any]) -> "Generation":
         """The same task with other facts about its language model."""
-        return self._changed(language_model=dict(held))
+        return self._changed(language_model=dict(language_model))
 
     def _changed(self, **values: Any) -> "Generation":
         task = copy.copy(self)

@@ -91,19 +91,19 @@ class Dense(TypedDict):
     gt_relevance: list[float]
 
 
-def read_vqa(path: Path, held: Mapping[str, Any], beside: Path, other: Mapping[str, Any] | None) -> Table:
+def read_vqa(path: Path, content: Mapping[str, Any], beside: Path, other: Mapping[str, Any] | None) -> Table:
     """VQAv2's questions, with the annotations beside them → `image`, `question`, `answer`, `answers` and their types.
 
     Args:
         path: the file of questions.
-        held: its contents.
+        content: its contents.
         beside: the file of annotations.
         other: its contents; None where there are none, as of a test set.
 
     Raises:
         DataError: the images are nowhere near, or no annotation is about a question.
     """
-    questions: Questions = checked(held, Questions, path)
+    questions: Questions = checked(content, Questions, path)
     annotations: Answers = {"annotations": []} if other is None else checked(other, Answers, beside)
     notes = {note["question_id"]: note for note in annotations["annotations"]}
     subtype = questions.get("data_subtype") or _year(path)
@@ -145,7 +145,7 @@ def vqa_partner(path: Path) -> Path:
     return path.with_name(name.replace("mscoco", "OpenEnded_mscoco").replace("_annotations", "_questions"))
 
 
-def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: Any) -> Table:
+def read_dialogs(path: Path, content: Mapping[str, Any], beside: Path, worth_of: Any) -> Table:
     """VisDial 1.0 → a row per turn: `image`, `caption`, `history`, `question`, `answer`, `turn`, `options`.
 
     `history` holds the caption and the turns before. `options` and `gt_index` (from 0) are there where the file has
@@ -154,9 +154,9 @@ def read_dialogs(path: Path, held: Mapping[str, Any], beside: Path, worth_of: An
     Raises:
         DataError: the images are nowhere near.
     """
-    data: Dialogs = checked(held["data"], Dialogs, f"{path}: data")
+    data: Dialogs = checked(content["data"], Dialogs, f"{path}: data")
     dense: list[Dense] = checked(worth_of or [], list[Dense], beside)
-    split, questions, answers = str(held.get("split", "")), data["questions"], data["answers"]
+    split, questions, answers = str(content.get("split", "")), data["questions"], data["answers"]
     worth = {(d["image_id"], d["round_id"]): d["gt_relevance"] for d in dense}
     rows = []
     for dialog in data["dialogs"]:

@@ -37,15 +37,15 @@ def read_saved_dataset(path: Path) -> Table:
     return _table(_parts(dataset), path, str(path))
 
 
-def is_dataset(held: Any) -> bool:
+def is_dataset(dataset: Any) -> bool:
     """A `datasets.Dataset` or `DatasetDict` in memory, recognised without importing the library."""
-    kinds = type(held).__mro__
+    kinds = type(dataset).__mro__
     return any(f"{kind.__module__}.{kind.__qualname__}" in DATASETS for kind in kinds)
 
 
-def read_dataset(held: Any) -> Table:
+def read_dataset(dataset: Any) -> Table:
     """A `datasets.Dataset` or `DatasetDict` in memory; the caller made it, so its paths are taken as they are."""
-    return _table(_parts(held), None, "the dataset")
+    return _table(_parts(dataset), None, "the dataset")
 
 
 def read_hub_dataset(name: str) -> Table:
