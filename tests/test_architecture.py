@@ -50,10 +50,13 @@ TESTED_IN = {
     **{f"decoders/{name}.py": "decoders/test_decoders.py" for name in ("text_rnn", "text_transformer")},
     "processors/open_clip_text.py": "processors/test_contract.py",
     "alignment/shared_space.py": "alignment/test_contrastive.py",
+    "heads/kernel.py": "training/test_closed_form.py",  # against scikit-learn's answers, as is the next
+    "heads/linear.py": "training/test_closed_form.py",
     "heads/split.py": "heads/test_predict.py",
     "heads/trees.py": "training/test_trees.py",  # they say what the library that grew them says
     "heads/write.py": "training/test_self_critical.py",
     "layers/mlp.py": "heads/test_predict.py",
+    "layers/scaling.py": "training/test_closed_form.py",
     "layers/precise.py": "heads/test_predict.py",
     "layers/products.py": "fusion/test_fusion.py",
     "metrics/ngrams.py": "metrics/test_bleu.py",

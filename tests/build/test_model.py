@@ -83,7 +83,7 @@ def test_names_become_classes() -> None:
     assert not any(p.requires_grad for p in frozen.encoders["t"].parameters())
     with pytest.raises(RecipeError, match="unknown fusion 'gatd'; did you mean 'gated'"):
         built(fusion={"method": "gatd"})
-    with pytest.raises(RecipeError, match=r"trees read what pretrained encoders say, and inputs\.t has none"):
+    with pytest.raises(RecipeError, match=r"it reads what pretrained encoders say, and inputs\.t has none"):
         built(fusion={"method": "boosted"})
 
 

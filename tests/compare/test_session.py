@@ -104,7 +104,7 @@ def test_one_that_fails_is_reported_and_the_others_go_on(tmp_path: Path, monkeyp
     found = run(tmp_path / "c", fusions=["concat", "product", "boosted"])
     rows = {row.name: row for row in found.rows}
     assert rows["concat"].failed == "out of memory" and rows["concat"].score is None
-    assert "trees read what pretrained encoders say" in rows["boosted"].failed
+    assert "it reads what pretrained encoders say" in rows["boosted"].failed
     assert rows["product"].score is not None and rows["product"].versus_concat is None
     assert "out of memory" in (tmp_path / "c" / "report.html").read_text()
 

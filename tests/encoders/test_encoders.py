@@ -27,6 +27,7 @@ from plait.encoders.layout import layout_of, where_width
 from plait.encoders.packaged import EFFICIENTNETS, load_efficientnet, minilm_folder
 from plait.encoders.pixels import Pixels
 from plait.encoders.tabular import Periodic, PiecewiseLinear, TabularEncoder
+from plait.encoders.tabular_columns import ScaledColumns
 from plait.encoders.text_bag import TextBag
 from plait.encoders.tuning import frozen_parts_to_eval
 from plait.errors import MissingExtra, PlaitError, RecipeError
@@ -456,3 +457,20 @@ def test_pickled_weights_are_never_read(bert_folder: Path, tmp_path: Path) -> No
     with pytest.raises(RecipeError, match="expected weights in safetensors"):
         HfText(TEXT, str(folder))
     assert not (tmp_path / "broken in").exists()
+
+
+def test_scaled_columns_by_hand() -> None:
+    """Standard scores, those of logarithms, what is missing, and a column a value that training knew."""
+    prices = [1.0, 10.0, 100.0, 1000.0, None]
+    rows = {"price": prices, "shade": ["dark", "light", "dark", None, "dark"]}
+    processor = TabularProcessor.fit(rows, ["price"], [], ["shade"], bins=3)
+    encoder = ScaledColumns(processor)
+    cells = [{"price": price, "shade": shade} for price, shade in zip(prices, rows["shade"], strict=True)]
+    x = encoder(processor.collate([processor(row) for row in [*cells, {"price": 1e12, "shade": "never"}]])).x[:, 0]
+    known = np.array(prices[:4])
+    np.testing.assert_allclose(x[:4, 0], (known - known.mean()) / known.std(), rtol=1e-5)
+    unit = np.median(known[:3])  # torch's median is the lower one of four
+    logs = np.log1p(known / unit)
+    np.testing.assert_allclose(x[:4, 1], (logs - logs.mean()) / logs.std(), rtol=1e-5)
+    assert x[4, :3].tolist() == [0, 0, 1] and x[5, :3].tolist() == [8, 8, 0]  # far is far, and no further
+    assert x[:, 3:].tolist() == [[1, 0], [0, 1], [1, 0], [0, 0], [1, 0], [0, 0]]

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plait.build.model import BOOSTED
+from plait.build.fitted import BOOSTED, FITTED
 from plait.compare.candidates import Candidate
 from plait.compare.experiment import Experiment
 from plait.data.table import Table
 from plait.fusion import FUSIONS
 from plait.recipe import Recipe
 
-METHODS = [*FUSIONS, BOOSTED]
+METHODS = [*FUSIONS, *FITTED]
 SCALES = [(100.0, 10.0), (1e6, 1e3), (5e-3, 1e-3), (0.0, 1.0)]  # mean and standard deviation of the target
 INPUTS = {
     "a": {"modality": "number"},
@@ -60,7 +60,7 @@ def of_classes(metric: str) -> Experiment:
 
 
 def score(experiment: Experiment, method: str) -> float:
-    inputs = ("tabular",) if method == BOOSTED else ("tabular", "title")  # trees read what pretrained encoders say
+    inputs = ("tabular",) if method in FITTED else ("tabular", "title")  # these read what pretrained encoders say
     return experiment.run(Candidate(method, "fusion", inputs, method), 0, 0).score
 
 

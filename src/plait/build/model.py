@@ -14,6 +14,7 @@ from plait.build.encoders import (
     make_column_processor,
     processor_options,
 )
+from plait.build.fitted import FITTED, fitted_columns, fitted_head
 from plait.build.generation import build_writer
 from plait.build.options import construct
 from plait.build.pairs import build_shared_space, group_name, is_grouped, members_of
@@ -23,20 +24,18 @@ from plait.data.batches import InputSpec
 from plait.data.schema import IGNORE, Schema
 from plait.data.table import Table
 from plait.encoders import ENCODERS, encoder_class, set_trainable
-from plait.encoders.tabular_raw import RawTabular
 from plait.encoders.weights import is_model_folder
 from plait.errors import DataError, RecipeError, unknown
 from plait.fusion import FUSIONS
 from plait.fusion.prompt import PromptFusion
 from plait.fusion.raw import RawFusion
-from plait.heads import PredictHead, SplitHead, TagHead, TreeHead
+from plait.heads import PredictHead, SplitHead, TagHead
 from plait.modalities import GROUPS, MODALITIES, Group
 from plait.model import MultimodalModel
 from plait.processors import Processor
 from plait.recipe import InputRecipe, Recipe
 from plait.tasks import Targets
 
-BOOSTED = "boosted"  # the fusion that is no network: trees on what frozen encoders say
 WIDE = 128  # columns from which attention over columns is left out: its cost grows with their square
 FIT_ROWS = 200_000  # rows that vocabularies and scales are learned from
 
@@ -180,7 +179,7 @@ def build_model(
     else:
         fusion, head = _fusion_and_head(recipe, encoders, targets, saved=configs is not None)
     auxiliary = {}
-    if recipe.train.extra_heads and recipe.fusion.method != BOOSTED and getattr(fusion, "stage", "") != "late":
+    if recipe.train.extra_heads and recipe.fusion.method not in FITTED and getattr(fusion, "stage", "") != "late":
         auxiliary = {name: PredictHead(dim, targets.out_dims, recipe.head.hidden) for name, dim in in_dims.items()}
     return MultimodalModel(encoders, fusion, head, recipe.fusion.missing_token, auxiliary)
 
@@ -195,10 +194,10 @@ def _fusion_and_head(
         words = (targets.writer.language_model or {}).get("words", [])
         fusion = construct("fusion", method, PromptFusion, options, (), in_dims, words)
         return fusion, build_writer(recipe, targets, encoders, saved)
-    if method == BOOSTED:
-        return construct("fusion", method, RawFusion, options, (), in_dims), TreeHead(out_dims)
+    if method in FITTED:
+        return construct("fusion", method, RawFusion, options, (), in_dims), fitted_head(method, in_dims, out_dims)
     if method not in FUSIONS:
-        raise RecipeError(unknown("fusion", method, [*FUSIONS, BOOSTED, PROMPT]))
+        raise RecipeError(unknown("fusion", method, [*FUSIONS, *FITTED, PROMPT]))
     made: Any = FUSIONS[method]
     if targets.writer is not None:
         fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
@@ -220,12 +219,13 @@ def _fusion_and_head(
 
 
 def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, Any] | None) -> Any:
-    boosted = recipe.fusion.method == BOOSTED
-    if boosted and spec.is_group:
-        return RawTabular(spec.processor)  # type: ignore[arg-type]
-    if boosted and configs is None and encoder_name(recipe.inputs[name])[0] == "scratch":
+    method = recipe.fusion.method
+    fitted = method in FITTED
+    if fitted and spec.is_group:
+        return fitted_columns(method, spec.processor)
+    if fitted and configs is None and encoder_name(recipe.inputs[name])[0] == "scratch":
         raise RecipeError(
-            f"fusion.method=boosted: trees read what pretrained encoders say, and inputs.{name} has none; name one "
+            f"fusion.method={method}: it reads what pretrained encoders say, and inputs.{name} has none; name one "
             f"with inputs.{name}.encoder=packaged:minilm (text), packaged:efficientnet-lite0 (images), hf:NAME or "
             "timm:NAME"
         )
@@ -248,7 +248,7 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
         column = recipe.inputs[name]
         frozen, tune_last, options = column.frozen, column.tune_last, column.options
         made = build_column_encoder(name, column, spec, options, None if configs is None else configs.get(name, {}))
-    set_trainable(made, frozen or boosted, None if boosted else tune_last)
+    set_trainable(made, frozen or fitted, None if fitted else tune_last)
     return made
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.build.fitted import FITTED
 from plait.build.options import checked_options
 from plait.build.pairs import sides_of
 from plait.build.words import words_for
@@ -111,9 +112,11 @@ def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
             f"fusion.method={method}: in {spec.type} every input gets a vector of its own and nothing is fused; leave "
             "the method out, or train a matching task"
         )
-    if task.pairs and method == "boosted":
-        raise RecipeError(f"fusion.method=boosted predicts columns; a {spec.type} task needs another fusion")
-    if task.writes is not None and (method == "boosted" or late):
+    if task.pairs and method in FITTED:
+        raise RecipeError(f"fusion.method={method} predicts columns; a {spec.type} task needs another fusion")
+    if task.reads is not None and method in FITTED:
+        raise RecipeError(f"fusion.method={method} answers a row at a time; a {spec.type} task needs another fusion")
+    if task.writes is not None and (method in FITTED or late):
         raise RecipeError(f"fusion.method={method}: it predicts by itself; a decoder needs fused tokens, as concat's")
     # Generation can't write longer texts than the task learns.
     if task.writes is not None:

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from plait.build.model import BOOSTED
+from plait.build.fitted import FITTED
 from plait.build.pairs import ONLY_WITH, is_grouped
 from plait.build.tasks import options_of, readers_of, unread_options
 from plait.build.words import PROMPT
@@ -22,7 +22,8 @@ from plait.recipe import Recipe
 from plait.training.settings import TrainSettings
 
 SECTIONS = ("task", "inputs", "tabular", "fusion", "head", "decoder", "generation", "train")
-OF_TREES = {"metric", "seed", "workers", "cache_mb", "device", "features", "batch_by", "precision", "baseline"}
+OF_FITTED = {"metric", "seed", "workers", "cache_mb", "device", "features", "batch_by", "precision", "baseline"}
+OF_THE_LOSS = ("class_weights", "label_smoothing")  # of a task: what is fitted has a loss of its own
 OF_TEACHER = ("distillation", "distillation_temperature")
 OF_TEXTS = ("scheduled_sampling", "self_critical", "validation_rows")
 OF_LEARNED_WORDS, OF_LANGUAGE_MODELS = ("vocab_size", "lowercase"), ("prompt", "projector", "tune")
@@ -59,9 +60,11 @@ def unread(recipe: Recipe, kinds: Mapping[str, str]) -> dict[str, str]:
     for task in recipe.task:
         kind = kinds.get(str(task.target), task.type or "") or next(iter(kinds.values()), "")
         readers |= {f"task.{name}": reader for name, reader in _unread_of_task(task, kind)}
+        if recipe.fusion.method in FITTED:
+            readers |= {f"task.{name}": "fusions that are networks" for name in OF_THE_LOSS if name in task.options}
     task_kinds = set(kinds.values())
     readers |= {f"fusion.{name}": reader for name, reader in _unread_of_fusion(recipe, task_kinds)}
-    if recipe.head.model_fields_set and (recipe.fusion.method == BOOSTED or task_kinds & {"retrieval", "generation"}):
+    if recipe.head.model_fields_set and (recipe.fusion.method in FITTED or task_kinds & {"retrieval", "generation"}):
         readers |= dict.fromkeys(
             (f"head.{name}" for name in sorted(recipe.head.model_fields_set)), "predicting fusions"
         )
@@ -88,9 +91,9 @@ def _unread_of_task(task: Any, kind: str) -> Iterable[tuple[str, str]]:
 def _unread_of_fusion(recipe: Recipe, task_kinds: Collection[str]) -> Iterable[tuple[str, str]]:
     method, fusion = recipe.fusion.method, FUSIONS.get(recipe.fusion.method)
     late = getattr(fusion, "stage", "") == "late"
-    if (method in (BOOSTED, PROMPT) or late) and _changed(recipe.fusion, ["dim"]):
+    if (method in (*FITTED, PROMPT) or late) and _changed(recipe.fusion, ["dim"]):
         yield "dim", "fusions that make a vector"
-    if method == BOOSTED and recipe.fusion.missing_token:
+    if method in FITTED and recipe.fusion.missing_token:
         yield "missing_token", "fusions that are networks"
     if "retrieval" in task_kinds or fusion is None:
         return
@@ -125,7 +128,7 @@ def _unread_of_training(recipe: Recipe, task_kinds: Collection[str]) -> Iterable
     settings, plain = recipe.train, TrainSettings()
     names = [name for name in vars(plain) if getattr(settings, name) != getattr(plain, name)]
     for name in names:
-        if recipe.fusion.method == BOOSTED and name not in OF_TREES:
+        if recipe.fusion.method in FITTED and name not in OF_FITTED:
             yield name, "fusions that are networks"
         elif name in OF_TEACHER and settings.teacher is None:
             yield name, "train.teacher"

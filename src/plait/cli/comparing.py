@@ -25,7 +25,7 @@ def compare(
     overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values, such as train.epochs=3.")] = None,
     target: TargetNames = None,
     types: Types = None,
-    fusions: Annotated[str | None, typer.Option(help="Only these: concat,low_rank,boosted.")] = None,
+    fusions: Annotated[str | None, typer.Option(help="Only these: concat,low_rank,kernel_product.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each fold.")] = 1,
     rows: Annotated[int | None, typer.Option(min=10, help="Compare on so many rows, drawn at random.")] = None,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from plait.build.model import BOOSTED
+from plait.build.fitted import BOOSTED, FITTED
 from plait.errors import RecipeError, unknown
 from plait.fusion import FUSIONS
 
@@ -15,7 +15,7 @@ class Candidate:
 
     Args:
         name: a fusion, or the modalities that it sees.
-        kind: `single`, `subset`, `fusion` or `boosted`.
+        kind: `single`, `subset`, `fusion`, `closed_form` or `boosted`.
         modalities: the inputs that it sees.
         method: how it fuses them.
     """
@@ -27,11 +27,11 @@ class Candidate:
 
 
 def candidates_of(modalities: Sequence[str], fusions: Sequence[str] | None = None) -> list[Candidate]:
-    """Each modality alone, each pair where there are three or more, each fusion of all, and boosted trees.
+    """Each modality alone, each pair where there are three or more, each fusion of all, and what needs no loop.
 
     Args:
         modalities: the inputs of the table.
-        fusions: only these (`boosted` among them); None for all.
+        fusions: only these (`boosted` and `linear` among them); None for all.
 
     Raises:
         RecipeError: a fusion is unknown, or there is one modality only.
@@ -46,8 +46,14 @@ def candidates_of(modalities: Sequence[str], fusions: Sequence[str] | None = Non
     candidates = [Candidate(name, "single", (name,), "concat") for name in every]
     if len(every) > 2:
         candidates += [Candidate(" + ".join(pair), "subset", pair, "concat") for pair in combinations(every, 2)]
-    chosen = [*FUSIONS, BOOSTED] if fusions is None else list(dict.fromkeys(fusions))
-    return candidates + [Candidate(name, BOOSTED if name == BOOSTED else "fusion", every, name) for name in chosen]
+    chosen = [*FUSIONS, *FITTED] if fusions is None else list(dict.fromkeys(fusions))
+    return candidates + [Candidate(name, _kind(name), every, name) for name in chosen]
+
+
+def _kind(method: str) -> str:
+    if method in FITTED:
+        return BOOSTED if method == BOOSTED else "closed_form"
+    return "fusion"
 
 
 def check_fusions(names: Sequence[str] | None) -> None:
@@ -57,5 +63,5 @@ def check_fusions(names: Sequence[str] | None) -> None:
         RecipeError: it names the nearest.
     """
     for name in names or ():
-        if name not in FUSIONS and name != BOOSTED:
-            raise RecipeError(unknown("fusion", name, [*FUSIONS, BOOSTED]))
+        if name not in FUSIONS and name not in FITTED:
+            raise RecipeError(unknown("fusion", name, [*FUSIONS, *FITTED]))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.heads import TreeHead
+from plait.heads import KernelHead, LinearHead, TreeHead
 from plait.model import MultimodalModel
 
 ROUNDS = 15
@@ -27,9 +27,11 @@ def median_ms(run: Callable[[], Any], rounds: int = ROUNDS) -> float:
 
 
 def size_of(model: MultimodalModel) -> int:
-    """Parameters that train; of trees, their nodes."""
+    """Parameters that train; of trees their nodes, of linear models and kernels the numbers that they keep."""
     if isinstance(model.head, TreeHead):
         return len(model.head.feature)
+    if isinstance(model.head, LinearHead | KernelHead):
+        return sum(tensor.numel() for tensor in model.head.state_dict().values())
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 

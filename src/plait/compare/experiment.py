@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build.model import BOOSTED, build_inputs, build_model, complete_inputs, name_folders, with_positions
+from plait.build.fitted import FITTED
+from plait.build.model import build_inputs, build_model, complete_inputs, name_folders, with_positions
 from plait.build.plugins import carried, needed, receive
 from plait.build.tasks import build_targets, task_class, task_with
 from plait.build.unread import settle
 from plait.compare.candidates import Candidate
 from plait.compare.costs import median_ms, peak_bytes, reset_peak, size_of
+from plait.compare.renumbered import Renumbered
 from plait.data.batches import Cache, Source, TableSource, TensorSource
 from plait.data.plan import BatchPlan
 from plait.data.splits import folds_of, holdout
@@ -25,8 +27,8 @@ from plait.layers.ragged import Ragged
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.runs import prepare
-from plait.runs.boosting import TreeRows
 from plait.runs.fit import Lesson, fit
+from plait.runs.fitted import FittedRows
 from plait.runs.tables import make_source
 from plait.tasks import Targets
 from plait.training.devices import make_accelerator
@@ -238,7 +240,7 @@ class Experiment:
         place = np.full(len(self.table), 0)
         place[self.rows] = np.arange(len(self.rows))
         inputs = {name: value.features for name, value in batch.inputs.items()}
-        return _Renumbered(TensorSource(inputs, batch.targets), place)
+        return Renumbered(TensorSource(inputs, batch.targets), place)
 
     def recipe_of(self, method: str) -> Recipe:
         """The comparison's recipe with another fusion; options of a method apply to that method alone."""
@@ -268,7 +270,7 @@ class Experiment:
         start = time.monotonic()
         model = self.model(candidate, fold, seed)
         train_on = partial(self._train, fold=fold, seed=seed)
-        fit(model, self._lesson(fold, seed), partial(train_on, model, fold.train), train_on)
+        fit(model, self._lesson(candidate, fold, seed), partial(train_on, model, fold.train), train_on)
         seconds = time.monotonic() - start
         peak = peak_bytes()
         plan = BatchPlan(fold.test, 1024, shuffle=False)
@@ -286,11 +288,14 @@ class Experiment:
         scores = fold.targets.metrics({self.name: predictions}, {self.name: fold.truth[fold.test]}, [metric])
         return Answer(fold.test, predictions, scores.get(metric, float("nan")), costs)
 
-    def _lesson(self, fold: Fold, seed: int) -> Lesson:
-        val = TreeRows(fold.source, fold.val, [fold.truth[fold.val]])
-        groups = None if self.groups is None else self.groups[fold.train]
+    def _lesson(self, candidate: Candidate, fold: Fold, seed: int) -> Lesson:
+        """What needs no rows to stop by learns from those, too."""
+        closed = candidate.kind == "closed_form"
+        rows = np.sort(np.concatenate([fold.train, fold.val])) if closed else fold.train
+        val = None if closed else FittedRows(fold.source, fold.val, [fold.truth[fold.val]])
+        groups = None if self.groups is None else self.groups[rows]
         truth = {self.name: fold.truth}
-        return Lesson(fold.source, fold.train, val, truth, fold.targets, self.device, groups, seed)
+        return Lesson(fold.source, rows, val, truth, fold.targets, self.device, groups, seed)
 
     def _train(self, model: MultimodalModel, rows: np.ndarray, fold: Fold, seed: int) -> None:
         targets = fold.targets
@@ -308,7 +313,7 @@ class Experiment:
 
         metric = prepare.metric_of(self.recipe, targets)
         torch.manual_seed(seed)
-        workers = 0 if isinstance(fold.source, _Renumbered) else prepare.workers_of(self.recipe)
+        workers = 0 if isinstance(fold.source, Renumbered) else prepare.workers_of(self.recipe)
         val_part = (fold.source, fold.val)
         blend = blend_of(model, settings, targets, fold.source, plan, val_part, self.accelerator, workers)
         objective = Objective(settings, targets, model, blend=blend)
@@ -350,8 +355,8 @@ class Experiment:
         return model, batch, Objective(self.recipe.train, fold.targets, model)
 
     def _step_ms(self, candidate: Candidate) -> float:
-        """Milliseconds of a training step; 0 for trees, and for what fails (its own run will say why)."""
-        if candidate.method == BOOSTED:
+        """Milliseconds of a training step; 0 for what has none, and for what fails (its own run will say why)."""
+        if candidate.method in FITTED:
             return 0.0
         try:
             model, batch, objective = self._step(candidate)
@@ -382,17 +387,3 @@ class Experiment:
 
 def _as_tensor(truth: Any) -> Any:
     return truth.tensor() if isinstance(truth, Ragged) else torch.from_numpy(truth)
-
-
-class _Renumbered:
-    """Tensors of some rows, to be read by the table's row numbers."""
-
-    def __init__(self, tensors: TensorSource, place: np.ndarray) -> None:
-        self.tensors, self.place = tensors, place
-
-    def __len__(self) -> int:
-        return len(self.tensors)
-
-    def batch(self, rows: np.ndarray) -> Any:
-        batch = self.tensors.batch(self.place[rows])
-        return replace(batch, rows=torch.from_numpy(np.asarray(rows, dtype=np.int64)))

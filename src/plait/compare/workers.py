@@ -10,7 +10,7 @@ import torch
 from joblib import Parallel, delayed, wrap_non_picklable_objects  # type: ignore[import-untyped]
 from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped]
 
-from plait.build.model import BOOSTED
+from plait.build.fitted import BOOSTED, FITTED
 from plait.compare.candidates import Candidate
 from plait.compare.experiment import Answer, Experiment
 from plait.errors import PlaitError
@@ -97,6 +97,9 @@ def _import_what_trains(method: str) -> None:
     torch.optim.SGD([torch.zeros(1)])  # torch imports its compiler with the first optimizer
     if method == "late_stacking":
         import_module("sklearn.linear_model")
+    if method in FITTED and method != BOOSTED:
+        import_module("sklearn.linear_model")
+        import_module("sklearn.model_selection")
     if method == BOOSTED:
         import_module("lightgbm" if default_booster() == "lightgbm" else "sklearn.ensemble")
 

@@ -131,7 +131,13 @@ def bars(values: Mapping[str, float], x_label: str, low: float = 0.0) -> str:
     return _svg(draw, 5.6, 0.8 + 0.42 * len(values))
 
 
-KINDS = {"single": COLOURS[1], "subset": COLOURS[5], "fusion": COLOURS[0], "boosted": COLOURS[2]}
+KINDS = {
+    "single": COLOURS[1],
+    "subset": COLOURS[5],
+    "fusion": COLOURS[0],
+    "closed_form": COLOURS[3],
+    "boosted": COLOURS[2],
+}
 
 
 def intervals(

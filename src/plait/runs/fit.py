@@ -1,8 +1,8 @@
-"""One function that trains any model: by trees, by the loop, or by the loop and a combiner of out-of-fold answers."""
+"""One function that trains any model: at once, by the loop, or by the loop and a combiner of out-of-fold answers."""
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -11,9 +11,8 @@ import torch
 
 from plait.data.batches import Source
 from plait.fusion import StackingFusion
-from plait.heads import TreeHead
 from plait.model import MultimodalModel
-from plait.runs.boosting import TreeRows, fit_trees
+from plait.runs.fitted import FittedRows, fit_head, is_fitted
 from plait.runs.stacking import fit_stacking
 from plait.tasks import Targets
 
@@ -31,17 +30,19 @@ class Lesson:
         groups: codes of the training rows that stay together; None for none.
         seed: of what is drawn.
         workers: decoding threads.
+        notes: what was chosen while fitting, for the user.
     """
 
     source: Source
     train: np.ndarray
-    val: TreeRows | None
+    val: FittedRows | None
     truth: dict[str, np.ndarray]
     targets: Targets
     device: torch.device
     groups: np.ndarray | None = None
     seed: int = 0
     workers: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 def fit(
@@ -59,12 +60,12 @@ def fit(
         train_on: trains a copy of it on some of them, as the combiner of stacking needs.
 
     Returns:
-        What `train_whole` returned; None for trees, which have no loop.
+        What `train_whole` returned; None for what has no loop.
     """
-    if isinstance(model.head, TreeHead):
+    if is_fitted(model):
         truth = [values[lesson.train] for values in lesson.truth.values()]
-        rows = TreeRows(lesson.source, lesson.train, truth)
-        fit_trees(model, rows, lesson.val, lesson.targets, lesson.seed, lesson.device, lesson.workers)
+        rows = FittedRows(lesson.source, lesson.train, truth, lesson.groups)
+        lesson.notes += fit_head(model, rows, lesson.val, lesson.targets, lesson.seed, lesson.device, lesson.workers)
         return None
     # Copied before training: each fold of stacking begins with the same untrained weights.
     untrained = copy.deepcopy(model) if isinstance(model.fusion, StackingFusion) else None

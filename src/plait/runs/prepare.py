@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from plait.build.fitted import FITTED
 from plait.build.generation import prompted, with_model_config
-from plait.build.model import BOOSTED, build_inputs, build_model, complete_inputs, name_folders, with_positions
+from plait.build.model import build_inputs, build_model, complete_inputs, name_folders, with_positions
 from plait.build.pairs import is_grouped
 from plait.build.plugins import load_for, needed
 from plait.build.tasks import build_targets, roles_of, split_group, task_with
@@ -101,8 +102,9 @@ def prepare(
     if recipe.train.start is not None:
         inputs, targets = adopt_processors(recipe.train.start, inputs, targets)
     if recipe.train.teacher is not None:
-        if recipe.fusion.method == BOOSTED:
-            raise RecipeError("train.teacher: trees learn from the truth alone; leave it out, or name another fusion")
+        if recipe.fusion.method in FITTED:
+            method = recipe.fusion.method
+            raise RecipeError(f"train.teacher: {method} learns from the truth alone; leave it out, or name a network")
         targets = adopt_tokens(recipe.train.teacher, targets)
 
     # The parts, without rows that can't be learned from or scored.

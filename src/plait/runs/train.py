@@ -19,9 +19,9 @@ from plait.files.atomic import ADVICE, why
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.runs import prepare, validation
-from plait.runs.boosting import TreeRows, grown, is_boosted
 from plait.runs.facts import environment
 from plait.runs.fit import Lesson, fit
+from plait.runs.fitted import FittedRows, fitted_progress, is_fitted
 from plait.runs.folder import RunFolder, claimed_folder
 from plait.runs.split import group_codes
 from plait.runs.teacher import Teacher
@@ -111,10 +111,10 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
 
-    if resume and accelerator.is_main_process and not is_boosted(prepared):
+    if resume and accelerator.is_main_process and not is_fitted(prepared.model):
         done = progress_of(run.checkpoints / LAST)
         run.trim_log(done.epoch, done.step)
-    blend = None if is_boosted(prepared) else _blend(prepared, plan, accelerator, run, resume)
+    blend = None if is_fitted(prepared.model) else _blend(prepared, plan, accelerator, run, resume)
     start = time.monotonic()
 
     def train_whole() -> Progress:
@@ -151,10 +151,11 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
             twin, part.source, rest, objective, settings, accelerator=accelerator, workers=workers, around_step=around
         )
 
-    # Trees and stacking call these two as often as they need, or never.
-    progress = fit(prepared.model, _lesson(prepared, accelerator.device), train_whole, train_on_rows)
+    # What is fitted calls neither of these two, and stacking calls them as often as it needs.
+    lesson = _lesson(prepared, accelerator.device)
+    progress = fit(prepared.model, lesson, train_whole, train_on_rows)
     if progress is None:
-        return grown(prepared, accelerator.device, time.monotonic() - start)
+        return fitted_progress(prepared, lesson.notes, accelerator.device, time.monotonic() - start)
 
     # Last, what the user should know about how it went.
     padding = str(getattr(getattr(prepared.model.head, "decoder", None), "padding", ""))
@@ -179,7 +180,7 @@ def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
     return Lesson(
         part.source,
         part.rows,
-        None if val is None else TreeRows(val.source, val.rows, list(val.truth().values())),
+        None if val is None else FittedRows(val.source, val.rows, list(val.truth().values())),
         {name: values.numpy() for name, values in part.source.targets.items()},
         prepared.targets,
         device,
@@ -192,7 +193,7 @@ def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
 def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Recipe:
     """Replace the precision `auto` by what is fastest here; the recipe keeps it, so a resumed run does the same."""
     recipe = prepared.recipe
-    if is_boosted(prepared):
+    if is_fitted(prepared.model):
         recipe = recipe.updated({"train": {"precision": "float32"}})
     if recipe.train.precision == "auto":
         plan = prepare.plan_for(prepared, "train", shuffle=True)

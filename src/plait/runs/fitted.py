@@ -1,4 +1,4 @@
-"""`fusion.method: boosted`: trees on the outputs of frozen encoders, and on numbers and categories as they are."""
+"""Heads that are fitted at once to what frozen encoders say: boosted trees, linear models and kernels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build.model import BOOSTED
 from plait.data.batches import Source
 from plait.data.plan import BatchPlan
-from plait.heads import TreeHead
+from plait.heads import KernelHead, LinearHead, TreeHead
 from plait.model import MultimodalModel
 from plait.runs.prepare import Prepared, metric_of, workers_of
 from plait.tasks import Targets
 from plait.training.checkpoint import Progress
+from plait.training.closed_form import fit_kernel, fit_linear
 from plait.training.evaluate import outputs_of
 from plait.training.trees import default_booster, grow_trees
 from plait.types import POOLED
@@ -22,48 +22,61 @@ from plait.types import POOLED
 BATCH = 256
 
 
-def is_boosted(prepared: Prepared) -> bool:
-    """Whether a run grows trees instead of training a network."""
-    return prepared.recipe.fusion.method == BOOSTED
+def is_fitted(model: MultimodalModel) -> bool:
+    """Whether a model is fitted at once instead of trained by the loop."""
+    return isinstance(model.head, TreeHead | LinearHead | KernelHead)
 
 
 @dataclass
-class TreeRows:
-    """Rows to learn from or to validate on: where they are read, which they are, and their encoded targets in order."""
+class FittedRows:
+    """Rows to learn from or to validate on: where they are read, which they are, and their encoded targets in order.
+
+    `groups` holds a code for each of them; rows with the same one are never on both sides of an inner fold.
+    """
 
     source: Source
     rows: np.ndarray
     truth: Sequence[np.ndarray]
+    groups: np.ndarray | None = None
 
 
-def fit_trees(
+def fit_head(
     model: MultimodalModel,
-    train: TreeRows,
-    val: TreeRows | None,
+    train: FittedRows,
+    val: FittedRows | None,
     targets: Targets,
     seed: int,
     device: torch.device,
     workers: int = 0,
-) -> None:
-    """Grow the trees of a model's head on the outputs of its encoders; validation rows decide when to stop.
+) -> list[str]:
+    """Fit a model's head to the outputs of its encoders; says what was chosen.
 
-    Numeric targets are learned on the standard scale, the one that every head predicts on.
+    Validation rows decide when trees stop; the others choose what they need among the training rows. Numeric targets
+    are learned on the standard scale, the one that every head predicts on.
     """
-    assert isinstance(model.head, TreeHead)
 
-    def read(part: TreeRows) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+    def read(part: FittedRows) -> tuple[np.ndarray, Sequence[np.ndarray]]:
         plan = BatchPlan(part.rows, BATCH, shuffle=False)
         vectors = outputs_of(model, part.source, plan, "float32", device, workers)[POOLED]
         truth = dict(zip(targets.names, part.truth, strict=True))
         return vectors.numpy(), list(targets.in_spaces(truth).values())
 
-    model.head.take(grow_trees(read(train), None if val is None else read(val), targets.spaces, seed))
+    head: Any = model.head
+    vectors, truth = read(train)
+    if isinstance(head, TreeHead):
+        head.take(grow_trees((vectors, truth), None if val is None else read(val), targets.spaces, seed))
+        notes = [f"{len(head.roots):,} trees by {default_booster()}"]
+    else:
+        head.cpu()
+        given = (vectors, truth, targets.spaces, train.groups, seed)
+        notes = fit_linear(head, *given) if isinstance(head, LinearHead) else fit_kernel(head, *given)
     model.to(device)
+    return notes
 
 
-def grown(prepared: Prepared, device: torch.device, seconds: float) -> Progress:
-    """The record of a training by trees: a history of one entry, so that its report reads like any other."""
-    model, targets = prepared.model, prepared.targets
+def fitted_progress(prepared: Prepared, notes: Sequence[str], device: torch.device, seconds: float) -> Progress:
+    """The record of a fit: a history of one entry, so that its report reads like any other."""
+    targets = prepared.targets
     record: dict[str, Any] = {"epoch": 1, "learning_rate": 0.0, "train_seconds": seconds}
     progress = Progress(epoch=1, best_epoch=0, history=[record], seconds=seconds)
     for name in [name for name in prepared.parts if name in ("train", "val")]:
@@ -73,8 +86,7 @@ def grown(prepared: Prepared, device: torch.device, seconds: float) -> Progress:
         else:
             record["val"] = scores
             progress.best = scores.get(metric_of(prepared.recipe, targets).name)
-    assert isinstance(model.head, TreeHead)
-    prepared.notes.append(f"boosted: {len(model.head.roots):,} trees by {default_booster()}")
+    prepared.notes.append(f"{prepared.recipe.fusion.method}: {'; '.join(notes)}")
     return progress
 
 
