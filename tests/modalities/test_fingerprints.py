@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from fakes import picture
-from plait.modalities.fingerprints import picture_fingerprint, text_fingerprint
-from plait.processors.image import decode_picture
+from plait.modalities.fingerprints import image_fingerprint, text_fingerprint
+from plait.processors.image import decode_image
 
 
 def test_picture_fingerprint_survives_scaling_and_jpeg(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_picture_fingerprint_survives_scaling_and_jpeg(tmp_path: Path) -> None:
     original.save(tmp_path / "a.png")
     original.resize((90, 70)).save(tmp_path / "b.jpg", quality=60)
     picture(tmp_path / "c.png", "red")
-    a, b, c = (picture_fingerprint(decode_picture(tmp_path / name)) for name in ("a.png", "b.jpg", "c.png"))
+    a, b, c = (image_fingerprint(decode_image(tmp_path / name)) for name in ("a.png", "b.jpg", "c.png"))
     assert (a ^ b).bit_count() <= 3 < (a ^ c).bit_count()
 
 

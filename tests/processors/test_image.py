@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 from plait.errors import DataError, RecipeError
 from plait.processors import ImageProcessor, load_processor, save_processor
-from plait.processors.image import decode_picture, picture_size
+from plait.processors.image import decode_image, image_size
 
 GRADIENT = np.stack(np.meshgrid(np.linspace(0, 255, 64), np.linspace(0, 255, 48)), axis=-1)
 RGB = np.dstack([GRADIENT, np.full((48, 64), 90)]).astype(np.uint8)
@@ -29,12 +29,12 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def mean_of(data: bytes) -> list[float]:
-    return decode_picture(data).float().mean(dim=(1, 2)).tolist()
+    return decode_image(data).float().mean(dim=(1, 2)).tolist()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "WEBP", "TIFF", "JPEG"])
 def test_formats_give_rgb(kind: str) -> None:
-    pixels = decode_picture(encoded(Image.fromarray(RGB), kind))
+    pixels = decode_image(encoded(Image.fromarray(RGB), kind))
     assert pixels.shape == (3, 48, 64) and pixels.dtype == torch.uint8
     assert np.abs(pixels.permute(1, 2, 0).numpy().astype(int) - RGB).mean() < 12
 
@@ -43,17 +43,17 @@ def test_exif_rotation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # hold the camera turned by 90 degrees
     for kind in ("JPEG", "PNG"):
-        assert decode_picture(encoded(Image.fromarray(RGB), kind, exif=exif)).shape == (3, 64, 48)
+        assert decode_image(encoded(Image.fromarray(RGB), kind, exif=exif)).shape == (3, 64, 48)
 
 
 def test_sixteen_bits_become_eight() -> None:
     deep = Image.fromarray(RGB[..., 0].astype(np.uint16) * 257)
-    pixels = decode_picture(encoded(deep, "PNG"))
+    pixels = decode_image(encoded(deep, "PNG"))
     assert np.abs(pixels[0].numpy().astype(int) - RGB[..., 0]).max() <= 1
 
 
 def test_cmyk_becomes_rgb() -> None:
-    pixels = decode_picture(encoded(Image.fromarray(RGB).convert("CMYK"), "JPEG", quality=95))
+    pixels = decode_image(encoded(Image.fromarray(RGB).convert("CMYK"), "JPEG", quality=95))
     assert np.abs(pixels.permute(1, 2, 0).numpy().astype(int) - RGB).mean() < 12
 
 
@@ -106,11 +106,11 @@ def test_bad_pictures_are_named(tmp_path: Path, data: bytes, message: str) -> No
 
 def test_absent_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        decode_picture(tmp_path / "none.jpg")
+        decode_image(tmp_path / "none.jpg")
     with pytest.raises(DataError, match="expected a file"):
-        decode_picture(tmp_path)
+        decode_image(tmp_path)
     with pytest.raises(DataError, match="no such file"):
-        picture_size(tmp_path / "none.jpg")
+        image_size(tmp_path / "none.jpg")
 
 
 @pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
@@ -162,18 +162,18 @@ def test_every_orientation_is_pils(orientation: int) -> None:
     exif[0x0112] = orientation
     data = encoded(Image.fromarray(RGB), "PNG", exif=exif)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    np.testing.assert_array_equal(decode_picture(data).permute(1, 2, 0).numpy(), np.asarray(upright))
+    np.testing.assert_array_equal(decode_image(data).permute(1, 2, 0).numpy(), np.asarray(upright))
 
 
 def test_a_band_at_a_time_is_the_whole_picture() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 30, 4), dtype=np.uint8)  # three bands and a part
     clear = Image.fromarray(noise, "RGBA")
     white = Image.alpha_composite(Image.new("RGBA", clear.size, (255, 255, 255, 255)), clear).convert("RGB")
-    np.testing.assert_array_equal(decode_picture(encoded(clear, "PNG")).permute(1, 2, 0).numpy(), np.asarray(white))
+    np.testing.assert_array_equal(decode_image(encoded(clear, "PNG")).permute(1, 2, 0).numpy(), np.asarray(white))
     deep = np.zeros((200, 8), np.uint16)
     deep[199] = 65535  # the lightest row is in the last band, and sets the scale of all
     deep[0] = 257 * 7
-    assert decode_picture(encoded(Image.fromarray(deep), "PNG"))[0, :, 0].tolist() == [7, *[0] * 198, 255]
+    assert decode_image(encoded(Image.fromarray(deep), "PNG"))[0, :, 0].tolist() == [7, *[0] * 198, 255]
 
 
 def test_a_channel_at_a_time_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,14 +217,14 @@ def test_memory_stays_within_three_times_the_pixels(
 
 def test_formats_that_need_more_memory_hold_fewer_pixels() -> None:
     data = encoded(Image.new("RGB", (100, 60)), "WEBP")
-    assert decode_picture(data, max_pixels=12_000).shape == (3, 60, 100)
+    assert decode_image(data, max_pixels=12_000).shape == (3, 60, 100)
     with pytest.raises(DataError, match="the WEBP image is 100 x 60 pixels, more than the allowed 5,999"):
-        decode_picture(data, max_pixels=11_999)
+        decode_image(data, max_pixels=11_999)
 
 
 def test_pipes_and_devices_are_no_pictures(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", Path("/dev/zero")):
-        for read in (decode_picture, picture_size):
+        for read in (decode_image, image_size):
             with pytest.raises(DataError, match="expected a file"):
                 read(path)

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from plait.errors import DataError
 from plait.heads import TreeHead
 from plait.layers.spaces import Binary, Categorical, Real, Space
-from plait.training.trees import grow_trees
+from plait.training.trees import fit_trees
 from plait.types import Fused, Tokens
 
 RANDOM = np.random.default_rng(0)
@@ -39,7 +39,7 @@ def test_every_kind_of_target(booster: str) -> None:
     train, val = slice(0, 300), slice(300, 400)
     targets = [missing, LABELS, NUMBERS]
     parts = [(X[part], [target[part] for target in targets]) for part in (train, val)]
-    trees = grow_trees(parts[0], parts[1], SPACES, booster=booster)  # type: ignore[arg-type]
+    trees = fit_trees(parts[0], parts[1], SPACES, booster=booster)  # type: ignore[arg-type]
     classes, labels, numbers = answers(trees, X[val], SPACES)
     assert (classes.argmax(axis=1) == CLASSES[val]).mean() > 0.75
     assert ((labels > 0) == LABELS[val]).mean() > 0.9 and (labels[:, 2] > 0).all()
@@ -56,7 +56,7 @@ def test_lightgbm_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         return models[-1]
 
     monkeypatch.setattr(lightgbm, "train", keep)
-    trees = grow_trees((X, [CLASSES, NUMBERS]), None, [Categorical(3), Real(1)], rounds=20)
+    trees = fit_trees((X, [CLASSES, NUMBERS]), None, [Categorical(3), Real(1)], rounds=20)
     new = np.concatenate([X, np.full((1, 6), np.nan, dtype=np.float32)])
     classes, numbers = answers(trees, new, [Categorical(3), Real(1)])
     np.testing.assert_allclose(classes, models[0].predict(new, raw_score=True), rtol=1e-4, atol=1e-4)
@@ -69,7 +69,7 @@ def test_missing_values_that_training_never_saw(monkeypatch: pytest.MonkeyPatch)
     kept = []
     train = lightgbm.train
     monkeypatch.setattr(lightgbm, "train", lambda *a, **o: kept.append(train(*a, **o)) or kept[-1])
-    trees = grow_trees((whole, [NUMBERS]), None, [Real(1)], rounds=20)
+    trees = fit_trees((whole, [NUMBERS]), None, [Real(1)], rounds=20)
     np.testing.assert_allclose(answers(trees, X, [Real(1)])[0][:, 0], kept[0].predict(X), rtol=1e-4, atol=1e-3)
 
 
@@ -78,16 +78,16 @@ def test_two_classes_and_one_class() -> None:
     for booster in ("lightgbm", "sklearn"):
         if booster == "lightgbm":
             pytest.importorskip("lightgbm")
-        trees = grow_trees((X, [two]), None, [Categorical(2)], booster=booster, rounds=30)  # type: ignore[arg-type]
+        trees = fit_trees((X, [two]), None, [Categorical(2)], booster=booster, rounds=30)  # type: ignore[arg-type]
         logits = answers(trees, X, [Categorical(2)])[0]
         assert (logits.argmax(axis=1) == two).mean() > 0.9 and not logits[:, 0].any()
     with pytest.raises(DataError, match="at least two classes"):
-        grow_trees((X, [np.zeros(400, dtype=int)]), None, [Categorical(2)])
+        fit_trees((X, [np.zeros(400, dtype=int)]), None, [Categorical(2)])
 
 
 def test_scikit_learn_skips_classes_it_did_not_see() -> None:
     seen = np.where(CLASSES == 1, 2, CLASSES)  # of three classes only 0 and 2
-    trees = grow_trees((X, [seen]), None, [Categorical(3)], booster="sklearn", rounds=30)
+    trees = fit_trees((X, [seen]), None, [Categorical(3)], booster="sklearn", rounds=30)
     found = answers(trees, X, [Categorical(3)])[0].argmax(axis=1)
     model = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(X, seen)
     assert (found == model.predict(X)).mean() > 0.9 and not (found == 1).any()

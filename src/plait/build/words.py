@@ -27,11 +27,11 @@ def words_for(
         return fit_texts(cells, target, decoder.vocab_size, max_length, decoder.lowercase), None
     need_texts(cells, target)
     words = [name for name in sides if name in recipe.inputs and recipe.inputs[name].encoder == WORDS]
-    pictures_first = [*(name for name in sides if name not in words), *words]
+    images_first = [*(name for name in sides if name not in words), *words]
     prompt = decoder.prompt
     if prompt is None:
         prompt = "Answer with a word or two." if short else "" if words else "Describe this."
-    names = pictures_first if recipe.fusion.method == PROMPT else [""]
+    names = images_first if recipe.fusion.method == PROMPT else [""]
     texts, template = load_words(model_name(recipe), max_length, prompt, names)
     return texts, {"template": template, "words": words}
 

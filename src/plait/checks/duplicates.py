@@ -39,7 +39,7 @@ def near_matches(queries: Sequence[int], known: Sequence[int], most: int = NEAR)
 __getattr__ = former_names(
     __name__,
     {
-        "picture_fingerprint": "plait.modalities.fingerprints.picture_fingerprint",
+        "picture_fingerprint": "plait.modalities.fingerprints.image_fingerprint",
         "text_fingerprint": "plait.modalities.fingerprints.text_fingerprint",
     },
 )

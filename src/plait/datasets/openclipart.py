@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plait.datasets.packages import copy_pictures, debian_package, write_table
 from plait.errors import DataError
-from plait.processors.image import picture_size
+from plait.processors.image import image_size
 
 ART = "usr/share/openclipart"
 GENERATED = ("shapes/stars", "computer/icons")  # thousands that differ in a number, and themes of one style
@@ -45,7 +45,7 @@ def write_openclipart(folder: Path, images: Path | None = None, drawings: Path |
 def _usable(path: Path) -> bool:
     """Not larger than anybody wants, nor damaged."""
     try:
-        width, height = picture_size(path)
+        width, height = image_size(path)
     except DataError:
         return False
     return width * height <= LARGEST

@@ -17,15 +17,15 @@ def write_tuxpaint(folder: Path, stamps: Path | None = None) -> list[Path]:
     """
     if stamps is None:
         stamps = debian_package("tuxpaint-stamps-default", f"/{STAMPS}") / STAMPS
-    rows, pictures = [], []
+    rows, images = [], []
     for path in sorted(stamps.rglob("*.png")):
         caption = _caption(path.with_suffix(".txt"))
         parts = path.relative_to(stamps).parts
         if caption and len(parts) > 1 and not path.stem.endswith(("_mirror", "_flip", "_mirror_flip")):
             name = Path("pictures", *parts)
-            pictures.append((path, folder / name))
+            images.append((path, folder / name))
             rows.append((name.as_posix(), caption, parts[0], "/".join(parts[:-1])))
-    copy_pictures(pictures)
+    copy_pictures(images)
     return [write_table(folder / "tuxpaint.csv", rows, ["picture", "caption", "kind", "group"])]
 
 

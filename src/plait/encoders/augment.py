@@ -25,37 +25,37 @@ class Augment(nn.Module):
         super().__init__()
         self.shift, self.zoom, self.flip, self.light = shift, zoom, flip, light
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         if not self.training:
-            return pictures
+            return images
         if self.shift and not self.zoom:
-            pictures = self._shifted(pictures)
+            images = self._shifted(images)
         elif self.zoom:
-            pictures = self._zoomed(pictures)
+            images = self._zoomed(images)
         if self.flip:
-            mirrored = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < 0.5
-            pictures = torch.where(mirrored, pictures.flip(-1), pictures)
+            mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+            images = torch.where(mirrored, images.flip(-1), images)
         if self.light:
-            pictures = self._relit(pictures)
-        return pictures
+            images = self._relit(images)
+        return images
 
-    def _shifted(self, pictures: Tensor) -> Tensor:
-        padded = F.pad(pictures, [self.shift] * 4, mode="replicate")
-        height, width = pictures.shape[-2:]
-        corners = torch.randint(0, 2 * self.shift + 1, (len(pictures), 2)).tolist()
+    def _shifted(self, images: Tensor) -> Tensor:
+        padded = F.pad(images, [self.shift] * 4, mode="replicate")
+        height, width = images.shape[-2:]
+        corners = torch.randint(0, 2 * self.shift + 1, (len(images), 2)).tolist()
         return torch.stack([one[:, y : y + height, x : x + width] for one, (y, x) in zip(padded, corners, strict=True)])
 
-    def _zoomed(self, pictures: Tensor) -> Tensor:
-        count, device = len(pictures), pictures.device
+    def _zoomed(self, images: Tensor) -> Tensor:
+        count, device = len(images), images.device
         scale = 1 + self.zoom * (2 * torch.rand(count, device=device) - 1)
-        offset = self.shift * 2 / pictures.shape[-1] * (2 * torch.rand(count, 2, device=device) - 1)
+        offset = self.shift * 2 / images.shape[-1] * (2 * torch.rand(count, 2, device=device) - 1)
         matrix = torch.zeros(count, 2, 3, device=device)
         matrix[:, 0, 0] = matrix[:, 1, 1] = scale
         matrix[:, :, 2] = offset
-        grid = F.affine_grid(matrix, list(pictures.shape), align_corners=False)
-        return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+        grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
-    def _relit(self, pictures: Tensor) -> Tensor:
-        gain, shift = 1 + self.light * (2 * torch.rand(2, len(pictures), 1, 1, 1, device=pictures.device) - 1)
-        mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
-        return (pictures - mean) * gain + mean * shift
+    def _relit(self, images: Tensor) -> Tensor:
+        gain, shift = 1 + self.light * (2 * torch.rand(2, len(images), 1, 1, 1, device=images.device) - 1)
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        return (images - mean) * gain + mean * shift

@@ -161,8 +161,8 @@ def _model(name: str, config: dict[str, Any] | None) -> tuple[Any, dict[str, Any
 def _refuse_downloads(name: str, config: dict[str, Any]) -> None:
     """A configuration may name parts that open_clip would fetch from the hub; a stranger's must not."""
     model = config.get("model_cfg", {})
-    text, picture = model.get("text_cfg", {}), model.get("vision_cfg", {})
-    if text.get("hf_tokenizer_name") or text.get("hf_model_name") or picture.get("timm_model_pretrained"):
+    text, image = model.get("text_cfg", {}), model.get("vision_cfg", {})
+    if text.get("hf_tokenizer_name") or text.get("hf_model_name") or image.get("timm_model_pretrained"):
         raise RecipeError(
             f"open_clip:{name}: parts of it come from the model hub (a tokenizer, a text model or timm's weights); "
             "load it with hf:NAME instead"

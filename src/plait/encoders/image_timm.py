@@ -123,17 +123,17 @@ class TimmImage(nn.Module):
         return patches, _sides(patches)
 
     def forward(self, features: dict[str, Tensor]) -> Tokens:
-        pictures = self.pixels(features["pixels"])
+        images = self.pixels(features["pixels"])
         if self.layers:
-            return self._with_layers(pictures)
+            return self._with_layers(images)
         if self.tokens == "pooled":
-            return Tokens.single(self.backbone(pictures))
-        x, sides = self._cells(self.backbone.forward_features(pictures))
+            return Tokens.single(self.backbone(images))
+        x, sides = self._cells(self.backbone.forward_features(images))
         where = grid_boxes(*sides, len(x), x.device)
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), where)
 
-    def _with_layers(self, pictures: Tensor) -> Tokens:
-        x, found = self.backbone.forward_intermediates(pictures, output_fmt="NLC")
+    def _with_layers(self, images: Tensor) -> Tokens:
+        x, found = self.backbone.forward_intermediates(images, output_fmt="NLC")
         patches = x[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
         if self.tokens == "pooled":
             pooled = self.backbone.forward_head(x, pre_logits=True).unsqueeze(1)

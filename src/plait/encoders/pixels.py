@@ -42,5 +42,5 @@ class Pixels(nn.Module):
         lines = pixels.permute(0, 2, 3, 1).reshape(count * height, width * channels).float()
         out = None if torch.jit.is_tracing() else lines  # OpenVINO can't convert a write in place
         lines = torch.addcmul(self.offset.repeat(width), lines, self.scale.repeat(width), out=out)
-        pictures = lines.view(count, height, width, channels).permute(0, 3, 1, 2)
-        return pictures if self.augment is None else self.augment(pictures)
+        images = lines.view(count, height, width, channels).permute(0, 3, 1, 2)
+        return images if self.augment is None else self.augment(images)

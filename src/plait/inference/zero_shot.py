@@ -193,8 +193,8 @@ def classify(
     """
     opened = open_table(table)
     classes = class_vectors(predictor, labels, templates)
-    pictures = embed_side(predictor, side_with_media(predictor), opened)
-    return as_frame(pictures @ classes.T * scale_of(predictor), labels)
+    images = embed_side(predictor, side_with_media(predictor), opened)
+    return as_frame(images @ classes.T * scale_of(predictor), labels)
 
 
 def as_frame(logits: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:

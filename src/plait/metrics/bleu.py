@@ -24,9 +24,7 @@ class Bleu:
     def __init__(self, grams: NGrams, image: np.ndarray) -> None:
         self.starts = np.flatnonzero(np.diff(image, prepend=-1))
         self.lengths = grams.lengths
-        self.most = [
-            _most_a_picture(counts, image, size) for counts, size in zip(grams.counts, grams.sizes, strict=True)
-        ]
+        self.most = [_most_a_image(counts, image, size) for counts, size in zip(grams.counts, grams.sizes, strict=True)]
         self.image = image
 
     def score(self, counts: Sequence[Counts], lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +52,7 @@ class Bleu:
         return np.minimum.reduceat(rank, self.starts) % (self.lengths.max(initial=0) + 1)
 
 
-def _most_a_picture(counts: Counts, image: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, int]:
+def _most_a_image(counts: Counts, image: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Sorted keys of (image, n-gram), and of each its highest count in any one reference of the image."""
     keys = image[counts.text] * (size + 1) + counts.gram
     order = np.argsort(keys, kind="stable")

@@ -35,9 +35,9 @@ class CaptionScorer:
         if empty:
             raise ValueError(f"image {empty[0]} has no reference (and {len(empty) - 1} others)")
         words = [[caption_words(text) for text in texts] for texts in references]
-        picture = np.repeat(np.arange(len(words)), [len(texts) for texts in words])
+        image = np.repeat(np.arange(len(words)), [len(texts) for texts in words])
         self.grams = NGrams([text for texts in words for text in texts])
-        self.bleu, self.cider = Bleu(self.grams, picture), Cider(self.grams, picture)
+        self.bleu, self.cider = Bleu(self.grams, image), Cider(self.grams, image)
         self.rouge_l, self.meteor = RougeL(words), Meteor(words, synonyms)
 
     def score(self, texts: Sequence[str], names: Sequence[str] | None = None) -> dict[str, float]:

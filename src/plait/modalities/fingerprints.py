@@ -5,11 +5,13 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
+from plait import former_names
+
 if TYPE_CHECKING:  # torch is imported only when a fingerprint is computed
     from torch import Tensor
 
 
-def picture_fingerprint(pixels: "Tensor") -> int:
+def image_fingerprint(pixels: "Tensor") -> int:
     """Difference hash: which of 8 x 8 cells are brighter than their right neighbour.
 
     Survives rescaling and recompression, not cropping. An image without gradients has no fingerprint of its own:
@@ -36,3 +38,11 @@ def text_fingerprint(text: str) -> int:
         digest = int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8).digest(), "little")
         counts += np.where((digest >> np.arange(64, dtype=np.uint64)) & np.uint64(1), 1, -1)
     return sum(1 << position for position in np.flatnonzero(counts > 0).tolist())
+
+
+__getattr__ = former_names(
+    __name__,
+    {
+        "picture_fingerprint": "plait.modalities.fingerprints.image_fingerprint",
+    },
+)

@@ -7,7 +7,7 @@ from typing import Any
 
 from plait.errors import DataError
 from plait.files.reading import MOST_MEDIA
-from plait.modalities.fingerprints import picture_fingerprint
+from plait.modalities.fingerprints import image_fingerprint
 from plait.modalities.media import Media, Opened, open_file, split_cell
 from plait.modalities.modality import Facts, Modality, Oddity, Shown
 from plait.modalities.noises import Noise, blurred, jpeg
@@ -117,20 +117,20 @@ def look(opened: Opened) -> Facts:
     Raises:
         DataError: it can't be decoded.
     """
-    from plait.processors.image import decode_picture, picture_size
+    from plait.processors.image import decode_image, image_size
 
-    side = max(picture_size(opened.content))
-    fingerprint = picture_fingerprint(decode_picture(opened.content, shortest=LOOKED_AT))
+    side = max(image_size(opened.content))
+    fingerprint = image_fingerprint(decode_image(opened.content, shortest=LOOKED_AT))
     odd = Oddity("huge_picture", f"are longer than {HUGE_SIDE} px; shrink them", f"{side} px")
     return Facts(fingerprint or None, odd if side > HUGE_SIDE else None)
 
 
 def show(opened: Opened, side: int) -> Shown:
     """An image's path and a copy of at most `side` pixels a side; the path alone where it can't be decoded."""
-    from plait.processors.image import small_picture
+    from plait.processors.image import small_image
 
     try:
-        return Shown(opened.name, small_picture(opened.content, side))
+        return Shown(opened.name, small_image(opened.content, side))
     except DataError:
         return Shown(opened.name)
 

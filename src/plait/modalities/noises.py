@@ -114,9 +114,9 @@ class Noise:
 def _opened(image: Path | str | bytes) -> "Image.Image":
     from PIL import Image
 
-    from plait.processors.image import decode_picture
+    from plait.processors.image import decode_image
 
-    return Image.fromarray(decode_picture(image).permute(1, 2, 0).numpy())
+    return Image.fromarray(decode_image(image).permute(1, 2, 0).numpy())
 
 
 def _file(image: "Image.Image", kind: str, **options: Any) -> bytes:

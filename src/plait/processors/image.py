@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from plait import former_names
 from plait.errors import DataError, RecipeError
 from plait.files.reading import MOST_MEDIA, open_plain, read_bytes
 
@@ -104,7 +105,7 @@ class ImageProcessor:
             sides = []
             for image in images:
                 try:
-                    sides.append(min(picture_size(image)))
+                    sides.append(min(image_size(image)))
                 except DataError:
                     continue
             size = int(np.clip(round(np.median(sides) / 8) * 8, 32, 128)) if sides else UNKNOWN_SIZE
@@ -119,7 +120,7 @@ class ImageProcessor:
         Raises:
             DataError: the file is missing, empty, truncated, no image, or larger than `max_pixels`.
         """
-        pixels = decode_picture(value, self.max_pixels, self.size if self.fast else None)
+        pixels = decode_image(value, self.max_pixels, self.size if self.fast else None)
         return {"pixels": self._resized(pixels).permute(1, 2, 0).contiguous().numpy()}
 
     def blank(self) -> dict[str, np.ndarray]:
@@ -165,7 +166,7 @@ class ImageProcessor:
         return TF.resize(channels_last, [height, width], mode, antialias=True)[0]
 
 
-def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shortest: int | None = None) -> Tensor:
+def decode_image(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shortest: int | None = None) -> Tensor:
     """An image file or its bytes → `[3, height, width]` uint8 RGB.
 
     Args:
@@ -212,14 +213,14 @@ def decode_picture(value: Path | str | bytes, max_pixels: int = MAX_PIXELS, shor
         raise DataError(f"{name}: the image is damaged or truncated ({_first_line(error)})") from error
 
 
-def small_picture(value: Path | str | bytes, side: int) -> Image.Image:
+def small_image(value: Path | str | bytes, side: int) -> Image.Image:
     """A small copy of an image, to be shown, at most `side` pixels wide and high.
 
     Raises:
         DataError: it can't be read, or would take gigabytes to decode.
     """
     refuse_heavy(value)
-    picture = Image.fromarray(decode_picture(value, shortest=side).permute(1, 2, 0).numpy())
+    picture = Image.fromarray(decode_image(value, shortest=side).permute(1, 2, 0).numpy())
     picture.thumbnail((side, side))
     return picture
 
@@ -232,12 +233,12 @@ def refuse_heavy(value: Path | str | bytes) -> None:
     Raises:
         DataError: it is too large, or can't be read.
     """
-    width, height = picture_size(value)
+    width, height = image_size(value)
     if width * height > SHOWN_PIXELS and _read(value)[0][:2] != JPEG:
         raise DataError(f"{_name(value)}: {width} x {height} pixels are more than {SHOWN_PIXELS:,}; shrink it")
 
 
-def picture_size(value: Path | str | bytes) -> tuple[int, int]:
+def image_size(value: Path | str | bytes) -> tuple[int, int]:
     """Width and height as stored, from the header alone.
 
     Raises:
@@ -306,3 +307,13 @@ def _band_as_rgb(band: Image.Image, top: float) -> Image.Image:
         band = band.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", band.size, (255, 255, 255, 255)), band).convert("RGB")
     return band.convert("RGB")
+
+
+__getattr__ = former_names(
+    __name__,
+    {
+        "decode_picture": "plait.processors.image.decode_image",
+        "small_picture": "plait.processors.image.small_image",
+        "picture_size": "plait.processors.image.image_size",
+    },
+)

@@ -67,15 +67,15 @@ def _looks(
 ) -> list[list[dict[str, Any]]]:
     """For each row, its words, each with an image of where the decoder looked as it wrote it; empty where unknown."""
     decoder: Any = prepared.model.head.decoder
-    pictures = [name for name, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.pictured]
-    if not pictures or not hasattr(decoder, "looks"):
+    images = [name for name, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.pictured]
+    if not images or not hasattr(decoder, "looks"):
         return []
-    weights = _weights(prepared, part, pictures[0], positions, predictions)
+    weights = _weights(prepared, part, images[0], positions, predictions)
     if weights is None:
         return []
     looks_of_rows = []
     for place, position in enumerate(positions):
-        cell = shown_cell(prepared, part, pictures[0], int(position))
+        cell = shown_cell(prepared, part, images[0], int(position))
         ids = [int(token) for token in predictions.ids[position] if token >= 0 and token != task.texts.end]
         words = _words(task, ids)
         looks_of_rows.append(
@@ -107,8 +107,8 @@ def _weights(
     )
     attention = model.head.decoder.looks(model.head.context(fused), decoder_input)
     start = 1 + sum(lengths[name] for name in list(lengths)[: list(lengths).index(picture)])
-    of_picture = attention[:, :, start : start + lengths[picture]].float().cpu().numpy()
-    grid: np.ndarray = of_picture.reshape(*of_picture.shape[:2], side, side)
+    of_image = attention[:, :, start : start + lengths[picture]].float().cpu().numpy()
+    grid: np.ndarray = of_image.reshape(*of_image.shape[:2], side, side)
     return grid
 
 

@@ -153,14 +153,14 @@ def _card(
     row = int(part.rows[position])
     table = part.source.table
     cells: list[tuple[str, str]] = []
-    pictures: list[str | None] = []
+    images: list[str | None] = []
     for spec in prepared.inputs.values():
         for column in spec.columns:
             if column not in table:
                 continue
             value = table.cells(column, [row])[0]
             pieces = [] if spec.kind is None else show_cell(spec.kind, value, part.source.media, SIDE, 3)
-            pictures += [thumbnail(one) for one in pieces]
+            images += [thumbnail(one) for one in pieces]
             text = str(value)[:300] if spec.kind is None else "; ".join(one.text for one in pieces)
             if len(cells) < 8 and not (spec.kind is not None and spec.kind.media):
                 cells.append((column, "–" if value is None or not text else text))
@@ -169,7 +169,7 @@ def _card(
         prediction = predictions[name][position : position + 1]
         truth = table.cells(name, [row])[0] if name in table else None
         answers.append(_answer(name, task, prediction, truth, part.source.targets[name][row : row + 1].numpy()))
-    return {"row": row + 1, "loss": loss, "cells": cells, "pictures": [p for p in pictures if p], "answers": answers}
+    return {"row": row + 1, "loss": loss, "cells": cells, "pictures": [p for p in images if p], "answers": answers}
 
 
 def _answer(name: str, task: Task, prediction: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:

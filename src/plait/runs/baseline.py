@@ -185,11 +185,10 @@ def _of_texts(prepared: Prepared, task: Any, train: Part, part: Part, metric: st
         guesses[name] = [answers[q].most_common(1)[0][0] if q in answers else usual for q in questions]
 
     # Images: the text of the training image whose vector is closest.
-    picture = next((n for n, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.media), None)
-    if picture is not None:
+    image = next((n for n, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.media), None)
+    if image is not None:
         x, y = (
-            _picture_vectors(one.source, picture, rows)
-            for one, rows in ((train, train.rows[with_text]), (part, part.rows))
+            _image_vectors(one.source, image, rows) for one, rows in ((train, train.rows[with_text]), (part, part.rows))
         )
         if x is not None and y is not None:
             nearest = torch.cat([(chunk @ x.T).argmax(dim=1) for chunk in y.split(1024)])
@@ -209,23 +208,23 @@ def _questions(source: TableSource, columns: Sequence[str], rows: np.ndarray) ->
     return [" ".join(text.casefold().split()) for text in _texts(source, columns, rows)]
 
 
-def _picture_vectors(source: TableSource, name: str, rows: np.ndarray) -> torch.Tensor | None:
+def _image_vectors(source: TableSource, name: str, rows: np.ndarray) -> torch.Tensor | None:
     """`[N, D]` a vector of length one of each row's image: a frozen encoder's output, else a few of its pixels."""
     vectors = []
     for chosen in np.array_split(rows, max(1, len(rows) // 256)):
-        pictures = source.batch(chosen).inputs[name]
-        if pictures.empty:
+        images = source.batch(chosen).inputs[name]
+        if images.empty:
             return None
-        if "stored" in pictures.features:
-            mask = pictures.features["stored_mask"].unsqueeze(-1).float()
-            x = (pictures.features["stored"].float() * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        if "stored" in images.features:
+            mask = images.features["stored_mask"].unsqueeze(-1).float()
+            x = (images.features["stored"].float() * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         else:
-            pixels = next(iter(pictures.features.values())).float()
+            pixels = next(iter(images.features.values())).float()
             if pixels.ndim != 4:
                 return None
             small = F.adaptive_avg_pool2d(pixels, SIDE).flatten(1)
             small = small - small.mean(dim=1, keepdim=True)
-            index = pictures.index[:, 0] if pictures.index is not None else torch.arange(len(chosen))
+            index = images.index[:, 0] if images.index is not None else torch.arange(len(chosen))
             x = small[index.clamp(min=0)] * (index >= 0).unsqueeze(-1)
         vectors.append(F.normalize(x, dim=1))
     return torch.cat(vectors)

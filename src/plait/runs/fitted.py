@@ -16,7 +16,7 @@ from plait.tasks import Targets
 from plait.training.checkpoint import Progress
 from plait.training.closed_form import fit_kernel, fit_linear
 from plait.training.evaluate import outputs_of
-from plait.training.trees import default_booster, grow_trees
+from plait.training.trees import default_booster, fit_trees
 from plait.types import POOLED
 
 BATCH = 256
@@ -64,7 +64,7 @@ def fit_head(
     head: Any = model.head
     vectors, truth = read(train)
     if isinstance(head, TreeHead):
-        head.take(grow_trees((vectors, truth), None if val is None else read(val), targets.spaces, seed))
+        head.take(fit_trees((vectors, truth), None if val is None else read(val), targets.spaces, seed))
         notes = [f"{len(head.roots):,} trees by {default_booster()}"]
     else:
         head.cpu()

@@ -61,9 +61,9 @@ def make_validation(
         numbers = {key: values.numpy() for key, values in truth.items()}
         predictions = targets.predictions(merged)
         if note is not None and accelerator.is_main_process:
-            records, pictures = _samples(targets, part.source, order, predictions, numbers)
+            records, images = _samples(targets, part.source, order, predictions, numbers)
             if records:
-                note(records, pictures)
+                note(records, images)
         return targets.metrics(predictions, numbers) | {"loss": float(loss)}
 
     return validate
@@ -80,7 +80,7 @@ def _samples(
         for spec in source.inputs.values()
         if spec.kind is not None and spec.kind.pictured and spec.columns[0] in source.table
     ]
-    noted, pictures = [], []
+    noted, images = [], []
     for i in chosen:
         sample = task.sample(predictions[name][i : i + 1], truth[name][i : i + 1])
         if sample is None:
@@ -92,8 +92,8 @@ def _samples(
                 record |= {"picture": view.text} if view.text else {}
                 picture = None if view.image is None else _on_white(view.image)
         noted.append(record)
-        pictures.append(picture)
-    return noted, pictures
+        images.append(picture)
+    return noted, images
 
 
 def _on_white(image: Image.Image) -> np.ndarray:

@@ -131,19 +131,19 @@ class Searcher:
         # The run has to read one text, which is the query, and one image, from the index's first column of images.
         kinds_of = {name: spec.kind for name, spec in matcher.inputs_.items()}
         texts = [name for name, kind in kinds_of.items() if kind is not None and kind.words]
-        pictures = [name for name, kind in kinds_of.items() if kind is not None and kind.media]
+        images = [name for name, kind in kinds_of.items() if kind is not None and kind.media]
         kinds = [task.kind for task in matcher.targets_.tasks.values()]
         matches = matcher.targets_.pairs is not None and matcher.targets_.joint
-        picture_columns = self.index.meta["pictures"]
-        if not matches or len(texts) != 1 or len(pictures) != 1 or not picture_columns or not query.text:
+        image_columns = self.index.meta["pictures"]
+        if not matches or len(texts) != 1 or len(images) != 1 or not image_columns or not query.text:
             raise RunError(
                 "--rerank: expected a run of matching (train with --task matching) of one image and one text, words "
                 f"to look for, and an index with images; the run does {', '.join(kinds)}"
             )
         if not hits:
             return []
-        text, picture = (matcher.inputs_[name].columns[0] for name in (texts[0], pictures[0]))
-        paths = [hit.row[picture_columns[0]] for hit in hits]
+        text, picture = (matcher.inputs_[name].columns[0] for name in (texts[0], images[0]))
+        paths = [hit.row[image_columns[0]] for hit in hits]
         if any(path is None for path in paths):
             raise RunError(
                 "--rerank: some rows keep their images in the table itself; put them in files and index again"
@@ -181,7 +181,7 @@ class Searcher:
         if (query.text or "").strip():
             parts.append((query.weights[0], embed_texts(self.predictor, [str(query.text)])[0]))
         if query.image is not None:
-            parts.append((query.weights[1], self._picture(query.image)))
+            parts.append((query.weights[1], self._image(query.image)))
         if query.like is not None:
             parts.append((query.weights[1], self._stored(self._place[query.like])))
         if len(parts) == 1:
@@ -193,7 +193,7 @@ class Searcher:
             raise DataError("--weights: what is left of the query is nothing; give one of its parts more weight")
         return np.asarray(vector / length, np.float32)
 
-    def _picture(self, image: Path | bytes) -> np.ndarray:
+    def _image(self, image: Path | bytes) -> np.ndarray:
         side = side_with_media(self.predictor)
         column = self.predictor.inputs_[side].columns[0]
         if isinstance(image, Path):

@@ -35,11 +35,11 @@ def weights_in(text: str) -> tuple[float, float]:
 
 def show_hits(hits: Sequence[Hit], index: Index) -> None:
     """Print a table; above it thumbnails, in kitty's or iTerm2's protocol where the terminal has one."""
-    protocol = picture_protocol(os.environ) if sys.stdout.isatty() else None
+    protocol = image_protocol(os.environ) if sys.stdout.isatty() else None
     if protocol is not None and any(hit.thumbnail for hit in hits):
         sys.stdout.write(in_protocol(protocol, contact_sheet(hits)) + "\n")
-    pictures = set(index.meta["pictures"])
-    names = [name for name in index.columns if name not in pictures][:4] + sorted(pictures)[:1]
+    images = set(index.meta["pictures"])
+    names = [name for name in index.columns if name not in images][:4] + sorted(images)[:1]
     rows = [[rank, f"{hit.score:.3f}", *(_cell(hit.row[name]) for name in names)] for rank, hit in enumerate(hits, 1)]
     console.show(console.table("", ["", "score", *names], rows, ["", "score"]))
 
@@ -49,10 +49,10 @@ def _cell(value: object) -> str:
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
-def picture_protocol(environment: Mapping[str, str]) -> str | None:
+def image_protocol(environment: Mapping[str, str]) -> str | None:
     """`kitty`, `iterm2` or None, by what terminals say of themselves.
 
-    >>> picture_protocol({"TERM": "xterm-kitty"}), picture_protocol({"TERM_PROGRAM": "WezTerm"}), picture_protocol({})
+    >>> image_protocol({"TERM": "xterm-kitty"}), image_protocol({"TERM_PROGRAM": "WezTerm"}), image_protocol({})
     ('kitty', 'iterm2', None)
     """
     if environment.get("TERM") == "xterm-kitty" or "KITTY_WINDOW_ID" in environment:
@@ -62,11 +62,11 @@ def picture_protocol(environment: Mapping[str, str]) -> str | None:
     return "iterm2" if environment.get("TERM_PROGRAM") in ("iTerm.app", "WezTerm") else None
 
 
-def in_protocol(protocol: str, picture: bytes) -> str:
+def in_protocol(protocol: str, image: bytes) -> str:
     """A PNG as the escape sequence that draws it."""
-    data = base64.b64encode(picture).decode()
+    data = base64.b64encode(image).decode()
     if protocol == "iterm2":
-        return f"\033]1337;File=inline=1;size={len(picture)}:{data}\a"
+        return f"\033]1337;File=inline=1;size={len(image)}:{data}\a"
     parts = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
     sequences = []
     for number, part in enumerate(parts):

@@ -72,9 +72,9 @@ def make_app(
     def about() -> dict[str, Any]:
         index = searcher.index
         kinds = [spec.kind for spec in searcher.predictor.inputs_.values() if spec.kind is not None]
-        pictures, words = any(kind.media for kind in kinds), any(kind.words for kind in kinds)
+        images, words = any(kind.media for kind in kinds), any(kind.words for kind in kinds)
         facts = {"title": title, "rows": len(searcher.ids), "columns": index.columns, "texts": index.texts}
-        return {**facts, "pictures": index.meta["pictures"], "asks_pictures": pictures, "asks_words": words}
+        return {**facts, "pictures": index.meta["pictures"], "asks_pictures": images, "asks_words": words}
 
     def answer(raw: bytes) -> Any:
         try:

@@ -78,7 +78,7 @@ class TrackerListener:
     def samples(self, records: list[dict[str, Any]], pictures: list[Any]) -> None:
         lines = [f"{n}. {r['written']} (right: {'; '.join(r['right'])})" for n, r in enumerate(records, 1)]
         self.tracker.log({"val/written": "\n\n".join(lines)}, step=self.steps_done)
-        images = [picture for picture in pictures if picture is not None]
+        images = [image for image in pictures if image is not None]
         if images and hasattr(self.tracker, "log_images"):
             layout = {"dataformats": "NHWC"} if self.tracker.name == "tensorboard" else {}
             self.tracker.log_images({"val/pictures": np.stack(images)}, step=self.steps_done, **layout)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from plait import former_names
 from plait.errors import DataError
 from plait.heads.trees import TreeBuilder, Trees
 from plait.layers.spaces import Space
@@ -20,7 +21,7 @@ def default_booster() -> Booster:
     return "lightgbm" if importlib.util.find_spec("lightgbm") else "sklearn"
 
 
-def grow_trees(
+def fit_trees(
     train: tuple[np.ndarray, Sequence[np.ndarray]],
     val: tuple[np.ndarray, Sequence[np.ndarray]] | None,
     spaces: Sequence[Space],
@@ -43,7 +44,7 @@ def grow_trees(
         DataError: a target has fewer than two classes among the rows.
     """
     booster = booster or default_booster()
-    grow = _grow_lightgbm if booster == "lightgbm" else _grow_sklearn
+    fit = _fit_lightgbm if booster == "lightgbm" else _fit_sklearn
     builder = TreeBuilder(sum(space.width for space in spaces))
     # Each target has some outputs, one or more for each of its problems; `start` is its first one.
     start = 0
@@ -62,7 +63,7 @@ def grow_trees(
                 continue
             if problem.width == 2:  # of two classes the second one's logit
                 first += 1
-            grow(builder, first, train[0][labelled], y, pair, problem.classes, seed, rounds)
+            fit(builder, first, train[0][labelled], y, pair, problem.classes, seed, rounds)
         start += space.width
     return builder.build()
 
@@ -72,7 +73,7 @@ def _share(x: np.ndarray) -> float:
     return 1.0 if x.shape[1] <= 50 else 0.3 if x.shape[1] < MANY else 0.1
 
 
-def _grow_lightgbm(
+def _fit_lightgbm(
     builder: TreeBuilder,
     output: int,
     x: np.ndarray,
@@ -118,7 +119,7 @@ def _copy_lightgbm(builder: TreeBuilder, node: dict[str, Any], depth: int) -> in
     return number
 
 
-def _grow_sklearn(
+def _fit_sklearn(
     builder: TreeBuilder,
     output: int,
     x: np.ndarray,
@@ -128,7 +129,7 @@ def _grow_sklearn(
     seed: int,
     rounds: int,
 ) -> None:
-    """Add the trees of scikit-learn's histogram booster; see `_grow_lightgbm`."""
+    """Add the trees of scikit-learn's histogram booster; see `_fit_lightgbm`."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     make = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
@@ -199,3 +200,11 @@ def _check_sum(builder: TreeBuilder, x: np.ndarray, output: int, classes_seen: n
 def _their_sum(model: Any, x: np.ndarray, classes: int) -> np.ndarray:
     raw = model.decision_function(x) if classes else model.predict(x)
     return np.asarray(raw).reshape(len(x), -1)
+
+
+__getattr__ = former_names(
+    __name__,
+    {
+        "grow_trees": "plait.training.trees.fit_trees",
+    },
+)

@@ -24,10 +24,10 @@ def read_flickr_token(path: Path) -> Table:
             if not line.strip():
                 continue
             name, tab, caption = line.rstrip("\n").partition("\t")
-            picture, mark, which = name.rpartition("#")
+            image, mark, which = name.rpartition("#")
             if not tab or not mark or not (which.isdecimal() and len(which) < 10):
                 raise DataError(f"{path}: line {number}: expected NAME.jpg#0<tab>caption, got {line[:60]!r}")
-            rows.append((picture, caption.strip(), int(which)))
+            rows.append((image, caption.strip(), int(which)))
     return _table(path, rows)
 
 
