@@ -205,3 +205,12 @@ def test_groups_change_what_is_chosen() -> None:
     assert answers(together, new).std() < 0.2 * answers(alone, x).std()
     linear = [fitted("linear", x, y, Real(), given) for given in (None, groups)]
     assert np.abs(answers(linear[1], x) - y.mean()).mean() <= np.abs(answers(linear[0], x) - y.mean()).mean()
+
+
+def test_rare_classes_are_no_reason_to_warn(recwarn: pytest.WarningsRecorder) -> None:
+    x = vectors(60)
+    y = truth_of(x, Categorical(2))
+    y[3] = 2  # one row: no inner fold can both learn and judge it
+    for name in CLOSED_FORM:
+        assert np.isfinite(answers(fitted(name, x, y, Categorical(3)), x)).all()
+    assert not recwarn.list

@@ -328,13 +328,13 @@ def show(comparison: Comparison, folder: RunFolder) -> None:
     cells = []
     for row in rows:
         if row.score is None:
-            cells.append((row.name, row.kind, "failed", row.failed, "", "", ""))
+            cells.append((row.name, row.kind.replace("_", " "), "failed", row.failed, "", "", ""))
             continue
         versus = row.versus_best_single
         gain = "" if versus is None else f"{versus.difference:+.3f}{' *' if versus.significant else ''}"
         band = f"{row.low:.3f}…{row.high:.3f}"
         cost = (f"{row.parameters:,}", f"{row.train_seconds:.1f}")
-        cells.append((row.name, row.kind, f"{row.score:.3f}", band, gain, *cost))
+        cells.append((row.name, row.kind.replace("_", " "), f"{row.score:.3f}", band, gain, *cost))
     columns = ["model", "kind", comparison.metric, "95 % interval", "over single", "parameters", "s"]
     console.say("")
     console.show(console.table("", columns, cells, columns[2:]))

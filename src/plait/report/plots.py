@@ -182,7 +182,7 @@ def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: 
 def _legend_of_kinds(axes: "Axes", kinds: set[str]) -> None:
     for kind, colour in KINDS.items():
         if kind in kinds:
-            axes.plot([], [], "o", color=colour, label=kind)
+            axes.plot([], [], "o", color=colour, label=kind.replace("_", " "))
     axes.legend(frameon=False, fontsize=8)
 
 
