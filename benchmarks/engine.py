@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import Row, interleaved, rate, row
 from plait.encoders import HfText, TimmImage
 from plait.features.engine import FlatEncoder, choose_engine
-from plait.features.store import FeatureStore, content_key
+from plait.features.store import FeatureStore
+from plait.modalities.media import content_key
 from plait.processors import ImageProcessor, TextProcessor
 from plait.training.precision import has_bfloat16
 

@@ -20,6 +20,12 @@ COLOURS = {"red": (250, 20, 20), "green": (20, 240, 20), "blue": (20, 20, 250), 
 
 
 @pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of colours of 150 rows; where another is needed, a file's own fixture of this name stands in its place."""
+    return colour_table(tmp_path_factory.mktemp("colours"), rows=150)
+
+
+@pytest.fixture(scope="session")
 def squares(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """`squares.csv` with photo, title, price, kind; `pairs`, a run that has learned what is red."""
     pytest.importorskip("lancedb")

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from plait import Predictor
 from plait.types import Batch, Input, Tokens
 
+CPU = {"device": "cpu", "precision": "float32", "epochs": 1}
+TWELVE_EPOCHS = {**CPU, "epochs": 12, "learning_rate": 0.005, "batch_size": 16}
+NUMBER_AND_TITLE = {"size": {"modality": "number"}, "title": {"modality": "text", "encoder": "scratch:bag"}}
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 230)}
 
 
@@ -99,3 +102,16 @@ def frame(rows: int = 120, seed: int = 0) -> pd.DataFrame:
 def fitted(table: Any, folder: Path, target: Any = "y", **options: Any) -> Predictor:
     train = {**TRAIN, **options.pop("train", {})}
     return Predictor(target, output=folder / "run", train=train, verbose=False, **options).fit(table)
+
+
+def make(target: Any = "answer", folder: Path | None = None, **options: Any) -> Predictor:
+    """A predictor that trains for an epoch where nothing else is said."""
+    return Predictor(target, output=folder, verbose=False, **{**options, "train": {**CPU, **options.get("train", {})}})
+
+
+def size_table(rows: int = 160, seed: int = 0) -> pd.DataFrame:
+    """`size` answers; `title` says nothing."""
+    random = np.random.default_rng(seed)
+    size = random.normal(size=rows)
+    titles = random.choice(["a thing", "some thing", "this thing"], rows)
+    return pd.DataFrame({"size": size, "title": titles, "answer": np.where(size > 0, "yes", "no")})

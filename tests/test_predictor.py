@@ -4,22 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakes import colour_table, picture
+from fakes import colour_table, make, picture
 from plait import Predictor
 from plait.errors import DataError, PlaitError, RecipeError
 from plait.fusion import FUSIONS
-
-CPU = {"device": "cpu", "precision": "float32", "epochs": 1}
-
-
-def make(target="answer", folder=None, **options) -> Predictor:
-    options["train"] = {**CPU, **options.get("train", {})}
-    return Predictor(target, output=folder, verbose=False, **options)
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return colour_table(tmp_path_factory.mktemp("colours"), rows=150)
 
 
 def test_both_modalities_together_answer_what_neither_can(table: Path, tmp_path: Path) -> None:

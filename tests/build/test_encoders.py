@@ -6,21 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakes import colour_table
+from fakes import make
 from plait import Predictor
 from plait.encoders import ENCODERS
-
-CPU = {"device": "cpu", "precision": "float32", "epochs": 1}
-
-
-def make(target="answer", folder=None, **options) -> Predictor:
-    options["train"] = {**CPU, **options.get("train", {})}
-    return Predictor(target, output=folder, verbose=False, **options)
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return colour_table(tmp_path_factory.mktemp("colours"), rows=150)
 
 
 @pytest.mark.parametrize("encoder", [name for name in ENCODERS if name.startswith("scratch:")])

@@ -3,37 +3,28 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from fakes import NUMBER_AND_TITLE, TWELVE_EPOCHS, size_table
 from plait import Predictor
-
-TRAIN = {"epochs": 12, "device": "cpu", "precision": "float32", "learning_rate": 0.005, "batch_size": 16}
-
-
-def table(rows: int = 160, seed: int = 0) -> pd.DataFrame:
-    """`size` answers; `title` says nothing."""
-    random = np.random.default_rng(seed)
-    size = random.normal(size=rows)
-    titles = random.choice(["a thing", "some thing", "this thing"], rows)
-    return pd.DataFrame({"size": size, "title": titles, "answer": np.where(size > 0, "yes", "no")})
-
-
-INPUTS = {"size": {"modality": "number"}, "title": {"modality": "text", "encoder": "scratch:bag"}}
 
 
 def test_a_metric_that_the_rows_do_not_define_is_said_to_be_so(tmp_path: Path) -> None:
-    train = {**TRAIN, "epochs": 1, "metric": "roc_auc"}
-    predictor = Predictor("answer", inputs=INPUTS, output=tmp_path / "run", train=train, verbose=False).fit(table())
-    one_class = table(seed=1).query("answer == 'yes'")
+    train = {**TWELVE_EPOCHS, "epochs": 1, "metric": "roc_auc"}
+    predictor = Predictor("answer", inputs=NUMBER_AND_TITLE, output=tmp_path / "run", train=train, verbose=False).fit(
+        size_table()
+    )
+    one_class = size_table(seed=1).query("answer == 'yes'")
     report = predictor.modalities(one_class)
     assert report.modalities == [] and report.warnings == ["roc_auc is not defined on these rows"]
     assert np.isnan(predictor.score(one_class)) and "accuracy" in predictor.evaluate(one_class)
 
 
 def test_a_modality_that_is_not_used_is_named(tmp_path: Path) -> None:
-    predictor = Predictor("answer", inputs=INPUTS, output=tmp_path / "run", train=TRAIN, verbose=False).fit(table())
-    report = predictor.modalities(table(seed=1), curves=True)
+    predictor = Predictor(
+        "answer", inputs=NUMBER_AND_TITLE, output=tmp_path / "run", train=TWELVE_EPOCHS, verbose=False
+    ).fit(size_table())
+    report = predictor.modalities(size_table(seed=1), curves=True)
     by_name = {one.name: one for one in report.modalities}
     number, title = by_name["tabular"], by_name["title"]
     assert report.metric == "accuracy" and report.all > 0.9
@@ -43,7 +34,7 @@ def test_a_modality_that_is_not_used_is_named(tmp_path: Path) -> None:
     assert not any(w.startswith("tabular is hardly") for w in report.warnings)
     assert number.missing[0.0] == report.all and number.missing[1.0] == pytest.approx(number.absent)
     assert number.missing[0.0] > number.missing[0.5] > number.missing[1.0]
-    loaded = Predictor.load(tmp_path / "run").modalities(table(seed=1))
+    loaded = Predictor.load(tmp_path / "run").modalities(size_table(seed=1))
     assert [one.absent for one in loaded.modalities] == [one.absent for one in report.modalities]
     assert "What each modality gives" in (tmp_path / "run" / "report.html").read_text()
     assert (tmp_path / "run" / "modalities.json").exists()

@@ -5,9 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from fakes import NUMBER_AND_TITLE, TWELVE_EPOCHS, size_table
 from plait import Predictor
 from plait.errors import RecipeError
 from plait.evaluation.noise import NoisyProcessor, noise_curves
@@ -15,36 +15,25 @@ from plait.modalities import MODALITIES, TEXT, noises
 from plait.processors import TabularProcessor
 from plait.report.modalities_report import write_modalities
 
-TRAIN = {"epochs": 12, "device": "cpu", "precision": "float32", "learning_rate": 0.005, "batch_size": 16}
-
-
-def table(rows: int = 160, seed: int = 0) -> pd.DataFrame:
-    """`size` answers; `title` says nothing."""
-    random = np.random.default_rng(seed)
-    size = random.normal(size=rows)
-    titles = random.choice(["a thing", "some thing", "this thing"], rows)
-    return pd.DataFrame({"size": size, "title": titles, "answer": np.where(size > 0, "yes", "no")})
-
-
-INPUTS = {"size": {"modality": "number"}, "title": {"modality": "text", "encoder": "scratch:bag"}}
-
 
 def test_noise_lowers_the_score_of_what_is_used_and_the_page_shows_it(tmp_path: Path) -> None:
-    predictor = Predictor("answer", inputs=INPUTS, output=tmp_path / "run", train=TRAIN, verbose=False).fit(table())
-    report = predictor.modalities(table(seed=1), curves=True, noises=["all"])
+    predictor = Predictor(
+        "answer", inputs=NUMBER_AND_TITLE, output=tmp_path / "run", train=TWELVE_EPOCHS, verbose=False
+    ).fit(size_table())
+    report = predictor.modalities(size_table(seed=1), curves=True, noises=["all"])
     by_name = {one.name: one.noise for one in report.modalities}
     assert set(by_name["tabular"]) == {"number_noise"} and set(by_name["title"]) == {"typos", "word_drop"}
     numbers = list(by_name["tabular"]["number_noise"].values())
     assert numbers[0] == report.all and numbers[-1] < numbers[0] - 0.1
     assert abs(by_name["title"]["typos"][0.4] - report.all) < 0.1  # the title says nothing
-    assert predictor.modalities(table(seed=1), rows=50).rows == 50
+    assert predictor.modalities(size_table(seed=1), rows=50).rows == 50
     write_modalities(tmp_path / "page.html", report, "run", "table.csv")
     page = (tmp_path / "page.html").read_text()
     assert "as so many rows lack it" in page and "deviations of the column" in page and page.count("<svg") == 4
     with pytest.raises(RecipeError, match="'blur' is for image columns; the model reads"):
-        predictor.modalities(table(), noises=["blur"])
+        predictor.modalities(size_table(), noises=["blur"])
     with pytest.raises(RecipeError, match="unknown noise 'typo'.*typos"):
-        predictor.modalities(table(), noises=["typo"])
+        predictor.modalities(size_table(), noises=["typo"])
 
 
 def test_a_level_of_no_noise_has_the_clean_score(monkeypatch: pytest.MonkeyPatch) -> None:

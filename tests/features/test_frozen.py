@@ -11,11 +11,6 @@ from plait import Predictor
 from plait.errors import DataError
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return colour_table(tmp_path_factory.mktemp("colours"), rows=150)
-
-
 @pytest.mark.parametrize("shared", [False, True])
 def test_stored_features_train_as_encoding_each_time_does(tmp_path: Path, shared: bool) -> None:
     """The same run with the feature store and without: the same scores to 1e-3; a second run encodes nothing."""

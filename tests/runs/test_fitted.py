@@ -12,11 +12,6 @@ from plait.errors import RecipeError
 from plait.heads import CLOSED_FORM
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return colour_table(tmp_path_factory.mktemp("colours"), rows=150)
-
-
 def test_boosted_trees_behind_the_same_predictor(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"size": random.normal(size=200), "kind": random.choice(list("abc"), 200)})

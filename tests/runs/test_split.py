@@ -7,24 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakes import colour_table
-from plait import Predictor
+from fakes import make
 from plait.data.table import Table
 from plait.errors import DataError
 from plait.recipe import Recipe
 from plait.runs.split import group_codes, split_rows
-
-CPU = {"device": "cpu", "precision": "float32", "epochs": 1}
-
-
-def make(target="answer", folder=None, **options) -> Predictor:
-    options["train"] = {**CPU, **options.get("train", {})}
-    return Predictor(target, output=folder, verbose=False, **options)
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return colour_table(tmp_path_factory.mktemp("colours"), rows=150)
 
 
 def test_groups_never_straddle(table: Path, tmp_path: Path) -> None:

@@ -3,37 +3,25 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
+from fakes import NUMBER_AND_TITLE, TWELVE_EPOCHS, size_table
 from plait import Predictor
+from plait.layers.spaces import Problem
 from plait.runs.stacking import _combiner, _logistic
 from plait.tasks import Regression, Targets
-
-TRAIN = {"epochs": 12, "device": "cpu", "precision": "float32", "learning_rate": 0.005, "batch_size": 16}
-
-
-def table(rows: int = 160, seed: int = 0) -> pd.DataFrame:
-    """`size` answers; `title` says nothing."""
-    random = np.random.default_rng(seed)
-    size = random.normal(size=rows)
-    titles = random.choice(["a thing", "some thing", "this thing"], rows)
-    return pd.DataFrame({"size": size, "title": titles, "answer": np.where(size > 0, "yes", "no")})
-
-
-INPUTS = {"size": {"modality": "number"}, "title": {"modality": "text", "encoder": "scratch:bag"}}
 
 
 def test_stacking_behind_the_predictor(tmp_path: Path) -> None:
     predictor = Predictor(
-        "answer", inputs=INPUTS, output=tmp_path / "run", fusion="late_stacking", train={**TRAIN, "epochs": 5},
+        "answer", inputs=NUMBER_AND_TITLE, output=tmp_path / "run", fusion="late_stacking", train={**TWELVE_EPOCHS, "epochs": 5},
         verbose=False,
-    ).fit(table())  # fmt: skip
+    ).fit(size_table())  # fmt: skip
     weight = predictor.model_.fusion.weight
     assert not torch.equal(weight, type(predictor.model_.fusion)({"a": 1, "b": 1}, 2).weight)  # no longer the mean
-    assert predictor.score(table(seed=2)) > 0.85
+    assert predictor.score(size_table(seed=2)) > 0.85
     loaded = Predictor.load(tmp_path / "run")
-    np.testing.assert_allclose(loaded.predict_proba(table()), predictor.predict_proba(table()), atol=1e-6)
+    np.testing.assert_allclose(loaded.predict_proba(size_table()), predictor.predict_proba(size_table()), atol=1e-6)
 
 
 def test_the_combiner_of_numbers_is_the_ridge_of_what_was_said() -> None:
@@ -49,8 +37,8 @@ def test_the_combiner_of_numbers_is_the_ridge_of_what_was_said() -> None:
 
 def test_a_class_that_no_row_has_is_not_answered_and_one_alone_always_is() -> None:
     x = np.array([[0.0], [1.0], [2.0], [3.0]])
-    weight, bias = _logistic(x, np.array([1, 1, 2, 2]), 4)
+    weight, bias = _logistic(x, np.array([1, 1, 2, 2]), Problem(0, 4, 4))
     said = x @ weight.T + bias
     assert said[:, 1:3].argmax(axis=1).tolist() == [0, 0, 1, 1] and (said[:, [0, 3]] < -20).all()
-    weight, bias = _logistic(x, np.array([2, 2, 2, 2]), 4)
+    weight, bias = _logistic(x, np.array([2, 2, 2, 2]), Problem(0, 4, 4))
     assert not weight.any() and bias.tolist() == [-30.0, -30.0, 0.0, -30.0]

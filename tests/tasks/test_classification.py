@@ -8,15 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from plait import Predictor
+from fakes import make
 from plait.tasks import Classification
-
-CPU = {"device": "cpu", "precision": "float32", "epochs": 1}
-
-
-def make(target="answer", folder=None, **options) -> Predictor:
-    options["train"] = {**CPU, **options.get("train", {})}
-    return Predictor(target, output=folder, verbose=False, **options)
 
 
 def test_class_weights_move_answers_towards_the_rare_class(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from plait.data.table import Table
+from plait.errors import RecipeError
 from plait.layers.spaces import Binary, Real, Space
 from plait.tasks.task import Task
 
@@ -43,7 +44,7 @@ def test_truth_is_read_from_the_target_where_the_table_has_it() -> None:
     table = Table.from_frame(pd.DataFrame({"y": ["aa", None, "b"]}))
     assert Bare().read(table, "y").tolist() == [2, -1, 1] and Bare().read(table, "z") is None
     assert Bare().unseen(np.zeros(3)).tolist() == [False] * 3 and Bare().strata(np.zeros(3)) is None
-    with pytest.raises(NotImplementedError, match="bare has neither read nor encode"):
+    with pytest.raises(RecipeError, match="bare has neither read nor encode"):
         Task.encode(Bare(), [])
 
 

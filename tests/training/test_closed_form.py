@@ -1,6 +1,7 @@
 """Linear models and kernels against scikit-learn's own answers, and against leaving rows out by hand."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score
 from sklearn.metrics.pairwise import rbf_kernel
 
-from plait.errors import DataError
+from plait.errors import DataError, RunError
 from plait.heads import CLOSED_FORM, KernelHead, LinearHead
 from plait.layers.spaces import Binary, Categorical, Real, Space
 from plait.training import closed_form
+from plait.training.checkpoint import load_state
 from plait.training.closed_form import fit_kernel, fit_linear
 from plait.types import Fused, Tokens
 
@@ -214,3 +216,15 @@ def test_rare_classes_are_no_reason_to_warn(recwarn: pytest.WarningsRecorder) ->
     for name in CLOSED_FORM:
         assert np.isfinite(answers(fitted(name, x, y, Categorical(3)), x)).all()
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", ["support", "coefficients", "bias", "width", "scalar"])
+def test_a_strangers_kernel_of_other_shapes_is_refused(name: str, tmp_path: Path) -> None:
+    x = vectors(40)
+    state = fitted("kernel_sum", x, truth_of(x, Categorical(3)), Categorical(3)).state_dict()
+    if name == "scalar":
+        state["support"] = torch.zeros((), dtype=torch.float64)
+    else:
+        state[name] = state[name][:-1].clone() if name == "coefficients" else state[name][..., :-1].clone()
+    with pytest.raises(RunError, match="the weights do not fit the recipe"):
+        load_state(CLOSED_FORM["kernel_sum"](DIMS, {"y": 3}), state, tmp_path / "model.safetensors")

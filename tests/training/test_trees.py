@@ -1,13 +1,16 @@
 """Trees as tensors say what the library that grew them says."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from plait.errors import DataError
+from plait.errors import DataError, RunError
 from plait.heads import TreeHead
 from plait.layers.spaces import Binary, Categorical, Real, Space
+from plait.training.checkpoint import load_state
 from plait.training.trees import fit_trees
 from plait.types import Fused, Tokens
 
@@ -91,3 +94,18 @@ def test_scikit_learn_skips_classes_it_did_not_see() -> None:
     found = answers(trees, X, [Categorical(3)])[0].argmax(axis=1)
     model = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(X, seen)
     assert (found == model.predict(X)).mean() > 0.9 and not (found == 1).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("depth", 1 << 60), ("left", 1 << 40), ("right", -1), ("roots", 1 << 40), ("output", 7), ("feature", 1 << 40)],
+)
+def test_a_strangers_trees_that_lead_nowhere_are_refused(name: str, value: int, tmp_path: Path) -> None:
+    """A depth without end would hang, a node beyond the end would be a traceback at the first answer."""
+    head = TreeHead({"y": 3}, in_dim=X.shape[1])
+    head.take(fit_trees((X, [CLASSES]), None, [Categorical(3)], rounds=3))
+    state = {key: tensor.clone() for key, tensor in head.state_dict().items()}
+    load_state(TreeHead({"y": 3}, in_dim=X.shape[1]), state, tmp_path / "model.safetensors")
+    state[name].view(-1)[0] = value
+    with pytest.raises(RunError, match="these are no trees of this table"):
+        load_state(TreeHead({"y": 3}, in_dim=X.shape[1]), state, tmp_path / "model.safetensors")

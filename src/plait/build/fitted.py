@@ -13,7 +13,7 @@ FITTED = (BOOSTED, *CLOSED_FORM)
 
 def fitted_head(method: str, in_dims: Mapping[str, int], out_dims: Mapping[str, int]) -> Any:
     """The head of such a method, not fitted yet."""
-    return TreeHead(out_dims) if method == BOOSTED else CLOSED_FORM[method](in_dims, out_dims)
+    return TreeHead(out_dims, sum(in_dims.values())) if method == BOOSTED else CLOSED_FORM[method](in_dims, out_dims)
 
 
 def fitted_columns(method: str, processor: Any) -> Any:

@@ -56,6 +56,10 @@ class KernelHead(nn.Module):
             if f"{prefix}{name}" in state_dict:
                 self.register_buffer(name, torch.empty_like(state_dict[f"{prefix}{name}"]))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+        shapes = [self.support.shape[1:], self.coefficients.shape[1:]]  # the file may be a stranger's
+        expected = [torch.Size([sum(self.scaling.widths)]), self.bias.shape]
+        if shapes != expected or len(self.support) != len(self.coefficients):
+            rest[-1].append(f"{prefix}: these rows and coefficients are not of this table")
 
     def forward(self, fused: Fused) -> dict[str, Tensor]:
         squared = squared_distances(self.scaling(fused.pooled), self.support, self.scaling.widths)

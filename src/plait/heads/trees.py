@@ -47,6 +47,7 @@ class TreeHead(nn.Module):
 
     Args:
         out_dims: target → how many numbers.
+        in_dim: F of the fused vector, to check the features of trees that are loaded; None where it is not known.
 
     Its buffers are those of `Trees`. The answer is zero before `take`, and for a target without trees.
     """
@@ -62,9 +63,9 @@ class TreeHead(nn.Module):
     base: Tensor
     depth: Tensor
 
-    def __init__(self, out_dims: Mapping[str, int]) -> None:
+    def __init__(self, out_dims: Mapping[str, int], in_dim: int | None = None) -> None:
         super().__init__()
-        self.out_dims = dict(out_dims)
+        self.out_dims, self.in_dim = dict(out_dims), in_dim
         empty = torch.zeros(0, dtype=torch.int64)
         width = sum(out_dims.values())
         zero = torch.zeros(0, dtype=torch.float64)
@@ -82,6 +83,25 @@ class TreeHead(nn.Module):
             if f"{prefix}{name}" in state_dict:
                 self.register_buffer(name, torch.empty_like(state_dict[f"{prefix}{name}"]))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+        if not self._is_sound():  # the file may be a stranger's: nodes beyond the end, or a depth without one
+            rest[-1].append(f"{prefix}: these are no trees of this table")
+
+    def _is_sound(self) -> bool:
+        """Whether every walk down a tree ends at a node, and adds to an output, that is there."""
+        nodes, width = self.feature.numel(), self.base.numel()
+        columns = (self.feature, self.threshold, self.left, self.right, self.missing_left, self.value)
+        if any(column.shape != (nodes,) for column in columns) or self.roots.shape != self.output.shape:
+            return False
+        if (
+            self.roots.ndim != 1
+            or self.base.shape != (sum(self.out_dims.values()),)
+            or self.depth.ndim
+            or not 0 <= int(self.depth) <= nodes
+        ):
+            return False
+        limits = [(self.left, nodes), (self.right, nodes), (self.roots, nodes), (self.output, width)]
+        limits.append((self.feature, self.in_dim or torch.iinfo(torch.int64).max))
+        return all(not len(index) or (int(index.min()) >= 0 and int(index.max()) < most) for index, most in limits)
 
     def forward(self, fused: Fused) -> dict[str, Tensor]:
         x_BF = fused.pooled.double()

@@ -12,8 +12,10 @@ from plait.data.plan import BatchPlan
 from plait.data.splits import folds_of
 from plait.fusion import StackingFusion
 from plait.layers.experts import stacked
+from plait.layers.spaces import Problem
 from plait.model import MultimodalModel
 from plait.tasks import Targets
+from plait.training.closed_form import UNSEEN, class_weights
 from plait.training.evaluate import run_batches
 
 FOLDS = 3
@@ -90,29 +92,24 @@ def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> 
                 model = Ridge(alpha=1.0).fit(x[has_value], y)
                 weight, bias = model.coef_[None], np.array([model.intercept_])
             else:
-                weight, bias = _logistic(x[has_value], y, problem.classes)
-                if problem.width == 1:  # one logit: of yes over no
-                    weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
+                weight, bias = _logistic(x[has_value], y, problem)
             weights.append(weight)
             biases.append(bias)
     return torch.from_numpy(np.concatenate(weights)).float(), torch.from_numpy(np.concatenate(biases)).float()
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and a bias for each class; a class that no row has is never the answer."""
+def _logistic(x: np.ndarray, y: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Weights `[W, F]` and bias `[W]` of a problem's raw predictions; where all rows agree, so do all answers."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    weight, bias = np.zeros((classes, x.shape[1])), np.full(classes, -30.0)
-    seen = np.unique(y)
-    if len(seen) == 1:
-        bias[seen[0]] = 0.0
-        return weight, bias
+    classes = np.unique(y)
+    if len(classes) == 1:
+        bias = np.full(problem.classes, UNSEEN)
+        bias[classes[0]] = 0.0
+        return np.zeros((problem.width, x.shape[1])), bias[1:] - bias[:1] if problem.width == 1 else bias
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # regularised: near its end is good enough
         model = LogisticRegression(max_iter=300, tol=1e-3).fit(x, y)
-    if len(seen) == 2:  # one set of weights, for the second
-        weight[seen[1]], bias[seen] = model.coef_[0], [0.0, model.intercept_[0]]
-        return weight, bias
-    weight[seen], bias[seen] = model.coef_, model.intercept_
-    return weight, bias
+    weight, bias = class_weights(model, problem)
+    return weight.T, bias

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from plait.data.table import Table
+from plait.errors import RecipeError
 from plait.layers.spaces import Space
 from plait.metrics import fitting, score
 from plait.modalities import Sample as Values
@@ -127,8 +128,7 @@ class Task(Protocol):
 
     def encode(self, values: Iterable[Any], lenient: bool = False) -> Any:
         """The encoded truth of cells. Only for tasks whose truth is one column; others define `read`."""
-        message = f"{self.kind} has neither read nor encode"
-        raise NotImplementedError(message)
+        raise RecipeError(f"task {self.kind} has neither read nor encode; define one of them to encode its targets")
 
     def unusable(self, truth: Any) -> np.ndarray:
         """`[N]` bool: nothing can be learned from the row, nor can it be scored."""

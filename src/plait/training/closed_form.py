@@ -4,7 +4,6 @@ Both choose how much they are held back from the training rows alone: the linear
 exact leave-one-out, in groups where rows belong together.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from plait.data.splits import folds_of
 from plait.errors import DataError
 from plait.heads.kernel import KernelHead, gaussian, squared_distances
 from plait.heads.linear import LinearHead
@@ -94,24 +94,17 @@ def _logistic(
     z: np.ndarray, y: np.ndarray, problem: Problem, groups: np.ndarray | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Logistic regression, its strength by the log loss of inner folds."""
-    classes = np.unique(y)
-    weight, bias = np.zeros((z.shape[1], problem.width)), np.full(problem.width, UNSEEN)
-    if len(classes) < 2:
+    if len(np.unique(y)) < 2:
         if problem.width > 1:
             raise DataError("a linear model needs at least two classes among the training rows")
-        return weight, np.array([SURE if y[:1].sum() else -SURE]), "a label that all or no rows have"
+        sure = np.array([SURE if y[:1].sum() else -SURE])
+        return np.zeros((z.shape[1], 1)), sure, "a label that all or no rows have"
     losses = np.zeros(len(LOOSENESS))
     for train, val in _inner_folds(y, groups, seed):
         losses += _losses_along(z, y, train, val)
-    best = int(np.argmin(losses))
-    model = _solver(LOOSENESS[best]).fit(z, y)
-    if problem.width == 1:
-        return model.coef_.T, model.intercept_, f"logistic, C {LOOSENESS[best]:.2g}"
-    if len(classes) == 2:  # scikit-learn has one logit then, of the second class
-        weight[:, classes[1]], bias[classes] = model.coef_[0], [0.0, model.intercept_[0]]
-    else:
-        weight[:, classes], bias[classes] = model.coef_.T, model.intercept_
-    return weight, bias, f"logistic, C {LOOSENESS[best]:.2g}"
+    looseness = LOOSENESS[int(np.argmin(losses))]
+    weight, bias = class_weights(_solver(looseness).fit(z, y), problem)
+    return weight, bias, f"logistic, C {looseness:.2g}"
 
 
 def _losses_along(z: np.ndarray, y: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
@@ -138,18 +131,28 @@ def _solver(looseness: float, **options: Any) -> Any:
 
 
 def _inner_folds(y: np.ndarray, groups: np.ndarray | None, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows to learn from and to judge by, alike in their classes, no group on both sides."""
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+    """Rows to learn from and to choose by, alike in their classes, no group on both sides."""
+    every = np.arange(len(y))
+    if groups is not None and len(np.unique(groups)) < 2:
+        groups = None  # one group can't be kept apart from itself
+    units = len(y) if groups is None else len(np.unique(groups))
+    for fold in folds_of(every, min(FOLDS, units), y, groups, seed):
+        yield np.setdiff1d(every, fold), fold
 
-    if groups is not None and len(np.unique(groups)) >= 2:
-        folds: Any = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=seed)
-        yield from folds.split(y, y, groups)
-        return
-    make = StratifiedKFold if np.bincount(y).max() >= FOLDS and len(np.unique(y)) > 1 else KFold
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class")  # a fold without it is judged without it
-        parts = list(make(min(FOLDS, len(y)), shuffle=True, random_state=seed).split(y, y))
-    yield from parts
+
+def class_weights(model: Any, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """`[F, W]` weights and `[W]` bias of a problem's raw predictions, of scikit-learn's fitted logistic regression.
+
+    A class that its rows lacked is never the answer; of yes or no there is one logit.
+    """
+    weight, bias = np.zeros((model.coef_.shape[1], problem.width)), np.full(problem.width, UNSEEN)
+    if problem.width == 1:
+        return model.coef_.T, model.intercept_
+    if len(model.classes_) == 2:  # scikit-learn has one logit then, of the second class
+        weight[:, model.classes_[1]], bias[model.classes_] = model.coef_[0], [0.0, model.intercept_[0]]
+    else:
+        weight[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
+    return weight, bias
 
 
 def fit_kernel(
