@@ -68,6 +68,10 @@ TESTED_IN = {
     "report/run_report.py": "cli/test_runs.py",
     "serving/guard.py": "serving/test_search_app.py",
     "cli/comparing.py": "test_readme.py",  # a thin call, as is the next
+    "build/extras.py": "checks/test_doctor.py",
+    **{f"compare/{name}.py": "compare/test_session.py" for name in ("answers", "fold", "result")},
+    **{f"compare/{name}.py": "compare/test_judging.py" for name in ("crossfit", "evidence", "verdict")},
+    "compare/timing.py": "compare/test_experiment.py",
     "cli/searching.py": "test_readme.py",
 }
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ from rich.table import Table
 
 # Control characters except tab and line feed, marks that change the direction of writing, halves of surrogate pairs.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+EVERY = 1.0  # seconds between two lines about epochs that were not validated
 stderr = Console(stderr=True, highlight=False)
 
 
@@ -73,13 +75,15 @@ class ProgressListener:
     """Shows training as one live progress bar, and a line for each epoch.
 
     Args:
-        epochs: how many there are.
+        epochs: how many there are at most; None where nobody knows.
         label: what is trained.
         quiet: show nothing.
     """
 
-    def __init__(self, epochs: int, label: str = "", quiet: bool = False) -> None:
+    def __init__(self, epochs: int | None, label: str = "", quiet: bool = False) -> None:
+        self.of = "" if epochs is None else f"/{epochs}"
         self.epochs = epochs
+        self.shown = -1.0
         self.label = label
         self.live = not quiet and (stderr.is_terminal or "ipykernel" in sys.modules)
         self.quiet = quiet
@@ -107,19 +111,21 @@ class ProgressListener:
     def step(self, epoch: int, step: int, steps: int, loss: float, rate: float) -> None:
         self.bar.update(
             self.task,
-            description=f"{self.label} epoch {epoch + 1}/{self.epochs}",
-            total=steps * self.epochs,
+            description=f"{self.label} epoch {epoch + 1}{self.of}",
+            total=None if self.epochs is None else steps * self.epochs,
             completed=epoch * steps + step,
             loss=f"{loss:.4f}",
         )
 
     def epoch(self, record: Mapping[str, Any], best: bool) -> None:
-        if self.quiet:
+        now = time.monotonic()
+        if self.quiet or ("val" not in record and now - self.shown < EVERY):  # a line for each of short epochs is noise
             return
+        self.shown = now
         scores = "  ".join(f"{name} {number(value)}" for name, value in list(record.get("val", {}).items())[:3])
         mark = " *" if best and scores else ""
         say(
-            f"{self.label} epoch {record['epoch']:>3}/{self.epochs}  loss {record['loss']:.4f}  "
+            f"{self.label} epoch {record['epoch']:>3}{self.of}  loss {record['loss']:.4f}  "
             f"{scores}{mark}  {record['train_seconds']:.1f} s"
         )
 
@@ -149,6 +155,10 @@ class Board:
     def scored(self, name: str, kind: str, score: float, done: int, total: int) -> None:
         """Show the mean score of a model's finished runs."""
         self._show(name, (kind, f"{score:.3f}", f"{done} of {total}"), done == total)
+
+    def stopped(self, name: str, kind: str, reason: str) -> None:
+        """Show that a model is not trained on the other folds."""
+        self._show(name, (kind, self.rows.get(name, ("", "", ""))[1], f"stopped: {reason}"), True)
 
     def failed(self, name: str, kind: str, reason: str) -> None:
         """Show that a model failed and has no score."""

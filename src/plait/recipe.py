@@ -1,5 +1,6 @@
 """The recipe: all settings of a run, in YAML, with dotted overrides. This module never imports torch."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -327,13 +328,14 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+ALTERNATIVE = re.compile(r"(constrained-\w+|str|float|int|function-after|literal\[.*)$")
+
+
 def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     """The first problem in one line."""
     first = error.errors()[0]
     # Without the names that pydantic puts in for alternatives of a union and validators.
-    path = [
-        str(part) for part in first["loc"] if part not in ("constrained-float", "str", "float", "int", "function-after")
-    ]
+    path = [str(part) for part in first["loc"] if not ALTERNATIVE.match(str(part))]
     name = ".".join(part for part in path if not part.isdigit())
     more = (
         f" (and {error.error_count() - 1} more)"

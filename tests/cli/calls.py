@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-FAST = ["train.epochs=1", "train.device=cpu", "train.precision=float32"]
+FAST = ["train.epochs=1", "train.device=cpu", "train.precision=float32", "--preset", "plain"]
 Run = Callable[..., tuple[int, str, str]]
 
 

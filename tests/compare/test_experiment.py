@@ -10,6 +10,7 @@ import pytest
 from compare.small import FAST, frame, recipe_of
 from plait.compare import candidates_of, session
 from plait.compare.experiment import Experiment
+from plait.compare.timing import settled_precision
 from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.errors import RecipeError
@@ -31,18 +32,18 @@ def test_the_slowest_settles_the_precision(tmp_path: Path, monkeypatch: pytest.M
         return "bfloat16", "made up"
 
     monkeypatch.setattr("plait.training.precision.has_bfloat16", lambda device: True)
-    monkeypatch.setattr("plait.compare.experiment.choose_precision", chosen)
+    monkeypatch.setattr("plait.compare.timing.choose_precision", chosen)
     recipe = recipe_of(train={**FAST, "precision": "auto"})
     experiment = Experiment(recipe, open_table(frame()), 3, False)
     found = candidates_of(experiment.modalities, ["boosted", "concat", "perceiver"])
-    monkeypatch.setattr("plait.compare.experiment.median_ms", lambda work, rounds: timed.append(work()) or len(timed))
+    monkeypatch.setattr("plait.compare.timing.median_ms", lambda work, rounds: timed.append(work()) or len(timed))
     timed: list[None] = []  # a clock that makes each step longer than the one before
-    experiment.settle_precision(found)
+    settled = settled_precision(experiment, found)
     perceiver = experiment.model(found[-1], experiment.fold(0), 0)
-    assert experiment.precision == "bfloat16"
+    assert settled == "bfloat16"
     assert sizes == [sum(parameter.numel() for parameter in perceiver.parameters())]
-    experiment.settle_precision([candidate for candidate in found if candidate.method == "boosted"])
-    assert experiment.precision == "float32" and len(sizes) == 1
+    trees = [candidate for candidate in found if candidate.method == "boosted"]
+    assert settled_precision(experiment, trees) == "float32" and len(sizes) == 1
 
 
 def test_frozen_encoders_are_encoded_once(tmp_path: Path) -> None:

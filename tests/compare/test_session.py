@@ -14,29 +14,39 @@ from plait import Predictor
 from plait.compare import compare, session
 from plait.compare.candidates import Candidate
 from plait.compare.experiment import Experiment
+from plait.compare.workers import ProcessKilled, Workers
 from plait.errors import DataError, PlaitError, RecipeError, RunError
-from plait.recipe import Recipe
 from plait.training.loop import Interrupted
 
 
 def test_it_sees_that_two_modalities_together_answer_what_neither_can(tmp_path: Path) -> None:
     found = run(tmp_path / "c", recipe=recipe_of(train={**FAST, "epochs": 15}), seeds=1)
     rows = {row.name: row for row in found.rows}
-    assert list(rows) == ["title", "tabular", "concat", "product"]
+    trivial = ["majority", "TF-IDF + logistic"]
+    assert list(rows) == ["title", "tabular", "concat", "product", *trivial, "ensemble"]
+    assert {rows[name].kind for name in trivial} == {"baseline"} and rows["product"].score > rows[trivial[1]].score
+    assert all(rows[name].p_value is None for name in trivial)  # outside the correction
     assert rows["product"].score > 0.9 and max(rows["title"].score, rows["tabular"].score) < 0.75
     assert rows["product"].versus_best_single.significant and found.best in ("product", "concat")
-    assert "fusion does not help" not in found.verdict and "alone" in found.verdict
+    assert found.decision == "helps" and "alone" in found.verdict and found.best in found.tied
+    assert found.best_cross_fitted.versus_single.low > 0 and sum(found.best_cross_fitted.picked.values()) == 3
+    assert found.information.low > 0 and found.information.together > 0.5  # neither knows anything alone
     written = json.loads((tmp_path / "c" / "comparison.json").read_text())
     assert written["metric"] == "accuracy" and written["higher_is_better"] is True
     expected = "name kind modalities score low high per_fold versus_best_single versus_concat p_value parameters"
-    assert set(f"{expected} train_seconds peak_bytes latency_ms failed".split()) == set(written["rows"][0])
+    expected += " converged stopped r2 members epochs train_seconds peak_bytes latency_ms failed"
+    assert set(expected.split()) == set(written["rows"][0])
+    assert {"best_cross_fitted", "decision", "tied", "information", "group_drop"} <= set(written)
+    assert set(written["information"]) >= {"alone", "together", "excess", "low", "high", "unit"}
     for row in written["rows"]:
+        if row["kind"] == "baseline":
+            continue
         assert row["low"] <= row["score"] <= row["high"] and len(row["per_fold"]) == 3
         assert row["parameters"] > 0 and row["train_seconds"] > 0 and row["latency_ms"] > 0 and row["peak_bytes"] > 1e6
     page = (tmp_path / "c" / "report.html").read_text()
     assert (
         found.verdict.split(":")[0][:30] in page
-        and page.count("<svg") == 2
+        and page.count("<svg") == 3
         and "http" not in page.split("</style>")[1].replace("http://www.w3.org", "")
     )
     table = pd.read_csv(tmp_path / "c" / "comparison.csv")
@@ -47,7 +57,7 @@ def test_it_says_when_fusion_does_not_help(tmp_path: Path) -> None:
     table = frame()
     table["answer"] = np.where(table["size"] > 0, "yes", "no")  # the number alone answers
     found = run(tmp_path / "c", table, recipe=recipe_of(train={**FAST, "epochs": 8}))
-    assert found.verdict.startswith("fusion does not help here")
+    assert found.decision == "no evidence" and "no evidence that fusion helps over tabular alone" in found.verdict
     assert next(row for row in found.rows if row.name == "tabular").score > 0.9
 
 
@@ -70,7 +80,7 @@ def test_stopped_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     broken.write_bytes(broken.read_bytes()[:100])  # torn: run again
     assert json.loads((tmp_path / "c" / "state.json").read_text())["seconds"] > 0  # of the part before the stop
     resumed = run(tmp_path / "c")
-    assert len(calls) == 5 + 12 - 4 + 1
+    assert len(calls) == 5 + 18 - 4 + 1  # four models and two trivial rows on three folds
     assert [row.per_fold for row in resumed.rows] == [row.per_fold for row in whole.rows]
     with pytest.raises(RunError, match="another table, recipe or version"):
         run(tmp_path / "c", frame(seed=1))
@@ -78,16 +88,16 @@ def test_stopped_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_process_that_dies_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def dying(*_: Any) -> Any:
-        raise session.ProcessKilled("killed, most likely for memory")
+        raise ProcessKilled("killed, most likely for memory")
 
     def stopped(*_: Any) -> Any:  # Ctrl-C reaches processes that are still starting, and ends them
         signal.raise_signal(signal.SIGINT)
         dying()
 
-    monkeypatch.setattr(session, "run_jobs", dying)
+    monkeypatch.setattr(Workers, "run", dying)
     with pytest.raises(PlaitError, match="most likely for memory"):
         run(tmp_path / "c")
-    monkeypatch.setattr(session, "run_jobs", stopped)
+    monkeypatch.setattr(Workers, "run", stopped)
     with pytest.raises(Interrupted, match="the same command goes on"):
         run(tmp_path / "c")
 
@@ -169,19 +179,3 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     rare.loc[0, "answer"] = "maybe"
     experiment = Experiment(recipe_of(), session.open_table(rare), 3, False)
     assert any("1 classes have fewer than 3 rows" in note and "maybe" in note for note in experiment.notes)
-
-
-def test_a_budget_for_many_models_is_said_and_what_the_user_set_stays(tmp_path: Path) -> None:
-    table = tmp_path / "table.csv"
-    frame().to_csv(table, index=False)
-    base: dict[str, Any] = {"data": {"train": str(table)}, "task": [{"target": "answer"}]}
-    made, said = session.prepare_recipe(Recipe.parse(base))
-    assert made.fusion.dim == session.DIM and made.tabular.options == {"layers": session.TABULAR_LAYERS}
-    assert any(line.startswith("tabular.layers: 0 ") for line in said) and "fusion.dim: 128 " in said[0]
-    made, said = session.prepare_recipe(Recipe.parse({**base, "tabular": {"layers": 2}, "fusion": {"dim": 32}}))
-    assert made.fusion.dim == 32 and made.tabular.options == {"layers": 2}
-    assert not any("tabular" in line or "dim" in line for line in said)
-    made, said = session.prepare_recipe(
-        Recipe.parse({**base, "data": {"train": str(table), "types": {"size": "ignore"}}})
-    )
-    assert not made.tabular.options and not any("tabular" in line for line in said)  # no such column

@@ -17,8 +17,9 @@ DRAWN: dict[str, tuple[Callable[[], str], list[str]]] = {
     "scatter": (lambda: plots.scatter(np.arange(9.0), np.arange(9.0)), ["true", "predicted"]),
     "histogram": (lambda: plots.histogram(np.full(30, 0.1) + 1e-17, "error"), ["error", "rows"]),
     "bars": (lambda: plots.bars({"red": 0.25, "blue": 0.5}, "F1"), ["red", "0.250", "0.500", "F1"]),
-    "intervals": (lambda: plots.intervals(SCORES, "accuracy", 0.5), ["one", "all", "single", "fusion", "accuracy"]),
-    "cost": (lambda: plots.cost({"one": (3.0, 0.5, "single")}, "seconds", "accuracy"), ["one", "seconds", "single"]),
+    "intervals": (lambda: plots.intervals(SCORES, "accuracy", ("one alone", 0.5)), ["one", "all", "single", "one alone", "accuracy"]),
+    "cost": (lambda: plots.cost({"one": (3.0, 0.5, "single")}, "seconds", "accuracy", ["one"]), ["one", "seconds", "single"]),
+    "knowledge": (lambda: plots.knowledge({"a": 0.5, "b": 0.2}, 0.6, 1.0, "bits"), ["a 0.50", "b 0.20", "together 0.60", "bits"]),
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from plait.training.loop import Interrupted
 
 
 def test_a_run_that_goes_on_is_trained_by_its_own_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = Recipe.parse({"task": {"target": "y"}})
+    given = Recipe.parse({"task": {"target": "y"}, "train": {"epochs": 3}})
     threads = torch.get_num_threads()
     kept = Recipe.parse({"task": {"target": "y"}, "train": {"epochs": 7, "device": "cpu"}, "resolved": {"threads": 0}})
     assert recipe_to_train(given, tmp_path / "new", False, True) is given

@@ -14,7 +14,8 @@ from plait.errors import PlaitError
 from plait.training.checkpoint import (
     load_tensors,
 )
-from plait.training.loop import Interrupted, Metric, fallback, train
+from plait.training.loop import Interrupted, train
+from plait.training.pace import Metric, fallback
 from plait.training.settings import TrainSettings
 from training.tiny import CPU, ROWS, SOURCE, loss_of, make_model, run
 

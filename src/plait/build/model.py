@@ -72,10 +72,15 @@ def with_positions(recipe: Recipe, positions: bool = True) -> Recipe:
     New runs do. A run that was begun before fusions could do so has no weights for it and does not say so: it goes on
     with False.
     """
-    made = FUSIONS.get(recipe.fusion.method)
-    if made is None or "positions" in recipe.fusion.options or "positions" not in inspect.signature(made).parameters:
+    if "positions" in recipe.fusion.options or not reads_positions(recipe.fusion.method):
         return recipe
     return recipe.updated({"fusion": {"positions": positions}})
+
+
+def reads_positions(method: str) -> bool:
+    """Whether a fusion attends to tokens, and can read where they lie."""
+    made = FUSIONS.get(method)
+    return made is not None and "positions" in inspect.signature(made).parameters
 
 
 def name_folders(recipe: Recipe) -> Recipe:

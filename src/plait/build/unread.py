@@ -136,6 +136,8 @@ def _unread_of_training(recipe: Recipe, task_kinds: Collection[str]) -> Iterable
             yield name, "task.type=generation"
         elif name == "warmup_ratio" and settings.schedule == "onecycle":
             yield name, "schedules other than onecycle"
+        elif name == "max_steps" and isinstance(settings.epochs, int):
+            yield name, "train.epochs=auto"
 
 
 def _unread_of_inputs(recipe: Recipe) -> dict[str, str]:

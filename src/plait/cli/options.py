@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -46,6 +47,14 @@ OnUnusableRow = Annotated[
 ]
 Delimiter = Annotated[str | None, typer.Option(help="What cuts the lines of a CSV file, such as ';' or tab.")]
 Decimal = Annotated[str | None, typer.Option(help="What stands before the fraction of numbers: . or ,")]
+Preset = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="What is spent where you leave settings open: fast, good, best; plain: nothing."),
+]
+TimeLimit = Annotated[
+    str | None, typer.Option(help="Such as 90s, 10m or 1h30m: training is brought to its end by then.", metavar="TIME")
+]
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 Plugins = Annotated[
@@ -132,6 +141,45 @@ def tell_unusable(problems: list[str], on_error: OnUnusable) -> None:
     outcome = "no answer" if on_error is OnUnusable.skip else "counted as missing"
     for problem in problems:
         typer.echo(printable(f"{outcome}: {problem}"), err=True)
+
+
+def seconds_in(text: str | None) -> float | None:
+    """`1h30m`, `10m`, `90s` or `90` → seconds.
+
+    Raises:
+        RecipeError: it is no time.
+
+    >>> seconds_in("1h30m"), seconds_in("90"), seconds_in(None)
+    (5400.0, 90.0, None)
+    """
+    from plait.errors import RecipeError
+
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    seconds = (
+        0.0 if match is None else sum(int(n or 0) * u for n, u in zip(match.groups(), UNITS.values(), strict=True))
+    )
+    if seconds <= 0:
+        raise RecipeError(f"--time-limit {text}: expected a time such as 90s, 10m or 1h30m")
+    return seconds
+
+
+def with_preset(recipe: Any, preset: str, source: Path, quiet: bool) -> Any:
+    """The recipe with a preset's values where it is silent; they are named on stderr.
+
+    A run's own recipe is whole: what it does not say has its default.
+    """
+    from plait.files.reading import read_yaml
+    from plait.runs.presets import apply_preset, preset_of
+
+    preset_of(preset)
+    if source.suffix.lower() in (".yaml", ".yml") and "plait_format" in read_yaml(source):
+        return recipe
+    recipe, lines = apply_preset(recipe, preset)
+    for line in lines if not quiet else ():
+        typer.echo(f"{preset}: {line}", err=True)
+    return recipe
 
 
 def names_in(text: str | None) -> list[str]:

@@ -17,17 +17,21 @@ from plait.cli.options import (
     OnUnusable,
     OnUnusableRow,
     Output,
+    Preset,
     Quiet,
     Split,
     TargetNames,
     TaskName,
     Test,
+    TimeLimit,
     Types,
     Val,
     names_in,
     print_json,
     recipe_of,
+    seconds_in,
     tell_unusable,
+    with_preset,
 )
 
 
@@ -44,6 +48,8 @@ def train(
     on_error: OnError = None,
     delimiter: Delimiter = None,
     decimal: Decimal = None,
+    preset: Preset = "good",
+    time_limit: TimeLimit = None,
     output: Output = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run folder.")] = False,
     as_json: Json = False,
@@ -62,6 +68,9 @@ def train(
         recipe = recipe_of(
             source, overrides, target, types, val, test, split, group, on_error, task, delimiter, decimal
         )
+        recipe = with_preset(recipe, preset, source, quiet)
+    if time_limit is not None:
+        recipe = recipe.updated({"train": {"time_limit": seconds_in(time_limit)}})
     from plait.predictor import Predictor
 
     typed = () if resume else names_of(apply_overrides({}, overrides or []))

@@ -2,6 +2,6 @@
 
 from plait.compare.candidates import Candidate, candidates_of
 from plait.compare.result import Comparison
-from plait.compare.session import compare, prepare_recipe
+from plait.compare.session import compare
 
-__all__ = ["Candidate", "Comparison", "candidates_of", "compare", "prepare_recipe"]
+__all__ = ["Candidate", "Comparison", "candidates_of", "compare"]

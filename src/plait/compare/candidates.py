@@ -15,7 +15,7 @@ class Candidate:
 
     Args:
         name: a fusion, or the modalities that it sees.
-        kind: `single`, `subset`, `fusion`, `closed_form` or `boosted`.
+        kind: `single`, `subset`, `fusion`, `closed_form`, `boosted` or `baseline`.
         modalities: the inputs that it sees.
         method: how it fuses them.
     """
@@ -26,12 +26,16 @@ class Candidate:
     method: str
 
 
-def candidates_of(modalities: Sequence[str], fusions: Sequence[str] | None = None) -> list[Candidate]:
+def candidates_of(
+    modalities: Sequence[str], fusions: Sequence[str] | None = None, without: Sequence[str] = (), fittable: bool = False
+) -> list[Candidate]:
     """Each modality alone, each pair where there are three or more, each fusion of all, and what needs no loop.
 
     Args:
         modalities: the inputs of the table.
-        fusions: only these (`boosted` and `linear` among them); None for all.
+        fusions: only these (`boosted` and `linear` among them); None for all but those in `without`.
+        without: fusions that make no sense here.
+        fittable: each modality alone is also answered by the closed forms, which may be stronger than a network.
 
     Raises:
         RecipeError: a fusion is unknown, or there is one modality only.
@@ -44,9 +48,13 @@ def candidates_of(modalities: Sequence[str], fusions: Sequence[str] | None = Non
     check_fusions(fusions)
     every = tuple(modalities)
     candidates = [Candidate(name, "single", (name,), "concat") for name in every]
+    if fittable:  # of one modality a sum and a product of kernels are the same
+        fits = {"linear": "linear", "kernel": "kernel_sum"}
+        candidates += [Candidate(f"{n}, {label}", "single", (n,), fit) for n in every for label, fit in fits.items()]
     if len(every) > 2:
         candidates += [Candidate(" + ".join(pair), "subset", pair, "concat") for pair in combinations(every, 2)]
-    chosen = [*FUSIONS, *FITTED] if fusions is None else list(dict.fromkeys(fusions))
+    every_method = [name for name in (*FUSIONS, *FITTED) if name not in without]
+    chosen = every_method if fusions is None else list(dict.fromkeys(fusions))
     return candidates + [Candidate(name, _kind(name), every, name) for name in chosen]
 
 

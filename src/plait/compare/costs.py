@@ -12,6 +12,7 @@ import torch
 
 from plait.heads import KernelHead, LinearHead, TreeHead
 from plait.model import MultimodalModel
+from plait.types import Batch
 
 ROUNDS = 15
 
@@ -24,6 +25,12 @@ def median_ms(run: Callable[[], Any], rounds: int = ROUNDS) -> float:
         run()
         seconds.append(time.perf_counter() - start)
     return float(np.median(seconds[2:]) * 1000)
+
+
+def row_ms(model: MultimodalModel, batch: Batch) -> float:
+    """Milliseconds of fusion and head on one row, the median."""
+    with torch.inference_mode():
+        return median_ms(lambda: model(batch))
 
 
 def size_of(model: MultimodalModel) -> int:

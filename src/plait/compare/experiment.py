@@ -1,28 +1,39 @@
 """One table, its folds, and what trains on them."""
 
+import copy
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from plait.build.fitted import FITTED
-from plait.build.model import build_inputs, build_model, complete_inputs, name_folders, with_positions
+from plait.build.model import (
+    build_inputs,
+    build_model,
+    complete_inputs,
+    name_folders,
+    reads_positions,
+    with_positions,
+)
 from plait.build.plugins import carried, needed, receive
 from plait.build.tasks import build_targets, task_class, task_with
 from plait.build.unread import settle
+from plait.compare.baselines import baseline_answers
 from plait.compare.candidates import Candidate
-from plait.compare.costs import median_ms, peak_bytes, reset_peak, size_of
+from plait.compare.costs import median_ms, peak_bytes, reset_peak, row_ms, size_of
+from plait.compare.evidence import Measure
+from plait.compare.fold import Answer, Fold
 from plait.compare.renumbered import Renumbered
 from plait.data.batches import Cache, Source, TableSource, TensorSource
 from plait.data.plan import BatchPlan
 from plait.data.splits import folds_of, holdout
 from plait.data.table import Table
 from plait.encoders import StoredEncoder
-from plait.errors import DataError, PlaitError, RecipeError
+from plait.errors import DataError, RecipeError
+from plait.fusion import FUSIONS
+from plait.heads import CLOSED_FORM
 from plait.layers.ragged import Ragged
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
@@ -30,40 +41,15 @@ from plait.runs import prepare
 from plait.runs.fit import Lesson, fit
 from plait.runs.fitted import FittedRows
 from plait.runs.tables import make_source
-from plait.tasks import Targets
+from plait.training.checkpoint import Progress
 from plait.training.devices import make_accelerator
 from plait.training.evaluate import outputs_of
 from plait.training.loop import train
 from plait.training.objective import Objective, blend_of
-from plait.training.precision import candidates as precisions
-from plait.training.precision import choose_precision
-from plait.types import Batch
+from plait.training.pace import Metric, expected_epochs
 
 IN_MEMORY = 2e9  # bytes of features that are held as tensors
 VAL = 0.1  # of a fold's training rows: picks the epoch
-
-
-@dataclass
-class Answer:
-    """What one training run gave: answers to the fold's test rows, and what they cost."""
-
-    rows: np.ndarray
-    predictions: np.ndarray
-    score: float
-    costs: dict[str, float]
-
-
-@dataclass
-class Fold:
-    """One fold's rows, and the table as it is read there."""
-
-    train: np.ndarray
-    val: np.ndarray
-    test: np.ndarray
-    inputs: Mapping[str, Any]
-    targets: Targets
-    source: Source
-    truth: np.ndarray  # of all rows of the table
 
 
 class Experiment:
@@ -124,6 +110,8 @@ class Experiment:
         self.inputs = build_inputs(self.recipe, table, self.rows, self.schema)
         self._encode()
         self._refuse_absent()
+        # What is fitted at once needs features that are there already.
+        self.fittable = all(name in self.encoded or spec.is_group for name, spec in self.inputs.items())
         self.folds = self._cut(folds)
         self._fold_of: dict[int, Fold] = {}
         self.precision = "float32"
@@ -162,7 +150,7 @@ class Experiment:
         problems: list[str] | None = [] if lenient else None
         source = make_source(self.recipe, self.table, self.inputs, targets, self._cache(), problems, lenient)
         frozen = prepare.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
-        self.notes += frozen.attach(source, self.rows, self.recipe.train.epochs)
+        self.notes += frozen.attach(source, self.rows, expected_epochs(self.recipe.train))
         self.encoded = source.encoded
         for encoded in self.encoded.values():
             if encoded.problems and not lenient:
@@ -170,7 +158,7 @@ class Experiment:
                 raise DataError(f"{first}; {prepare.LENIENT}")
         self._handle_unusable(source)
         self.widths = {name: encoder.out_dim for name, encoder in self.full.encoders.items()}
-        self.encoder_ms = {name: self._encoder_latency(name, source) for name in self.inputs}
+        self.encoder_ms = {name: self._encoder_ms(name) for name in self.inputs}
 
     def _handle_unusable(self, source: TableSource) -> None:
         """Leave out rows with cells that can't be used, or name the cells that count as missing."""
@@ -268,36 +256,44 @@ class Experiment:
         fold = self.fold(number)
         reset_peak()
         start = time.monotonic()
+        if candidate.kind == "baseline":
+            predictions = baseline_answers(candidate.method, self, fold)
+            return self._answer(
+                fold, predictions, {"train_seconds": time.monotonic() - start, "peak_bytes": peak_bytes()}
+            )
         model = self.model(candidate, fold, seed)
         train_on = partial(self._train, fold=fold, seed=seed)
-        fit(model, self._lesson(candidate, fold, seed), partial(train_on, model, fold.train), train_on)
+        lesson = self._lesson(candidate, fold, seed)
+        progress = fit(model, lesson, partial(train_on, model, fold.train), lambda twin, rows, _: train_on(twin, rows))
         seconds = time.monotonic() - start
         peak = peak_bytes()
         plan = BatchPlan(fold.test, 1024, shuffle=False)
         outputs = outputs_of(model.eval(), fold.source, plan, "float32", self.device)
         predictions = fold.targets.predictions(outputs)[self.name]
+        latency = row_ms(model, fold.source.batch(fold.test[:1]).to(self.device))
+        latency += sum(self.encoder_ms[name] for name in candidate.modalities)
+        costs = {"parameters": size_of(model), "train_seconds": seconds, "peak_bytes": peak, "latency_ms": latency}
+        costs |= {} if progress is None else {"converged": bool(progress.converged), "epochs": progress.epoch}
+        return self._answer(fold, predictions, costs)
+
+    def _answer(self, fold: Fold, predictions: Any, costs: dict[str, float]) -> Answer:
         if not np.isfinite(predictions.flat if isinstance(predictions, Ragged) else predictions).all():
             raise DataError("its answers are not numbers")
-        costs = {
-            "parameters": size_of(model),
-            "train_seconds": seconds,
-            "peak_bytes": peak,
-            "latency_ms": self._latency(model, fold) + sum(self.encoder_ms[name] for name in candidate.modalities),
-        }
-        metric = prepare.metric_of(self.recipe, fold.targets).name
+        metric = self.metric.name
         scores = fold.targets.metrics({self.name: predictions}, {self.name: fold.truth[fold.test]}, [metric])
-        return Answer(fold.test, predictions, scores.get(metric, float("nan")), costs)
+        base = {"parameters": 0, "latency_ms": 0.0, "converged": True, "epochs": 0}
+        return Answer(fold.test, predictions, scores.get(metric, float("nan")), {**base, **costs})
 
     def _lesson(self, candidate: Candidate, fold: Fold, seed: int) -> Lesson:
         """What needs no rows to stop by learns from those, too."""
-        closed = candidate.kind == "closed_form"
+        closed = candidate.method in CLOSED_FORM
         rows = np.sort(np.concatenate([fold.train, fold.val])) if closed else fold.train
         val = None if closed else FittedRows(fold.source, fold.val, [fold.truth[fold.val]])
         groups = None if self.groups is None else self.groups[rows]
         truth = {self.name: fold.truth}
         return Lesson(fold.source, rows, val, truth, fold.targets, self.device, groups, seed)
 
-    def _train(self, model: MultimodalModel, rows: np.ndarray, fold: Fold, seed: int) -> None:
+    def _train(self, model: MultimodalModel, rows: np.ndarray, fold: Fold, seed: int) -> Progress:
         targets = fold.targets
         plan = BatchPlan(rows, self.recipe.train.batch_size, seed=seed)
         precision = self.precision
@@ -318,7 +314,7 @@ class Experiment:
         blend = blend_of(model, settings, targets, fold.source, plan, val_part, self.accelerator, workers)
         objective = Objective(settings, targets, model, blend=blend)
         around = objective.around_step
-        train(
+        return train(
             model,
             fold.source,
             plan,
@@ -330,59 +326,70 @@ class Experiment:
             around_step=around,
         )
 
+    def on_folds(self, folds: list[np.ndarray], groups: np.ndarray | None) -> "Experiment":
+        """The same experiment on other folds; this one stays as it is."""
+        other = copy.copy(self)
+        other.folds, other.groups, other._fold_of = folds, groups, {}
+        return other
+
+    def pointless(self) -> list[str]:
+        """Fusions that attend to tokens, where every modality is one vector: they cost more and see no more."""
+        some = self.rows[:64]
+        if len(self.encoded) < len(self.inputs) or any(
+            one.take(some).features["stored"].shape[1] > 1 for one in self.encoded.values()
+        ):
+            return []
+        names = [name for name in FUSIONS if reads_positions(name)]
+        self.notes.append(
+            f"every modality is one vector here, so {', '.join(names)} have no tokens to attend to and are left out "
+            "(--preset best compares them too, and so does --fusions)"
+        )
+        return names
+
+    def measurement(self) -> Measure:
+        """What is measured of the compared rows."""
+        rows, metric = self.rows, self.metric
+        place = np.zeros(len(self.table), dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        group = self.recipe.data.group
+        beside = "r2" if "r2" in self.task.measures and metric.name != "r2" else None
+        return Measure(
+            metric.name,
+            self.measured,
+            self.targets.measures.get(metric.name, True),
+            self.truth[rows],
+            [place[fold] for fold in self.folds],
+            None if self.groups is None else self.groups[rows],
+            None if self.task.reads is not None else self.task.space,
+            "random rows" if group is None else f"whole groups of {group}",
+            None if beside is None else partial(self.measure, beside),
+        )
+
+    def _encoder_ms(self, name: str) -> float:
+        """Milliseconds of preparing and encoding one value of a modality behind a frozen encoder, the median."""
+        if name not in self.encoded:
+            return 0.0  # trained with each candidate, and in its own time
+        present = self.rows[(self.encoded[name].positions[self.rows] >= 0).any(axis=1)]
+        plain = make_source(self.recipe, self.table, {name: self.inputs[name]}, None)
+
+        def encode() -> None:
+            self.full.encode(name, plain.batch(present[:1]).inputs[name].to(self.device), 1)
+
+        with torch.inference_mode():
+            return median_ms(encode, 5) if len(present) else 0.0
+
+    @property
+    def metric(self) -> Metric:
+        """What decides."""
+        return prepare.metric_of(self.recipe, self.targets)
+
     def measure(self, metric: str, truth: Any, predictions: Any) -> float:
         """A metric of some rows; NaN where it is not defined."""
         return self.task.score(truth, predictions, [metric]).get(metric, float("nan"))
 
-    def settle_precision(self, candidates: Sequence[Candidate]) -> None:
-        """What `auto` becomes for all: whatever makes the slowest candidate fastest, which takes most of the time."""
-        self.precision = self.recipe.train.precision
-        if self.precision != "auto":
-            return
-        self.precision = "float32"
-        if len(precisions(self.device)) > 1:
-            seconds = [self._step_ms(candidate) for candidate in candidates]
-            if any(seconds):
-                slowest = candidates[int(np.argmax(seconds))]
-                self.precision, _ = choose_precision(*self._step(slowest), self.device)
-
-    def _step(self, candidate: Candidate) -> tuple[MultimodalModel, Batch, Objective]:
-        """What a training step takes: the model, the first batch and the loss."""
-        fold, seed = self.fold(0), self.recipe.train.seed
-        model = self.model(candidate, fold, seed)
-        plan = BatchPlan(fold.train, self.recipe.train.batch_size, seed=seed)
-        batch = fold.source.batch(next(plan.epoch(0))).to(self.device)
-        return model, batch, Objective(self.recipe.train, fold.targets, model)
-
-    def _step_ms(self, candidate: Candidate) -> float:
-        """Milliseconds of a training step; 0 for what has none, and for what fails (its own run will say why)."""
-        if candidate.method in FITTED:
-            return 0.0
-        try:
-            model, batch, objective = self._step(candidate)
-            return median_ms(lambda: objective(model, batch).backward(), 1)
-        except (PlaitError, RuntimeError, MemoryError, ValueError):
-            return 0.0
-
-    def _latency(self, model: MultimodalModel, fold: Fold) -> float:
-        """Milliseconds of fusion and head on one row, the median."""
-        batch = fold.source.batch(fold.test[:1]).to(self.device)
-        with torch.inference_mode():
-            return median_ms(lambda: model(batch))
-
-    def _encoder_latency(self, name: str, source: TableSource) -> float:
-        """Milliseconds of preparing and encoding one value of a modality behind a frozen encoder, the median."""
-        if name not in self.encoded:
-            return 0.0  # trained with each candidate, and in its own time
-        positions = self.encoded[name].positions[self.rows]
-        present = self.rows[(positions >= 0).any(axis=1)]
-        if not len(present):
-            return 0.0
-        plain = make_source(self.recipe, self.table, {name: self.inputs[name]}, None)
-        with torch.inference_mode():
-            return median_ms(
-                lambda: self.full.encode(name, plain.batch(present[:1]).inputs[name].to(self.device), 1), 5
-            )
+    def measured(self, truth: Any, predictions: Any) -> float:
+        """What decides, of some rows; NaN where it is not defined."""
+        return self.measure(self.metric.name, truth, predictions)
 
 
 def _as_tensor(truth: Any) -> Any:

@@ -2,16 +2,12 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from plait.compare.candidates import Candidate
-from plait.metrics.bootstrap import DRAWS, Function, bootstrap, draw_rows, holm, interval, p_value
-
-ALPHA = 0.05
+from plait.compare.ensemble import Member
+from plait.compare.information import Information
 
 
 @dataclass
@@ -34,7 +30,21 @@ class Difference:
 
 @dataclass
 class Row:
-    """One model of the comparison; `failed` says why it has no score."""
+    """One model of the comparison; `failed` says why it has no score.
+
+    Args:
+        name, kind, modalities: of the candidate; kinds are `single`, `subset`, `fusion`, `closed_form`, `boosted`,
+            `ensemble` and `baseline`.
+        score, low, high: over all rows, with the middle 95 % of a bootstrap.
+        per_fold: the score of each fold that was answered.
+        versus_best_single, versus_concat: paired differences.
+        p_value: of `versus_best_single`.
+        converged: validation had stopped to improve in every run; what has no loop always has.
+        stopped: why not all folds were answered; `score` is of the others then, and nothing is compared with it.
+        r2: beside another metric of numbers.
+        members: of an ensemble, with the number of times that each was chosen.
+        epochs: that a run took, the mean.
+    """
 
     name: str
     kind: str
@@ -46,11 +56,26 @@ class Row:
     versus_best_single: Difference | None = None
     versus_concat: Difference | None = None
     p_value: float | None = None
+    converged: bool = True
+    stopped: str = ""
+    r2: float | None = None
+    members: dict[str, int] = field(default_factory=dict)
     parameters: int = 0
+    epochs: float = 0.0
     train_seconds: float = 0.0
     peak_bytes: int = 0
     latency_ms: float = 0.0
     failed: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all folds were answered."""
+        return self.score is not None and not self.stopped
+
+    @property
+    def fused(self) -> bool:
+        """Whether it is one model of several modalities."""
+        return self.kind in ("subset", "fusion", "closed_form", "boosted")
 
 
 @dataclass
@@ -61,27 +86,93 @@ class Judged:
         candidate: what answered.
         predictions: of each seed, `[N, …]`.
         per_fold: the metric of each fold, averaged over seeds.
-        costs: parameters, train_seconds, peak_bytes, latency_ms.
+        costs: parameters, train_seconds, peak_bytes, latency_ms, converged.
         failed: why there are none.
+        folds: which were answered; None for all.
+        stopped: why not all.
     """
 
     candidate: Candidate
-    predictions: list[np.ndarray] = field(default_factory=list)
+    predictions: list[Any] = field(default_factory=list)
     per_fold: list[float] = field(default_factory=list)
     costs: dict[str, Any] = field(default_factory=dict)
     failed: str = ""
+    folds: list[int] | None = None
+    stopped: str = ""
+
+
+@dataclass
+class CrossFitted:
+    """A winner that is picked anew for each fold, by the other folds: its score is not the score that chose it.
+
+    Args:
+        score, low, high: of the answers of whoever was picked.
+        picked: name → how many folds it was picked for.
+        single, single_score: the same for the modalities alone: who was picked most, and the score.
+        versus_single: the paired difference of both; it decides.
+    """
+
+    score: float
+    low: float
+    high: float
+    picked: dict[str, int]
+    single: str
+    single_score: float
+    versus_single: Difference
+
+
+@dataclass
+class GroupDrop:
+    """How far a score falls where rows that belong together never sit on both sides of a split.
+
+    Args:
+        group: what they share.
+        name: the model.
+        random, grouped: its score on folds of rows, and on folds of groups.
+    """
+
+    group: str
+    name: str
+    random: float
+    grouped: float
 
 
 @dataclass
 class Comparison:
-    """All of it, as `comparison.json` holds it."""
+    """All of it, as `comparison.json` holds it.
+
+    Args:
+        metric, higher_is_better: what is compared.
+        verdict: in a sentence.
+        decision: `helps`, `no evidence`, `worse`; `not compared` where one side has no score.
+        converged: whether any trained fusion had converged; if none, the ranking is provisional.
+        best: the single model with the highest score.
+        best_cross_fitted: what the decision rests on.
+        tied: models that can't be told from the best, which is among them.
+        splits: `random rows`, or what the folds keep together.
+        rows: one a model.
+        seconds: of all.
+        group_drop: where rows seem to belong together and the folds don't keep them so.
+        information: what each modality knows; None where the target has no likelihood.
+        ensemble: the members that all rows choose; None where there is no ensemble.
+        ensemble_helps: the ensemble is significantly better than the best single model, both cross-fitted.
+    """
 
     metric: str
     higher_is_better: bool
     verdict: str
+    decision: str
+    converged: bool
     best: str
+    best_cross_fitted: CrossFitted | None
+    tied: list[str]
+    splits: str
     rows: list[Row]
     seconds: float
+    group_drop: GroupDrop | None = None
+    information: Information | None = None
+    ensemble: list[Member] | None = None
+    ensemble_helps: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,8 +180,17 @@ class Comparison:
     def to_csv(self) -> str:
         """A line a model."""
         text = io.StringIO()
-        names = ["name", "kind", "modalities", "score", "low", "high", "versus_best_single", "versus_concat"]
-        names += ["p_value", "parameters", "train_seconds", "peak_bytes", "latency_ms", "failed"]
+        names = ["name", "kind", "modalities", "score", "low", "high", "r2", "versus_best_single", "versus_concat"]
+        names += [
+            "p_value",
+            "converged",
+            "stopped",
+            "parameters",
+            "train_seconds",
+            "peak_bytes",
+            "latency_ms",
+            "failed",
+        ]
         writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for row in self.rows:
@@ -99,118 +199,3 @@ class Comparison:
                 cells[key] = "" if cells[key] is None else cells[key].difference
             writer.writerow(cells)
         return text.getvalue()
-
-
-def judge(
-    judged: Sequence[Judged],
-    truth: np.ndarray,
-    metric: str,
-    function: Function,
-    higher: bool,
-    groups: np.ndarray | None,
-    seconds: float,
-) -> Comparison:
-    """Scores, intervals, paired differences and the verdict.
-
-    Args:
-        judged: each candidate's answers.
-        truth: `[N, …]`.
-        metric, function, higher: what is measured, and whether more is better.
-        groups: `[N]` codes of rows that are drawn together.
-        seconds: of the whole comparison.
-    """
-    # Within, higher is always better: `sign` turns errors round.
-    sign = 1.0 if higher else -1.0
-    draws = draw_rows(len(truth), groups, DRAWS)
-    samples, rows = {}, []
-    for one in judged:
-        candidate = one.candidate
-        row = Row(candidate.name, candidate.kind, list(candidate.modalities), failed=one.failed)
-        if not one.failed:
-            row.score = float(np.mean([function(truth, answers) for answers in one.predictions]))
-            samples[row.name] = sign * bootstrap(function, truth, one.predictions, draws)
-            low, high = interval(samples[row.name])
-            row.low, row.high = sorted((sign * low, sign * high))
-            row.per_fold = one.per_fold
-            for key, value in one.costs.items():
-                setattr(row, key, value)
-        rows.append(row)
-    scored = [row for row in rows if row.score is not None]
-    single = _best([row for row in scored if row.kind == "single"], sign)
-    concat = next((row for row in scored if row.name == "concat"), None)
-    _compare(scored, single, "versus_best_single", samples, sign)
-    _compare(scored, concat, "versus_concat", samples, sign)
-    best = _best(scored, sign)
-    verdict = verdict_of(metric, scored, single, concat, sign)
-    return Comparison(metric, higher, verdict, best.name if best else "", rows, seconds)
-
-
-def _best(rows: Sequence[Row], sign: float) -> Row | None:
-    """The highest score; of equal ones that of fewer modalities, then of fewer parameters."""
-    return max(rows, key=lambda r: (sign * (r.score or 0.0), -len(r.modalities), -r.parameters), default=None)
-
-
-def _compare(rows: Sequence[Row], base: Row | None, key: str, samples: Mapping[str, np.ndarray], sign: float) -> None:
-    """Paired differences of all models to one, with corrected p-values."""
-    if base is None:
-        return
-    others = [row for row in rows if row is not base]
-    gains = {row.name: sign * ((row.score or 0.0) - (base.score or 0.0)) for row in others}
-    p_values = holm({name: p_value(gain, samples[name] - samples[base.name]) for name, gain in gains.items()})
-    for row in others:
-        low, high = interval(samples[row.name] - samples[base.name])
-        p = p_values[row.name]
-        setattr(row, key, Difference(gains[row.name], low, high, p, p < ALPHA))
-        if key == "versus_best_single":
-            row.p_value = p
-
-
-def verdict_of(metric: str, rows: Sequence[Row], single: Row | None, concat: Row | None, sign: float) -> str:
-    """One sentence: does fusion help, which method, and what is cheaper and as good."""
-    fused = [row for row in rows if row.kind != "single"]
-    best = _best(fused, sign)
-    if best is None or single is None or best.versus_best_single is None:
-        return "nothing could be compared: " + ("no fusion has a score" if single else "no single modality has a score")
-    gain = best.versus_best_single
-    if not gain.significant:
-        worse = "is worse than" if gain.high < 0 else "is not significantly better than"
-        return (
-            f"fusion does not help here: the best of it, {best.name} ({best.score:.3f}), {worse} {single.name} alone "
-            f"({single.score:.3f}): {_effect(gain, metric, sign)}, p = {gain.p_value:.2g} "
-            f"after correction for {len(rows) - 1} comparisons"
-        )
-    added = [name for name in best.modalities if name not in single.modalities]
-    verb, than = ("add", "to") if sign > 0 else ("give", "than")
-    text = f"{' and '.join(added)} {verb}{'s' if len(added) == 1 else ''} {_effect(gain, metric, sign)} {than} "
-    text += f"{single.name} alone ({single.score:.3f})"
-    if concat is None or best is concat:
-        text += f"; {best.name} is best ({best.score:.3f})"
-    else:
-        versus = best.versus_concat
-        surely = "and" if versus and versus.significant else "but not"
-        text += f"; {best.name} is best ({best.score:.3f}) {surely} significantly better than concat"
-        text += f" ({concat.score:.3f})"
-    return text + _cheaper(best, fused)
-
-
-def _effect(gain: Difference, metric: str, sign: float) -> str:
-    """A difference with its interval: more of a score, or less of an error."""
-    if sign > 0:
-        return f"{gain.difference:+z.3f} (95 % interval {gain.low:+z.3f} to {gain.high:+z.3f}) {metric}"
-    return f"{gain.difference:z.3f} (95 % interval {gain.low:z.3f} to {gain.high:z.3f}) less {metric}"
-
-
-def _cheaper(best: Row, fused: Sequence[Row]) -> str:
-    """The cheapest model that can't be told from the best one."""
-    as_good = [row for row in fused if row is not best and row.low is not None and _overlaps(row, best)]
-    cheapest = min(as_good, key=lambda row: row.train_seconds, default=None)
-    if cheapest is None or cheapest.train_seconds <= 0 or best.train_seconds < 2 * cheapest.train_seconds:
-        return ""
-    name, verb = ("boosted trees", "are") if cheapest.kind == "boosted" else (cheapest.name, "is")
-    times = best.train_seconds / cheapest.train_seconds
-    return f"; {name} ({cheapest.score:.3f}) {verb} {times:.0f} times cheaper to train and about as good"
-
-
-def _overlaps(row: Row, best: Row) -> bool:
-    """The best score lies within the other's interval."""
-    return row.low is not None and row.high is not None and best.score is not None and row.low <= best.score <= row.high

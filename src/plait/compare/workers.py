@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 import torch
 from joblib import Parallel, delayed, wrap_non_picklable_objects  # type: ignore[import-untyped]
@@ -12,7 +13,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError  # type
 
 from plait.build.fitted import BOOSTED, FITTED
 from plait.compare.candidates import Candidate
-from plait.compare.experiment import Answer, Experiment
+from plait.compare.experiment import Experiment
+from plait.compare.fold import Answer
 from plait.errors import PlaitError
 from plait.training.interrupt import StopRequest
 from plait.training.loop import Interrupted
@@ -53,33 +55,54 @@ def processes_for(experiment: Experiment, jobs: int) -> int:
     return min(MOST, cores)
 
 
-def run_jobs(experiment: Experiment, jobs: Iterable[Job], processes: int) -> Iterator[tuple[Job, Answer | Failure]]:
-    """Answers as they come. `jobs` is read as runs are handed out, so it can leave out what is no longer wanted.
+class Workers:
+    """Processes that train, kept from round to round; with one, this process trains.
 
-    Raises:
-        ProcessKilled: for memory, most likely; or by Ctrl-C while it was starting.
+    Args:
+        experiment: sent to each process once.
+        processes: how many.
     """
-    if processes == 1:
-        yield from ((job, _attempt(experiment, job)) for job in jobs)
-        return
-    # Wrapped, it is sent as bytes and unpacked later: else the imports of one process would delay the next one's start.
-    receive = wrap_non_picklable_objects(partial(_receive, experiment))
-    parallel = Parallel(
-        n_jobs=processes,
-        backend="loky",
-        return_as="generator_unordered",
-        batch_size=1,
-        pre_dispatch=processes,
-        inner_max_num_threads=1,
-        initializer=receive,
-    )
-    try:
-        yield from parallel(delayed(_attempt_elsewhere)(job) for job in jobs)
-    except TerminatedWorkerError as error:
-        raise ProcessKilled(
-            "a process of the comparison was killed, most likely for memory; the same command goes on, and "
-            "--processes 1 needs less"
-        ) from error
+
+    def __init__(self, experiment: Experiment, processes: int) -> None:
+        self.experiment, self.processes = experiment, processes
+        self.parallel: Any = None
+
+    def __enter__(self) -> "Workers":
+        if self.processes > 1:
+            # Wrapped, it is sent as bytes and unpacked later: else the imports of one process would delay the next's.
+            receive = wrap_non_picklable_objects(partial(_receive, self.experiment))
+            parallel = Parallel(
+                n_jobs=self.processes,
+                backend="loky",
+                return_as="generator_unordered",
+                batch_size=1,
+                pre_dispatch=self.processes,
+                inner_max_num_threads=1,
+                initializer=receive,
+            )
+            self.parallel = parallel.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.parallel is not None:
+            self.parallel.__exit__(*error)
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer | Failure]]:
+        """Answers as they come. `jobs` is read as runs are handed out, so it can leave out what is no longer wanted.
+
+        Raises:
+            ProcessKilled: for memory, most likely; or by Ctrl-C while it was starting.
+        """
+        if self.parallel is None:
+            yield from ((job, _attempt(self.experiment, job)) for job in jobs)
+            return
+        try:
+            yield from self.parallel(delayed(_attempt_elsewhere)(job) for job in jobs)
+        except TerminatedWorkerError as error:
+            raise ProcessKilled(
+                "a process of the comparison was killed, most likely for memory; the same command goes on, and "
+                "--processes 1 needs less"
+            ) from error
 
 
 def _attempt(experiment: Experiment, job: Job) -> Answer | Failure:

@@ -87,7 +87,9 @@ def folds_of(
         _, labels, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         labels = np.where(sizes[labels] >= count, labels, -1)
     if groups is not None and labels is not None:
-        cuts = StratifiedGroupKFold(count, **options).split(rows, labels, groups)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # these classes may be too small together, too
+            cuts = list(StratifiedGroupKFold(count, **options).split(rows, labels, groups))
     elif groups is not None:
         cuts = GroupKFold(count).split(rows, groups=groups)
     elif labels is not None and np.unique(labels, return_counts=True)[1].max() >= count:

@@ -147,6 +147,7 @@ IMAGE = Modality(
     recognise=recognise,
     default="scratch:cnn",
     packaged="packaged:efficientnet-lite0",
+    packaged_options={"resize": "pad", "fill": 255},  # whole on white: a crop loses what lies at the edges
     encoders=(
         "timm:NAME",
         "packaged:efficientnet-lite0",

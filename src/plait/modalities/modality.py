@@ -99,7 +99,8 @@ class Modality:
         short: in names of metrics, such as `img_r1`; the input's own name where it is empty.
         recognise: a sample of a column → the reason why it is of this modality, in words, or None.
         default: the encoder where the recipe names none.
-        packaged: the frozen encoder that comparisons use, where its package is installed.
+        packaged: the frozen encoder that presets choose, where its package is installed.
+        packaged_options: its settings there.
         encoders: names of pretrained encoders, to be listed for people.
         processors: names of the `PROCESSORS` that prepare it.
         fitting: training rows that a processor is fitted on, evenly spaced; None for all.
@@ -139,6 +140,7 @@ class Modality:
     plural: str = ""
     short: str = ""
     packaged: str | None = None
+    packaged_options: Mapping[str, Any] = field(default_factory=dict)
     encoders: tuple[str, ...] = ()
     fitting: int | None = None
     group: str | None = None

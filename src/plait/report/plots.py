@@ -12,7 +12,9 @@ if TYPE_CHECKING:  # imported where something is drawn: most commands draw nothi
     from matplotlib.colors import Colormap
 
 INK = "#123456"  # stands for the page's text colour until the SVG is in the page
-COLOURS = ["#2f7ed8", "#e8833a", "#3aa76d", "#c0504d", "#8e6bbf", "#7f7f7f"]
+# Of Okabe and Ito: told apart by readers who see few colours, on white and on black.
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#7f7f7f", "#56b4e9"]
+MARKERS = "osD^vPX*"  # shapes besides colours
 STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -36,15 +38,16 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_l
     from matplotlib.ticker import MaxNLocator
 
     def draw(axes: "Axes") -> None:
-        for colour, (name, points) in zip(COLOURS * 9, series.items(), strict=False):
+        for colour, shape, (name, points) in zip(COLOURS * 9, MARKERS * 9, series.items(), strict=False):
             x, y = zip(*points, strict=True) if points else ((), ())
-            axes.plot(x, y, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
+            every = max(1, len(x) // 20)  # a mark at each of hundreds of points would hide the curve
+            axes.plot(x, y, color=colour, marker=shape, markersize=3.5, markevery=every, linewidth=1.6, label=name)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(True)
         if len(series) > 1:
-            axes.legend(frameon=False)
+            _legend_beside(axes)
 
     return _svg(draw, 5.2, 3.0)
 
@@ -55,13 +58,13 @@ def levels(
     """Scores step by step, the steps evenly spaced: name → a score a step; `limits` of the scores' axis."""
 
     def draw(axes: "Axes") -> None:
-        for colour, (name, scores) in zip(COLOURS * 9, series.items(), strict=False):
-            axes.plot(range(len(steps)), scores, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
+        for colour, shape, (name, scores) in zip(COLOURS * 9, MARKERS * 9, series.items(), strict=False):
+            axes.plot(range(len(steps)), scores, color=colour, marker=shape, markersize=3.5, linewidth=1.6, label=name)
         axes.set_xticks(range(len(steps)), steps)
         axes.set_ylabel(y_label)
         axes.set_ylim(*limits)
         axes.grid(True)
-        axes.legend(frameon=False)
+        _legend_beside(axes)
 
     return _svg(draw, 5.2, 2.6)
 
@@ -131,46 +134,54 @@ def bars(values: Mapping[str, float], x_label: str, low: float = 0.0) -> str:
     return _svg(draw, 5.6, 0.8 + 0.42 * len(values))
 
 
-KINDS = {
-    "single": COLOURS[1],
-    "subset": COLOURS[5],
-    "fusion": COLOURS[0],
-    "closed_form": COLOURS[3],
-    "boosted": COLOURS[2],
+KINDS = {  # kind of a compared model → colour, shape
+    "single": (COLOURS[1], "s"),
+    "subset": (COLOURS[6], "P"),
+    "fusion": (COLOURS[0], "o"),
+    "closed_form": (COLOURS[3], "D"),
+    "boosted": (COLOURS[2], "^"),
+    "ensemble": (COLOURS[4], "*"),
+    "baseline": (COLOURS[5], "X"),
 }
 
 
 def intervals(
-    values: Mapping[str, tuple[float, float, float, str]], x_label: str, reference: float | None = None
+    values: Mapping[str, tuple[float, float, float, str]], x_label: str, reference: tuple[str, float] | None = None
 ) -> str:
-    """Scores with their intervals, the first on top: name → (score, low, high, kind); a line at a reference score."""
+    """Scores with their intervals, the first on top: name → (score, low, high, kind); a line at a named score."""
 
     def draw(axes: "Axes") -> None:
         names = list(values)[::-1]
         for height, name in enumerate(names):
             score, low, high, kind = values[name]
-            axes.plot([low, high], [height, height], color=KINDS[kind], linewidth=2.2, solid_capstyle="round")
-            axes.plot(score, height, "o", color=KINDS[kind], markersize=5)
+            colour, shape = KINDS[kind]
+            axes.plot([low, high], [height, height], color=colour, linewidth=2.0, solid_capstyle="round")
+            axes.plot(score, height, shape, color=colour, markersize=7 if shape == "*" else 5)
         if reference is not None:
-            axes.axvline(reference, color=INK, linewidth=0.8, linestyle=":", alpha=0.7)
+            axes.axvline(reference[1], color=INK, linewidth=0.8, linestyle=":", alpha=0.7, label=reference[0])
         axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(-0.7, len(names) - 0.3)
         axes.set_xlabel(x_label)
         axes.grid(True, axis="x")
         _legend_of_kinds(axes, {kind for *_, kind in values.values()})
 
-    return _svg(draw, 6.4, 1.2 + 0.27 * len(values))
+    return _svg(draw, 6.4, 1.6 + 0.25 * len(values))
 
 
-def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: str) -> str:
-    """Score against cost on a logarithmic scale: name → (cost, score, kind)."""
+def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: str, named: Sequence[str]) -> str:
+    """Score against cost on a logarithmic scale: name → (cost, score, kind); only some points are `named`."""
 
     def draw(axes: "Axes") -> None:
         for name, (spent, score, kind) in values.items():
-            axes.plot(spent, score, "o", color=KINDS[kind], markersize=5)
-            axes.annotate(name, (spent, score), xytext=(4, 3), textcoords="offset points", fontsize=7)
+            colour, shape = KINDS[kind]
+            axes.plot(spent, score, shape, color=colour, markersize=8 if shape == "*" else 6)
+            if name in named:
+                axes.annotate(name, (spent, score), xytext=(5, 4), textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
         for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
             formatter("{x:g}")
+        axes.tick_params(axis="x", which="minor", labelsize=7)
+        axes.margins(x=0.14, y=0.1)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.grid(True)
@@ -179,11 +190,42 @@ def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: 
     return _svg(draw, 6.4, 4.4)
 
 
+def knowledge(alone: Mapping[str, float], together: float, ceiling: float | None, x_label: str) -> str:
+    """What each modality knows, laid end to end above what all know together; a line at the most there is to know."""
+
+    def draw(axes: "Axes") -> None:
+        begun = 0.0
+        for number, (name, bits) in enumerate(alone.items()):
+            colour, width = COLOURS[number % len(COLOURS)], max(bits, 0.0)
+            hatch = ["", "///", "...", "xxx"][number % 4]
+            label = f"{name} {bits:.2f}"
+            axes.barh("each alone", width, left=begun, color=colour, hatch=hatch, height=0.55, label=label)
+            begun += width
+        axes.barh("together", max(together, 0.0), color=COLOURS[5], height=0.55, label=f"together {together:.2f}")
+        if ceiling is not None:
+            axes.axvline(ceiling, color=INK, linewidth=0.9, linestyle=":", label=f"all there is {ceiling:.2f}")
+        axes.invert_yaxis()
+        axes.set_xlabel(x_label)
+        axes.set_xlim(0, max(begun, together, ceiling or 0.0, 0.01) * 1.04)
+        axes.grid(True, axis="x")
+        _legend_beside(axes)
+
+    return _svg(draw, 6.4, 2.3)
+
+
 def _legend_of_kinds(axes: "Axes", kinds: set[str]) -> None:
-    for kind, colour in KINDS.items():
+    for kind, (colour, shape) in KINDS.items():
         if kind in kinds:
-            axes.plot([], [], "o", color=colour, label=kind.replace("_", " "))
-    axes.legend(frameon=False, fontsize=8)
+            axes.plot([], [], shape, color=colour, label=kind.replace("_", " "))
+    _legend_beside(axes)
+
+
+def _legend_beside(axes: "Axes") -> None:
+    """A legend above the plot, where it covers nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = max(1, min(len(labels), int(70 / (6 + max((len(label) for label in labels), default=1)))))
+    box: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "frameon": False, "borderaxespad": 0.2}
+    axes.legend(handles, labels, ncols=columns, fontsize=8, **box)
 
 
 def _svg(draw: Callable[["Axes"], None], width: float, height: float) -> str:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from plait.data.batches import TableSource
 from plait.data.splits import draw
+from plait.data.table import Table
 from plait.runs.prepare import Part, Prepared
 from plait.tasks import Targets, Task
 from plait.values import as_text, is_missing
@@ -55,10 +56,10 @@ def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]
 
 
 def _constant_name(targets: Targets) -> str:
-    return "mean" if _numbers(next(iter(targets.tasks.values()))) else "majority"
+    return "mean" if is_number(next(iter(targets.tasks.values()))) else "majority"
 
 
-def _numbers(task: Task) -> bool:
+def is_number(task: Task) -> bool:
     """Whether a task's answers are numbers."""
     return task.space is not None and all(problem.classes == 0 for problem in task.space.problems())
 
@@ -75,9 +76,9 @@ def _constant(targets: Targets, train: Part, part: Part) -> dict[str, np.ndarray
     return predictions
 
 
-def _texts(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> list[str]:
+def texts_of(table: Table, columns: Sequence[str], rows: np.ndarray) -> list[str]:
     """The texts of each row, joined into one."""
-    cells_by_column = [source.table.cells(name, rows) for name in columns if name in source.table]
+    cells_by_column = [table.cells(name, rows) for name in columns if name in table]
     if not cells_by_column:
         return [""] * len(rows)
     return [
@@ -97,7 +98,7 @@ def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dic
         return {}
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    texts, query_texts = _texts(train.source, columns, train.rows), _texts(part.source, columns, part.rows)
+    texts, query_texts = (texts_of(one.source.table, columns, one.rows) for one in (train, part))
     truth, rows = train.truth(), np.random.default_rng(prepared.recipe.train.seed).permutation(len(texts))
 
     def fit_and_predict(count: int) -> dict[str, np.ndarray] | None:
@@ -108,7 +109,7 @@ def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dic
         except ValueError:  # there is no word in any text
             return None
         queries = vectorizer.transform(query_texts)
-        answers = {n: _linear(task, x, truth[n][chosen], queries) for n, task in prepared.targets.tasks.items()}
+        answers = {n: linear_answers(task, x, truth[n][chosen], queries) for n, task in prepared.targets.tasks.items()}
         return answers if all(values is not None for values in answers.values()) else None  # type: ignore[return-value]
 
     count, begun = min(TRIED, len(rows)), time.monotonic()
@@ -119,12 +120,12 @@ def _of_words(prepared: Prepared, train: Part, part: Part, budget: float) -> dic
     if predictions is not None and affordable > count < len(rows):
         count = min(len(rows), affordable)
         predictions = fit_and_predict(count)
-    numbers = all(_numbers(task) for task in prepared.targets.tasks.values())
+    numbers = all(is_number(task) for task in prepared.targets.tasks.values())
     name = f"TF-IDF + {'ridge' if numbers else 'logistic'}"
     return {} if predictions is None else {name if count == len(rows) else f"{name} on {count:,} rows": predictions}
 
 
-def _linear(task: Task, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | None:
+def linear_answers(task: Task, x: Any, truth: np.ndarray, queries: Any) -> np.ndarray | None:
     """A linear model's predictions for the queries; None where the rows hold nothing to learn from."""
     if task.space is None:
         return None
@@ -205,7 +206,7 @@ def _of_texts(prepared: Prepared, task: Any, train: Part, part: Part, metric: st
 
 def _questions(source: TableSource, columns: Sequence[str], rows: np.ndarray) -> list[str]:
     """The texts of each row, such that case and spaces make no difference."""
-    return [" ".join(text.casefold().split()) for text in _texts(source, columns, rows)]
+    return [" ".join(text.casefold().split()) for text in texts_of(source.table, columns, rows)]
 
 
 def _image_vectors(source: TableSource, name: str, rows: np.ndarray) -> torch.Tensor | None:

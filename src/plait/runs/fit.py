@@ -49,7 +49,7 @@ def fit(
     model: MultimodalModel,
     lesson: Lesson,
     train_whole: Callable[[], Any],
-    train_on: Callable[[MultimodalModel, np.ndarray], Any],
+    train_on: Callable[[MultimodalModel, np.ndarray, Any], Any],
 ) -> Any:
     """Train a model in place, in the way that its fusion and head need.
 
@@ -57,7 +57,8 @@ def fit(
         model: untrained.
         lesson: the rows.
         train_whole: trains the model on all of them by the loop; returns what the loop recorded.
-        train_on: trains a copy of it on some of them, as the combiner of stacking needs.
+        train_on: trains a copy of it on some of them, as the combiner of stacking needs; it is told what
+            `train_whole` returned.
 
     Returns:
         What `train_whole` returned; None for what has no loop.
@@ -74,7 +75,7 @@ def fit(
         fit_stacking(
             model,
             partial(copy.deepcopy, untrained),
-            train_on,
+            lambda twin, rows: train_on(twin, rows, progress),
             lesson.source,
             lesson.train,
             {name: values[lesson.train] for name, values in lesson.truth.items()},

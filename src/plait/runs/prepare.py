@@ -28,8 +28,8 @@ from plait.runs.tables import make_source
 from plait.runs.teacher import adopt_tokens
 from plait.runs.warm_start import adopt_processors, load_weights
 from plait.tasks import Targets
-from plait.training.loop import Metric
 from plait.training.objective import check_remedies
+from plait.training.pace import Metric, expected_epochs
 from plait.values import as_number, is_missing
 
 REPEATS = 1.5  # rows per image; above it, rows that share an image are kept in one batch
@@ -205,7 +205,7 @@ def encode_frozen(prepared: Prepared, verbose: bool) -> None:
     sources = {id(part.source): part.source for part in prepared.parts.values()}
     for key, source in sources.items():
         rows = [part.rows for part in prepared.parts.values() if id(part.source) == key]
-        prepared.notes += frozen.attach(source, np.concatenate(rows), prepared.recipe.train.epochs)
+        prepared.notes += frozen.attach(source, np.concatenate(rows), expected_epochs(prepared.recipe.train))
 
 
 def _drop_unusable(recipe: Recipe, name: str, part: Part, targets: Targets, notes: list[str]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from plait import console
+from plait.build.fitted import FITTED
 from plait.build.model import with_positions
 from plait.data.plan import BatchPlan
 from plait.errors import PlaitError, RunError
@@ -26,8 +27,9 @@ from plait.runs.folder import RunFolder, claimed_folder
 from plait.runs.split import group_codes
 from plait.runs.teacher import Teacher
 from plait.training.checkpoint import LAST, Progress, progress_of
-from plait.training.loop import Interrupted, fallback, train
+from plait.training.loop import Interrupted, train
 from plait.training.objective import Objective, blend_of
+from plait.training.pace import EPOCHS, as_long_as, expected_epochs, fallback
 from plait.training.precision import choose_precision
 from plait.training.trackers import check_trackers, listeners
 
@@ -47,6 +49,8 @@ def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, ver
             run.refuse_existing()
         else:
             recipe = with_positions(run.read_recipe(), positions=False)
+            if recipe.train.epochs is None:  # begun when ten were what counted where nothing was set
+                recipe = recipe.updated({"train": {"epochs": EPOCHS}})
             if run.weights.exists() and verbose:
                 console.say(f"{run.path}: the run is finished already; its results are written again")
             before, now = recipe.resolved.get("threads"), torch.get_num_threads()
@@ -55,6 +59,8 @@ def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, ver
                     f"{run.path}: began with {before} threads and goes on with {now}; on a CPU sums are then rounded "
                     f"in another order, so the weights end a little different; OMP_NUM_THREADS={before} avoids it"
                 )
+    if recipe.train.epochs is None and recipe.fusion.method not in FITTED:  # new runs say so
+        recipe = recipe.updated({"train": {"epochs": "auto"}})
     check_trackers(recipe.train.trackers)
     return recipe
 
@@ -143,12 +149,12 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
                 around_step=objective.around_step,
             )
 
-    def train_on_rows(twin: MultimodalModel, rows: np.ndarray) -> Progress:
+    def train_on_rows(twin: MultimodalModel, rows: np.ndarray, whole: Progress) -> Progress:
         rest = BatchPlan(rows, settings.batch_size, seed=settings.seed)
         objective = Objective(settings, prepared.targets, twin, accelerator, blend)
-        around = objective.around_step
+        around, planned = objective.around_step, as_long_as(whole, settings)
         return train(
-            twin, part.source, rest, objective, settings, accelerator=accelerator, workers=workers, around_step=around
+            twin, part.source, rest, objective, planned, accelerator=accelerator, workers=workers, around_step=around
         )
 
     # What is fitted calls neither of these two, and stacking calls them as often as it needs.
@@ -199,7 +205,7 @@ def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Re
         plan = prepare.plan_for(prepared, "train", shuffle=True)
         batch = prepared.parts["train"].source.batch(next(plan.epoch(0))).to(accelerator.device)
         objective = Objective(recipe.train, prepared.targets, prepared.model)
-        steps = plan.steps * recipe.train.epochs
+        steps = plan.steps * expected_epochs(recipe.train, plan.steps)
         chosen, reason = choose_precision(prepared.model, batch, objective, accelerator.device, steps)
         if accelerator.num_processes > 1:  # each process timed for itself; all use the first one's choice
             chosen, reason = broadcast_object_list([chosen, reason])

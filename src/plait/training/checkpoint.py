@@ -38,6 +38,12 @@ class Progress:
         history: one dict an epoch that is done.
         loss_sum, loss_count: of the running epoch.
         seconds: trained so far.
+        end: epochs after which training ends, where that is known earlier than planned.
+        converged: whether validation had stopped to improve; None while it trains, and without validation.
+        cooling: of an open-ended run, the epochs after which the learning rate began to fall.
+        level: of an open-ended run, the best mean of several evaluations, of which more is better.
+        lowest: likewise the lowest mean validation loss.
+        stale: likewise, evaluations without progress.
     """
 
     epoch: Annotated[int, Ge(0)] = 0
@@ -49,6 +55,12 @@ class Progress:
     loss_sum: float = 0.0
     loss_count: int = 0
     seconds: float = 0.0
+    end: int | None = None
+    converged: bool | None = None
+    cooling: int | None = None
+    level: float | None = None
+    lowest: float | None = None
+    stale: int = 0
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: Mapping[str, Any] | None = None) -> None:

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,7 +32,8 @@ from plait.training.checkpoint import (
 )
 from plait.training.devices import agreed, make_accelerator
 from plait.training.interrupt import StopRequest
-from plait.training.optimizer import clip_gradients, make_optimizer, names_within, rate_factor, set_rate
+from plait.training.optimizer import clip_gradients, make_optimizer, names_within, set_rate
+from plait.training.pace import EVALUATE, LOSS, Metric, pace_of
 from plait.training.precision import autocast, products
 from plait.training.settings import TrainSettings
 from plait.training.sharding import local, sharded_copy, share_buffers, whole
@@ -52,17 +52,6 @@ class Listener(Protocol):
     def epoch(self, record: dict[str, Any], best: bool) -> None: ...
 
 
-@dataclass(frozen=True)
-class Metric:
-    """The number that picks the best epoch."""
-
-    name: str
-    higher_is_better: bool
-
-    def better(self, value: float, than: float | None) -> bool:
-        return than is None or (value > than if self.higher_is_better else value < than)
-
-
 class Interrupted(PlaitError):
     """The user stopped the run; the last checkpoint holds everything."""
 
@@ -75,7 +64,7 @@ def train(
     settings: TrainSettings,
     *,
     validate: Validate | None = None,
-    metric: Metric = Metric("loss", False),
+    metric: Metric = LOSS,
     pretrained: Iterable[nn.Module] = (),
     folder: Path | None = None,
     resume: bool = False,
@@ -125,7 +114,7 @@ def train(
     progress = Progress()
     if resume and last is not None and last.exists():
         progress = load_checkpoint(last, model, optimizer, ema)
-    accumulate, total = settings.gradient_accumulation_steps, plan.steps * settings.epochs
+    accumulate, pace = settings.gradient_accumulation_steps, pace_of(settings, plan.steps, validate is not None)
     saved_at, session, base_seconds = time.monotonic(), time.monotonic(), progress.seconds
 
     def save() -> None:
@@ -134,6 +123,13 @@ def train(
         if last is not None and (main or sharded):
             save_checkpoint(last, model, optimizer, ema, progress, main)
         saved_at = time.monotonic()
+
+    def late() -> bool:
+        """Whether the time that was given is used up, but for the fall of the rate."""
+        if settings.time_limit is None:
+            return False
+        spent = base_seconds + time.monotonic() - session
+        return agreed(accelerator, spent >= pace.share * settings.time_limit)[0]
 
     def validated() -> dict[str, float]:
         if validate is None:
@@ -150,7 +146,7 @@ def train(
             model.load_state_dict(live_copy, strict=False)
 
     with StopRequest() as stop, products(settings.precision):
-        while progress.epoch < settings.epochs:
+        while progress.epoch < (progress.end or pace.most):
             epoch = progress.epoch
             wrapped.train()
             epoch_start = time.monotonic()
@@ -165,7 +161,7 @@ def train(
                     bad = [] if nonfinite_rows is None else nonfinite_rows(model, batch)
                     raise PlaitError(_broken(value, progress, bad, len(batch)))
                 # Gradients add up until the last batch of an accumulation, or of the epoch; then the weights change.
-                rate = rate_factor(done, total, settings.schedule, settings.warmup_ratio)
+                rate = pace.rate(done, progress)
                 if boundary:
                     with nullcontext() if around_step is None else around_step(done):
                         if settings.clip:
@@ -191,15 +187,12 @@ def train(
             record: dict[str, Any] = {
                 "epoch": epoch + 1,
                 "loss": progress.loss_sum / max(1, progress.loss_count),
-                "learning_rate": rate_factor(
-                    (epoch + 1) * plan.steps - 1, total, settings.schedule, settings.warmup_ratio
-                )
-                * settings.learning_rate,
+                "learning_rate": pace.rate((epoch + 1) * plan.steps - 1, progress) * settings.learning_rate,
                 "train_seconds": time.monotonic() - epoch_start,
             }
-            if (epoch + 1) % settings.evaluate_every == 0 or epoch + 1 == settings.epochs:
+            if pace.due(epoch, progress):
                 record["val"] = validated()
-            is_best = _is_best(record, metric, progress)
+            is_best = pace.judge(record, metric, progress, late())
             progress.history.append(record)
             progress.epoch, progress.step, progress.loss_sum, progress.loss_count = epoch + 1, 0, 0.0, 0
             if is_best and best is None:  # no folder to write to: kept in memory
@@ -208,12 +201,13 @@ def train(
                 state = whole(ema if ema is not None else live)
                 if main:
                     save_tensors(state, best, {"epoch": epoch + 1})
-            if settings.patience and epoch - progress.best_epoch >= settings.patience:
-                progress.epoch = settings.epochs
+            ended = progress.epoch >= (progress.end or pace.most)
             if listener is not None and main:  # before the save: after a kill in between it is told twice, not never
                 listener.epoch(record, is_best)
-            save()
-            if progress.epoch < settings.epochs and agreed(accelerator, stop.asked)[0]:
+            if "val" in record or ended or plan.steps >= EVALUATE:  # epochs of a few steps are done again sooner
+                save()
+            if not ended and agreed(accelerator, stop.asked)[0]:
+                save()
                 raise Interrupted(f"stopped after epoch {epoch + 1}")
     # The caller's model gets the best weights: from the file, from memory, or out of the shards.
     accelerator.wait_for_everyone()
@@ -223,32 +217,6 @@ def train(
         original.load_state_dict(whole(best_state or (ema if ema is not None else live)), strict=False)
     original.to(device)
     return progress
-
-
-def fallback(progress: Progress, metric: Metric) -> str:
-    """A note where the metric could not be computed at any evaluation; empty otherwise."""
-    validated = [record["val"] for record in progress.history if record.get("val")]
-    if not validated or any(metric.name in values for values in validated):
-        return ""
-    return f"{metric.name} is not defined on the validation rows; the validation loss picked the best epoch"
-
-
-def _is_best(record: dict[str, Any], metric: Metric, progress: Progress) -> bool:
-    if "val" not in record:
-        return False
-    value, loss = record["val"].get(metric.name), record["val"].get("loss", 0.0)
-    if value is None:  # not defined on these rows: the loss says which is best, and without one the latest is
-        better = "loss" not in record["val"] or progress.best_epoch < 0 or loss < progress.best_loss
-        if progress.best is None and better:
-            progress.best_loss, progress.best_epoch = loss, record["epoch"] - 1
-            return True
-        return False
-    tied = value == progress.best and loss < progress.best_loss  # equal answers, surer ones
-    if tied or metric.better(value, progress.best):
-        progress.best_loss = loss
-        progress.best, progress.best_epoch = value, record["epoch"] - 1
-        return True
-    return False
 
 
 def _average(ema: dict[str, Tensor], live: dict[str, Tensor], decay: float) -> None:

@@ -160,7 +160,8 @@ def blend_of(
         return None
     check_remedies(settings, model, has_val=val is not None)
     assert val is not None
-    short = replace(settings, epochs=settings.gradient_blending, gradient_blending=0, patience=0, ema=0.0)
+    epochs = settings.gradient_blending
+    short = replace(settings, epochs=epochs, time_limit=None, gradient_blending=0, patience=0, ema=0.0)
 
     def train_one(twin: MultimodalModel, chosen: str) -> None:
         only = {name: float(name == chosen) for name in (*names, JOINT)}

@@ -8,9 +8,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-Schedule = Literal["cosine", "onecycle", "linear", "constant"]
+Schedule = Literal["cosine", "onecycle", "linear", "constant", "wsd"]
 Name = Literal["adamw", "adam", "sgd"]
 MOMENTUM = 0.9  # of SGD
+FALL = 0.2  # of the steps: the end of `wsd`
 
 
 def make_optimizer(
@@ -65,7 +66,8 @@ def clip_gradients(accelerator: Accelerator, weights: list[nn.Parameter], larges
 def rate_factor(step: int, steps: int, schedule: Schedule, warmup_ratio: float) -> float:
     """The share of the highest learning rate at a step, 0 to 1.
 
-    `onecycle` is 1708.07120 with cosines: from 1/25 up over 30 % of the steps, then down to nearly nothing.
+    `onecycle` is 1708.07120 with cosines: from 1/25 up over 30 % of the steps, then down to nearly nothing. `wsd`
+    (2404.06395) is constant after the warm-up and falls to zero over the last fifth.
 
     >>> [round(rate_factor(step, 10, "cosine", 0.2), 2) for step in (0, 1, 2, 6, 9)]
     [0.5, 1.0, 1.0, 0.5, 0.04]
@@ -81,6 +83,8 @@ def rate_factor(step: int, steps: int, schedule: Schedule, warmup_ratio: float) 
     done = (step - warmup) / max(1, steps - warmup)
     if schedule == "cosine":
         return (1 + math.cos(math.pi * done)) / 2
+    if schedule == "wsd":
+        return min(1.0, (1 - step / steps) / FALL)
     return 1 - done if schedule == "linear" else 1.0
 
 

@@ -22,7 +22,11 @@ class TrainSettings:
     """Settings of the loop.
 
     Args:
-        epochs: passes over the training rows.
+        epochs: passes over the training rows; `auto`, which is also what counts where nothing is set, goes on until
+            validation no longer improves (see `plait.training.pace.OpenEnded`), up to `max_steps`.
+        max_steps: steps at most where `epochs` is `auto`, at least an epoch; None for 3,000 or ten epochs, whichever is
+            more.
+        time_limit: seconds of training, after which an `auto` run is brought to its end, and another stops.
         batch_size: rows a step. Where rows that share an image stay together, a step takes whole groups until it
             has so many.
         optimizer: `adamw` (decay apart from the gradient), `adam`, or `sgd` with momentum 0.9, which takes a learning
@@ -30,8 +34,10 @@ class TrainSettings:
         learning_rate: the highest of the schedule.
         encoder_learning_rate: of pretrained encoders; None for a tenth of `learning_rate`.
         schedule: `cosine` (warm-up, then a half cosine to zero), `onecycle` (rise over the first 30 % from a 25th,
-            then fall to zero), `linear` (warm-up, then to zero), or `constant` (after warm-up).
-        warmup_ratio: share of the steps that the rate rises over (not in `onecycle`).
+            then fall to zero), `linear` (warm-up, then to zero), `constant` (after warm-up), or `wsd` (constant after
+            warm-up, falling to zero over the last fifth). None for `wsd` where `epochs` is `auto`, else `cosine`.
+        warmup_ratio: share of the steps that the rate rises over (not in `onecycle`); of 1,000 steps where `epochs` is
+            `auto`.
         weight_decay: on matrices only. `adamw` takes this share, times the learning rate, off the weights at each
             step; `adam` and `sgd` add it to the gradient (an L2 penalty).
         gradient_accumulation_steps: batches a step of the optimizer.
@@ -41,8 +47,10 @@ class TrainSettings:
             (processors); `auto` times them on the first batch and keeps the fastest whose loss agrees with
             float32's; what it took stands in the run's recipe.
         metric: picks the best epoch; None for the task's own, `loss` for the validation loss.
-        patience: stop after so many epochs without a better metric; 0 to go on to the end.
-        evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
+        patience: stop after so many epochs without a better metric; 0 to go on to the end. Where `epochs` is `auto`,
+            evaluations without progress; 0 for five (125 steps at least).
+        evaluate_every: epochs between two evaluations; the last epoch is always evaluated. None for 1, and where
+            `epochs` is `auto` for as many as have 25 steps.
         validation_rows: rows that are answered at each evaluation, always the same; 0 for all, None for all but
             where texts are written, which takes time: 200 then. The last scores are of all rows always.
         batch_by: column whose equal cells stay in one batch, so that a shared image is encoded once; `auto` takes
@@ -86,12 +94,14 @@ class TrainSettings:
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    epochs: Annotated[int, Ge(1), Le(MOST)] = 10
+    epochs: Annotated[int, Ge(1), Le(MOST)] | Literal["auto"] | None = None
+    max_steps: Annotated[int, Ge(1), Le(MOST)] | None = None
+    time_limit: Annotated[float, Gt(0), Le(MOST)] | None = None
     batch_size: Annotated[int, Ge(1), Le(MOST)] = 64
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: Annotated[float, Gt(0), Le(1000)] = 1e-3
     encoder_learning_rate: Annotated[float, Gt(0), Le(1000)] | None = None
-    schedule: Literal["cosine", "onecycle", "linear", "constant"] = "cosine"
+    schedule: Literal["cosine", "onecycle", "linear", "constant", "wsd"] | None = None
     warmup_ratio: Share = 0.05
     weight_decay: Annotated[float, Ge(0)] = 0.01
     gradient_accumulation_steps: Annotated[int, Ge(1), Le(MOST)] = 1
@@ -100,7 +110,7 @@ class TrainSettings:
     precision: Literal["auto", "float32", "bfloat16", "bfloat16_matmul"] = "auto"
     metric: str | None = None
     patience: Annotated[int, Ge(0), Le(MOST)] = 0
-    evaluate_every: Annotated[int, Ge(1), Le(MOST)] = 1
+    evaluate_every: Annotated[int, Ge(1), Le(MOST)] | None = None
     validation_rows: Annotated[int, Ge(0)] | None = None
     batch_by: str = "auto"
     seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0

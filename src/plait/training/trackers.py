@@ -122,7 +122,9 @@ def listeners(log: Log, settings: TrainSettings, verbose: bool) -> Iterator[Seve
     with ExitStack() as stack:
         active: list[Listener] = [
             LogListener(log),
-            stack.enter_context(ProgressListener(settings.epochs, quiet=not verbose)),
+            stack.enter_context(
+                ProgressListener(settings.epochs if isinstance(settings.epochs, int) else None, quiet=not verbose)
+            ),
         ]
         for name in settings.trackers:
             options = {"logging_dir": str(log.path)} if classes[name].requires_logging_directory else {}
