@@ -69,6 +69,7 @@ TESTED_IN = {
     "serving/guard.py": "serving/test_search_app.py",
     "cli/comparing.py": "test_readme.py",  # a thin call, as is the next
     "build/extras.py": "checks/test_doctor.py",
+    "runs/ensemble.py": "build/test_ensemble.py",
     **{f"compare/{name}.py": "compare/test_session.py" for name in ("answers", "fold", "result")},
     **{f"compare/{name}.py": "compare/test_judging.py" for name in ("crossfit", "evidence", "verdict")},
     "compare/timing.py": "compare/test_experiment.py",

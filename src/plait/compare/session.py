@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plait import console
+from plait.build.ensemble import ENSEMBLE, member_recipe
 from plait.build.fitted import FITTED
 from plait.build.plugins import load_for
 from plait.compare.baselines import baselines_of
@@ -105,8 +106,7 @@ def compare(
         if verbose:
             show(comparison, folder)
         if save_best and comparison.best:
-            best = next(row for row in comparison.rows if row.name == comparison.best)
-            _save_best(experiment, best, opened, folder, verbose)
+            _save_best(experiment, comparison, opened, folder, verbose)
     return comparison
 
 
@@ -209,16 +209,38 @@ def show(comparison: Comparison, folder: RunFolder) -> None:
     console.say(f"{comparison.seconds:.0f} s in all; {folder.path / 'report.html'}")
 
 
-def _save_best(experiment: Experiment, row: Row, table: Table, folder: RunFolder, verbose: bool) -> None:
-    """A run of the winner on all rows: none is kept for validation, so it trains as many steps as its folds did."""
-    columns = {c for name in row.modalities for c in experiment.inputs[name].columns}
-    candidate = next(one for one in candidates_of(experiment.modalities, None, (), True) if one.name == row.name)
-    recipe = experiment.recipe_of(candidate.method)
-    values = recipe.model_dump(mode="json", exclude_defaults=True)
-    values["inputs"] = {name: spec for name, spec in values["inputs"].items() if name in columns}
-    values["data"] = {**values.get("data", {}), "val": "none", "test": None}
-    if candidate.method not in FITTED and not isinstance(recipe.train.epochs, int):
-        share = len(experiment.fold(0).train) / len(experiment.rows)
-        values["train"] = {**values.get("train", {}), "epochs": max(1, round(row.epochs * share)), "schedule": "wsd"}
-    chosen = Recipe.parse(values)
+def _save_best(experiment: Experiment, comparison: Comparison, table: Table, folder: RunFolder, verbose: bool) -> None:
+    """A run of the winner on all rows, or of the ensemble, where that is significantly better.
+
+    No row is kept for validation, so networks train as many steps as they did on the folds.
+    """
+    rows = {row.name: row for row in comparison.rows}
+    methods = {one.name: one.method for one in candidates_of(experiment.modalities, None, (), True)}
+
+    def member(row: Row) -> dict[str, Any]:
+        columns = [c for name in row.modalities for c in experiment.inputs[name].columns]
+        method = methods.get(row.name, row.name)
+        found: dict[str, Any] = {"method": method, "inputs": columns, **_options(experiment, method)}
+        if method not in FITTED and not isinstance(experiment.recipe.train.epochs, int):
+            share = len(experiment.fold(0).train) / len(experiment.rows)
+            found["epochs"] = max(1, round(row.epochs * share))
+        return found
+
+    data = {"val": "none", "test": None}
+    recipe = experiment.recipe.updated({"data": data})
+    if comparison.ensemble_helps and comparison.ensemble:
+        members = [
+            {**member(rows[one.name]), "weight": one.weight, "temperature": one.temperature}
+            for one in comparison.ensemble
+        ]
+        values = recipe.model_dump(mode="json", exclude_defaults=True)
+        values["fusion"] = {"method": ENSEMBLE, "dim": recipe.fusion.dim, "members": members}
+        chosen = Recipe.parse(values)
+    else:
+        chosen = member_recipe(recipe, member(rows[comparison.best]))
     Predictor.from_recipe(chosen, folder.path / "best", verbose=verbose).fit(table)
+
+
+def _options(experiment: Experiment, method: str) -> dict[str, Any]:
+    """The options of a method that the recipe sets, or that new runs set."""
+    return experiment.recipe_of(method).fusion.options

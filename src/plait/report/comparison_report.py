@@ -6,6 +6,7 @@ from plait.report import plots
 from plait.report.page import render
 from plait.runs.folder import RunFolder
 
+CONSTANTS = ("majority", "mean")  # trivial rows that stand in the table only
 NAMED = 8  # points of the plot of costs that are named, at most: the best
 
 
@@ -41,7 +42,8 @@ def write_comparison(folder: RunFolder, comparison: Any, recipe: str, notes: lis
 
 def _plots(comparison: Any, scored: list[Any]) -> list[str]:
     whole = [row for row in scored if not row.stopped]
-    intervals = {row.name: (row.score, row.low, row.high, row.kind) for row in whole}
+    drawn = [row for row in whole if row.name not in CONSTANTS]  # far away, it would squeeze all others
+    intervals = {row.name: (row.score, row.low, row.high, row.kind) for row in drawn}
     single = next(((f"{row.name} alone", row.score) for row in whole if row.kind == "single"), None)
     figures = [plots.intervals(intervals, comparison.metric, single)]
     costs = {row.name: (max(row.train_seconds, 1e-3), row.score, row.kind) for row in whole if row.kind != "baseline"}

@@ -172,11 +172,17 @@ def cost(values: Mapping[str, tuple[float, float, str]], x_label: str, y_label: 
     """Score against cost on a logarithmic scale: name → (cost, score, kind); only some points are `named`."""
 
     def draw(axes: "Axes") -> None:
+        placed: list[tuple[float, float]] = []  # of names, in shares of the axes
+        widest = np.ptp(np.log([spent for spent, *_ in values.values()])) or 1.0
+        highest = np.ptp([score for _, score, _ in values.values()]) or 1.0
         for name, (spent, score, kind) in values.items():
             colour, shape = KINDS[kind]
             axes.plot(spent, score, shape, color=colour, markersize=8 if shape == "*" else 6)
-            if name in named:
-                axes.annotate(name, (spent, score), xytext=(5, 4), textcoords="offset points", fontsize=8)
+            at = (float(np.log(spent) / widest), score / highest)
+            crowded = any(abs(at[0] - x) < 0.3 and abs(at[1] - y) < 0.05 for x, y in placed)
+            if name in named and not crowded:
+                placed.append(at)
+                axes.annotate(name, (spent, score), xytext=(5, 5), textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
         for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
             formatter("{x:g}")

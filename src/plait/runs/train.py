@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from plait import console
+from plait.build.ensemble import ENSEMBLE
 from plait.build.fitted import FITTED
 from plait.build.model import with_positions
 from plait.data.plan import BatchPlan
@@ -20,6 +22,7 @@ from plait.files.atomic import ADVICE, why
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.runs import prepare, validation
+from plait.runs.ensemble import train_members
 from plait.runs.facts import environment
 from plait.runs.fit import Lesson, fit
 from plait.runs.fitted import FittedRows, fitted_progress, is_fitted
@@ -108,6 +111,9 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     Raises:
         Interrupted: Ctrl-C.
     """
+    if prepared.recipe.fusion.method == ENSEMBLE:
+        one = partial(train_run, accelerator=accelerator, resume=False, verbose=verbose)
+        return train_members(prepared, run, lambda member, folder: one(member, run=folder), verbose)
     # What the loop needs, whichever way the fusion is trained.
     recipe, workers, part = prepared.recipe, prepare.workers_of(prepared.recipe), prepared.parts["train"]
     ranks = (accelerator.process_index, accelerator.num_processes)
@@ -199,7 +205,7 @@ def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
 def decide_precision(prepared: prepare.Prepared, accelerator: Accelerator) -> Recipe:
     """Replace the precision `auto` by what is fastest here; the recipe keeps it, so a resumed run does the same."""
     recipe = prepared.recipe
-    if is_fitted(prepared.model):
+    if is_fitted(prepared.model) or recipe.fusion.method == ENSEMBLE:
         recipe = recipe.updated({"train": {"precision": "float32"}})
     if recipe.train.precision == "auto":
         plan = prepare.plan_for(prepared, "train", shuffle=True)
