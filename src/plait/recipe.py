@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -213,6 +214,10 @@ class Recipe(Strict):
         if len(self.task) == 1 and "task" in values:
             values["task"] = values["task"][0]
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+    def with_training(self, **settings: Any) -> Self:
+        """A copy with other settings of the loop; unlike `updated`, it still knows what the user has set."""
+        return self.model_copy(update={"train": replace(self.train, **settings)})
 
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """A copy with some sections changed."""

@@ -34,11 +34,12 @@ def pd_codes(values):
     return values.astype("category").cat.codes
 
 
-def test_of_numbers_the_mean_and_of_trained_encoders_no_neighbour() -> None:
+def test_of_numbers_the_mean() -> None:
     table = frame()
     table["answer"] = np.random.default_rng(0).normal(size=len(table))
     experiment = Experiment(recipe_of(), open_table(table), 3, False)
     found = baselines_of(experiment)
-    assert [one.name for one in found] == ["mean", "TF-IDF + ridge"]
+    assert [one.name for one in found] == ["mean", "TF-IDF + ridge", "nearest neighbour"]
+    assert experiment.run(found[2], 0, 0).predictions.shape == (30,)
     mean = experiment.run(found[0], 0, 0)
     assert mean.predictions == pytest.approx(table["answer"][np.setdiff1d(np.arange(90), mean.rows)].mean(), abs=1e-5)

@@ -17,6 +17,7 @@ from plait.processors import (
     Processor,
     TabularProcessor,
     TextProcessor,
+    TfidfProcessor,
     WordsProcessor,
     load_processor,
     save_processor,
@@ -40,6 +41,7 @@ def case(name: str) -> tuple[Any, Any]:
             {"p": 3, "c": "b"},
         ),
         "text": lambda: (TextProcessor.train(["a red bird"] * 2, vocab_size=300), "a red bird"),
+        "tfidf": lambda: (TfidfProcessor.train(["a red bird", "a dog"]), "a red bird"),
         "words": lambda: (WordsProcessor(train_tokenizer(["a b"], 300, True, ["[PAD]"]), ["p"], "p"), "<image> a b"),
     }
     return made[name]()

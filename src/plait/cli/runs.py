@@ -70,7 +70,7 @@ def train(
         )
         recipe = with_preset(recipe, preset, source, quiet)
     if time_limit is not None:
-        recipe = recipe.updated({"train": {"time_limit": seconds_in(time_limit)}})
+        recipe = recipe.with_training(time_limit=seconds_in(time_limit))
     from plait.predictor import Predictor
 
     typed = () if resume else names_of(apply_overrides({}, overrides or []))

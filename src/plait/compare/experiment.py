@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from plait.build.fitted import countable, counted
 from plait.build.model import (
     build_inputs,
     build_model,
@@ -111,9 +112,11 @@ class Experiment:
         self._encode()
         self._refuse_absent()
         # What is fitted at once needs features that are there already.
-        self.fittable = all(name in self.encoded or spec.is_group for name, spec in self.inputs.items())
+        ready = {name for name, spec in self.inputs.items() if name in self.encoded or spec.is_group}
+        ready |= {name for name, spec in self.recipe.inputs.items() if countable(spec, over_named=True)}
+        self.fittable = set(self.inputs) <= ready
         self.folds = self._cut(folds)
-        self._fold_of: dict[int, Fold] = {}
+        self._fold_of: dict[tuple[int, bool], Fold] = {}
         self.precision = "float32"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -126,9 +129,7 @@ class Experiment:
         vars(self).update(sent["state"])
         self.accelerator, self._fold_of = make_accelerator(self.recipe.train.device), {}
 
-    @property
-    def modalities(self) -> list[str]:
-        return list(self.inputs)
+    modalities = property(lambda self: list(self.inputs), doc="What is compared.")
 
     def _sample(self, most: int) -> None:
         """Take rows at random until there are enough, whole groups."""
@@ -193,9 +194,11 @@ class Experiment:
                 )
         return folds_of(rows, count, labels, groups, self.recipe.train.seed)
 
-    def fold(self, number: int) -> Fold:
-        """Processors and scales are fitted on the fold's own training rows."""
-        if number not in self._fold_of:
+    def fold(self, number: int, method: str = "concat") -> Fold:
+        """Processors and scales are fitted on the fold's own training rows; for methods without a loop words count."""
+        recipe = self.recipe_of(method)
+        key = (number, any(recipe.inputs[name] != spec for name, spec in self.recipe.inputs.items()))
+        if key not in self._fold_of:
             test = self.folds[number]
             rest = np.setdiff1d(self.rows, test)
             labels = self.task.strata(self.truth[rest])
@@ -204,8 +207,8 @@ class Experiment:
             targets = self.targets
             if self.task.learns_scale:
                 targets, _ = build_targets(self.recipe, self.table, train_rows)
-            fresh = self.recipe.model_copy(
-                update={"inputs": {n: s for n, s in self.recipe.inputs.items() if n not in self.encoded}}
+            fresh = recipe.model_copy(
+                update={"inputs": {n: s for n, s in recipe.inputs.items() if n not in self.encoded}}
             )
             learned = build_inputs(fresh, self.table, train_rows, self.schema)
             inputs = {name: learned.get(name, spec) for name, spec in self.inputs.items()}
@@ -215,8 +218,8 @@ class Experiment:
             table_source.encoded = self.encoded
             source = self._in_memory(table_source)
             truth = table_source.targets[self.name].numpy()
-            self._fold_of[number] = Fold(train_rows, val, test, inputs, targets, source, truth)
-        return self._fold_of[number]
+            self._fold_of[key] = Fold(train_rows, val, test, inputs, targets, source, truth)
+        return self._fold_of[key]
 
     def _in_memory(self, source: TableSource) -> Source:
         """Tensors, where every input is stored or tabular and they fit; indexing them is all that a batch costs."""
@@ -236,7 +239,7 @@ class Experiment:
         options = fusion.options if fusion.method == method else {}
         section = {"method": method, "dim": fusion.dim, "missing_token": fusion.missing_token, **options}
         values = self.recipe.model_dump(mode="json", exclude_defaults=True)
-        return with_positions(Recipe.parse({**values, "fusion": section}))
+        return counted(with_positions(Recipe.parse({**values, "fusion": section})), over_named=True)
 
     def model(self, candidate: Candidate, fold: Fold, seed: int) -> MultimodalModel:
         """An untrained model; frozen encoders are represented by their width."""
@@ -253,7 +256,7 @@ class Experiment:
         Raises:
             PlaitError: the loss is no number, or the method does not fit the data.
         """
-        fold = self.fold(number)
+        fold = self.fold(number, "linear" if candidate.kind == "baseline" else candidate.method)
         reset_peak()
         start = time.monotonic()
         if candidate.kind == "baseline":

@@ -21,6 +21,7 @@ from plait.encoders.text_bag import TextBag
 from plait.encoders.text_cnn import TextCNN
 from plait.encoders.text_pretrained import HfText
 from plait.encoders.text_rnn import TextRNN
+from plait.encoders.text_tfidf import TextTfidf
 from plait.encoders.text_transformer import TextTransformer
 from plait.encoders.tuning import frozen_parts_to_eval, set_trainable
 from plait.encoders.vlm_vision import VlmVision
@@ -34,6 +35,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "scratch:lstm": partial(TextRNN, cell="lstm"),
     "scratch:textcnn": TextCNN,
     "scratch:bag": TextBag,
+    "scratch:tfidf": TextTfidf,
     "scratch:tabular": TabularEncoder,
     "timm": TimmImage,
     "hf": HfText,
@@ -74,6 +76,7 @@ __all__ = [
     "TextBag",
     "TextCNN",
     "TextRNN",
+    "TextTfidf",
     "TextTransformer",
     "TimmImage",
     "VlmVision",

@@ -101,6 +101,7 @@ class Modality:
         default: the encoder where the recipe names none.
         packaged: the frozen encoder that presets choose, where its package is installed.
         packaged_options: its settings there.
+        counted: the encoder that has nothing to train and needs no weights, for methods without a loop.
         encoders: names of pretrained encoders, to be listed for people.
         processors: names of the `PROCESSORS` that prepare it.
         fitting: training rows that a processor is fitted on, evenly spaced; None for all.
@@ -140,6 +141,7 @@ class Modality:
     plural: str = ""
     short: str = ""
     packaged: str | None = None
+    counted: str | None = None
     packaged_options: Mapping[str, Any] = field(default_factory=dict)
     encoders: tuple[str, ...] = ()
     fitting: int | None = None

@@ -18,6 +18,7 @@ from plait.processors.open_clip_text import OpenClipTextProcessor
 from plait.processors.tabular import TabularProcessor
 from plait.processors.target_text import TargetText
 from plait.processors.text import TextProcessor
+from plait.processors.tfidf import TfidfProcessor
 from plait.processors.words import WordsProcessor
 
 Features = dict[str, np.ndarray]
@@ -44,6 +45,7 @@ PROCESSORS: dict[str, type] = {
     "open_clip_text": OpenClipTextProcessor,
     "tabular": TabularProcessor,
     "text": TextProcessor,
+    "tfidf": TfidfProcessor,
     "words": WordsProcessor,
 }
 

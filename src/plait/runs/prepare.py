@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build.fitted import FITTED
+from plait.build.fitted import FITTED, counted
 from plait.build.generation import prompted, with_model_config
 from plait.build.model import build_inputs, build_model, complete_inputs, name_folders, with_positions
 from plait.build.pairs import is_grouped
@@ -84,7 +84,7 @@ def prepare(
     # The recipe is completed: plugins, columns and their types, what is an input, which rows train.
     load_for(recipe)
     schema = type_columns(recipe, table)
-    recipe = with_positions(name_folders(prompted(with_inputs(recipe, schema))))
+    recipe = counted(with_positions(name_folders(prompted(with_inputs(recipe, schema)))))
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
     if split_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {split_group(recipe)}: rows that share it stay on one side (--group names another)")

@@ -53,7 +53,7 @@ def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, ver
         else:
             recipe = with_positions(run.read_recipe(), positions=False)
             if recipe.train.epochs is None:  # begun when ten were what counted where nothing was set
-                recipe = recipe.updated({"train": {"epochs": EPOCHS}})
+                recipe = recipe.with_training(epochs=EPOCHS)
             if run.weights.exists() and verbose:
                 console.say(f"{run.path}: the run is finished already; its results are written again")
             before, now = recipe.resolved.get("threads"), torch.get_num_threads()
@@ -63,7 +63,7 @@ def recipe_to_train(recipe: Recipe, output: str | Path | None, resume: bool, ver
                     f"in another order, so the weights end a little different; OMP_NUM_THREADS={before} avoids it"
                 )
     if recipe.train.epochs is None and recipe.fusion.method not in FITTED:  # new runs say so
-        recipe = recipe.updated({"train": {"epochs": "auto"}})
+        recipe = recipe.with_training(epochs="auto")
     check_trackers(recipe.train.trackers)
     return recipe
 
