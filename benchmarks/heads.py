@@ -43,7 +43,7 @@ def run() -> list[Row]:
             linear = next(iter(theirs.values()))
             ours = {
                 "winner picked on the other folds": crossed.score,
-                f"pick ({found.best})": _score(found, found.best),
+                f"pick ({found.best})": next(float(one.score or 0) for one in found.rows if one.name == found.best),
             }
             others = [one for one in found.rows if one.kind in ("closed_form", "ensemble", "baseline")]
             ours |= {one.name: float(one.score) for one in others if one.score is not None}
