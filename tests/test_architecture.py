@@ -67,7 +67,6 @@ TESTED_IN = {
     "report/modalities_report.py": "evaluation/test_noise.py",
     "report/run_report.py": "cli/test_runs.py",
     "serving/guard.py": "serving/test_search_app.py",
-    "cli/comparing.py": "test_readme.py",  # a thin call, as is the next
     "build/extras.py": "checks/test_doctor.py",
     "runs/ensemble.py": "build/test_ensemble.py",
     **{f"compare/{name}.py": "compare/test_session.py" for name in ("answers", "fold", "result")},
