@@ -207,3 +207,49 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     rare.loc[0, "answer"] = "maybe"
     experiment = Experiment(recipe_of(), session.open_table(rare), 3, False)
     assert any("1 classes have fewer than 3 rows" in note and "maybe" in note for note in experiment.notes)
+
+
+@pytest.mark.parametrize("what", ["constant", "all missing", "one of a class", "few"])
+def test_tables_of_which_little_can_be_learned_get_a_verdict(what: str, tmp_path: Path) -> None:
+    """No traceback, and no model that fails where it could answer the same to every row."""
+    table = frame(12 if what == "few" else 60)
+    if what == "constant":
+        table["size"], table["title"] = 1.0, "the same"
+    elif what == "all missing":
+        table["title"] = None
+    elif what == "one of a class":
+        table["answer"] = ["yes"] * 59 + ["no"]
+    found = run(tmp_path / "c", table, fusions=["concat", "linear", "kernel_product"])
+    rows = {row.name: row for row in found.rows}
+    assert found.decision == "no evidence" and rows["concat"].score is not None
+    assert ("only 12 rows: too few to decide" in found.verdict) == (what == "few")
+    if what == "one of a class":
+        assert "needs at least two classes among the training rows" in rows["linear"].failed
+    else:
+        assert not any(row.failed for row in found.rows if row.name in ("linear", "kernel_product", "title, linear"))
+    if what == "all missing":
+        assert rows["TF-IDF + logistic"].failed == "no text of the training rows has a word"
+
+
+def test_groups_that_can_not_be_kept_apart(tmp_path: Path) -> None:
+    table = frame(60)
+    table["g"] = "one"
+    with pytest.raises(DataError, match="all rows are of one group.*leave --group out"):
+        run(tmp_path / "a", table, recipe=recipe_of(data={"group": "g"}))
+    table["g"] = np.arange(60) // 20
+    few = run(tmp_path / "b", table, recipe=recipe_of(data={"group": "g"}))
+    assert few.splits == "whole groups of g" and few.decision == "no evidence"
+    assert "only 3 groups: too few to decide" in few.verdict
+
+
+def test_a_model_whose_answers_are_not_numbers_is_a_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_answer = Experiment._answer
+
+    def broken(self: Experiment, fold: Any, predictions: Any, costs: Any) -> Any:
+        return true_answer(self, fold, predictions * np.nan if costs.get("epochs") else predictions, costs)
+
+    monkeypatch.setattr(Experiment, "_answer", broken)
+    found = run(tmp_path / "c", fusions=["product", "linear"])
+    rows = {row.name: row for row in found.rows}
+    assert rows["product"].failed == rows["title"].failed == "its answers are not numbers"
+    assert rows["linear"].score is not None and found.best_cross_fitted is not None

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from plait.compare.candidates import Candidate
 from plait.data.plan import BatchPlan
+from plait.errors import DataError
 from plait.heads import LinearHead
 from plait.runs.baseline import WORD, is_number, linear_answers, texts_of
 from plait.training.evaluate import outputs_of
@@ -52,11 +53,14 @@ def _words(experiment: "Experiment", fold: "Fold", rows: np.ndarray) -> np.ndarr
 
     task, columns = fold.targets.tasks[experiment.name], _text_columns(experiment)
     vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=20_000, token_pattern=WORD)
-    x = vectorizer.fit_transform(texts_of(experiment.table, columns, rows))
+    try:
+        x = vectorizer.fit_transform(texts_of(experiment.table, columns, rows))
+    except ValueError as error:
+        raise DataError("no text of the training rows has a word") from error
     queries = vectorizer.transform(texts_of(experiment.table, columns, fold.test))
     answers = linear_answers(task, x, fold.truth[rows], queries)
     if answers is None:
-        raise ValueError("the rows hold nothing to learn from")
+        raise DataError("the rows hold nothing to learn from")
     return answers
 
 

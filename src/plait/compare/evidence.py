@@ -39,6 +39,11 @@ class Measure:
     r2: Function | None = None
 
     @property
+    def units(self) -> int:
+        """What is drawn independently: rows, or groups."""
+        return len(self.truth) if self.groups is None else len(np.unique(self.groups))
+
+    @property
     def sign(self) -> float:
         """Within, higher is always better: this turns errors round."""
         return 1.0 if self.higher else -1.0

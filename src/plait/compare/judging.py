@@ -8,7 +8,7 @@ from plait.compare.ensemble import Member, choose_members, cross_fitted_ensemble
 from plait.compare.evidence import Evidence, Measure
 from plait.compare.information import Information, information
 from plait.compare.result import Comparison, CrossFitted, Difference, Judged, Row
-from plait.compare.verdict import verdict_of
+from plait.compare.verdict import FEWEST, verdict_of
 from plait.metrics.bootstrap import DRAWS, bootstrap, draw_rows, holm, interval, p_value
 
 ALPHA = 0.05
@@ -38,7 +38,8 @@ def judge(judged: Sequence[Judged], measure: Measure, seconds: float) -> Compari
         metric=measure.metric,
         higher_is_better=measure.higher,
         verdict="",
-        decision=_decision(crossed),
+        decision=_decision(crossed, measure.units),
+        units=measure.units,
         converged=any(row.converged for row in trained) or not trained,
         best=best.name if best else "",
         best_cross_fitted=crossed,
@@ -128,10 +129,10 @@ def _cross_fitted(fused: Sequence[Row], singles: Sequence[Row], evidence: Eviden
     )
 
 
-def _decision(crossed: CrossFitted | None) -> str:
+def _decision(crossed: CrossFitted | None, units: int) -> str:
     if crossed is None or not np.isfinite(crossed.versus_single.difference):
         return "not compared"
-    if not crossed.versus_single.significant:
+    if not crossed.versus_single.significant or units < FEWEST:
         return "no evidence"
     return "helps" if crossed.versus_single.difference > 0 else "worse"
 

@@ -150,6 +150,7 @@ class Comparison:
         best_cross_fitted: what the decision rests on.
         tied: models that can't be told from the best, which is among them.
         splits: `random rows`, or what the folds keep together.
+        units: rows, or groups, that were compared: the bootstrap of fewer than 20 decides nothing.
         rows: one a model.
         seconds: of all.
         group_drop: where rows seem to belong together and the folds don't keep them so.
@@ -167,6 +168,7 @@ class Comparison:
     best_cross_fitted: CrossFitted | None
     tied: list[str]
     splits: str
+    units: int
     rows: list[Row]
     seconds: float
     group_drop: GroupDrop | None = None

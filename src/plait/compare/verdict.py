@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from plait.compare.result import Comparison, CrossFitted, Difference, Row
 
+FEWEST = 20  # rows, or groups: of fewer, intervals are too narrow to decide by
 NAMED = 3  # models that are named of those that tie with the best
 WORTH = 5.0  # seconds from which a cheaper model is worth a word
 
@@ -22,7 +23,9 @@ def verdict_of(comparison: "Comparison") -> str:
     rows = {row.name: row for row in comparison.rows}
     sentence = _helps(comparison, crossed, rows) if comparison.decision == "helps" else _does_not(comparison, crossed)
     ranking = "" if comparison.converged else "; the ranking is provisional (more train.epochs or train.max_steps)"
-    return provisional + sentence + _ensemble(comparison, rows) + ranking
+    units = comparison.units
+    few = f" (only {units} {'rows' if comparison.splits == 'random rows' else 'groups'}: too few to decide)"
+    return provisional + sentence + (few if units < FEWEST else "") + _ensemble(comparison, rows) + ranking
 
 
 def _helps(comparison: "Comparison", crossed: "CrossFitted", rows: dict[str, "Row"]) -> str:

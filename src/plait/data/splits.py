@@ -77,6 +77,8 @@ def folds_of(
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
     units = len(np.unique(groups)) if groups is not None else len(rows)
+    if groups is not None and units < 2:
+        raise DataError("all rows are of one group, so no fold can be kept apart; leave --group out")
     if units < count:
         what = "groups" if groups is not None else "rows"
         raise DataError(

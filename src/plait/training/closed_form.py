@@ -63,6 +63,10 @@ def fit_linear(
         labelled, y = problem.known(truth[position])
         fit = _ridge if problem.classes == 0 else _logistic
         columns = slice(start, start + problem.width)
+        if not len(basis):  # every column is constant, or missing in all rows
+            bias[columns] = np.clip(problem.parameters(y), UNSEEN, -UNSEEN)
+            notes.append("no column that varies: the same answer to every row")
+            continue
         within = None if groups is None else groups[labelled]
         weight[:, columns], bias[columns], note = fit(z[labelled], y, problem, within, seed)
         notes.append(note)
