@@ -168,7 +168,7 @@ class Predictor:
                 write_problems(folder, prepared.problems)
             history = train_run(prepared, accelerator, folder, resume, self.verbose)
             watch.lap("training")
-            self.metrics_ = {}
+            self.metrics_, self.targets_ = {}, prepared.targets  # which are calibrated now
             if main:
                 callbacks = (self._outputs, self._modalities, write_report)
                 self.metrics_ = finish(prepared, folder, history, watch, *callbacks, self.verbose)

@@ -16,6 +16,17 @@ PROBABILITIES = RANDOM.dirichlet(np.ones(4), 50)
 TRUTH = RANDOM.integers(0, 4, 50)
 
 
+def calibration_error(truth: np.ndarray, p: np.ndarray) -> float:
+    """As the paper says it, bin by bin; tests/runs/test_calibrate.py holds it against torchmetrics, where that is."""
+    error = 0.0
+    for low in np.arange(15) / 15:
+        rows = [row for row in range(len(p)) if low < p[row].max() <= low + 1 / 15]
+        if rows:
+            right = np.mean([p[row].argmax() == truth[row] for row in rows])
+            error += len(rows) / len(p) * abs(right - np.mean([p[row].max() for row in rows]))
+    return error
+
+
 def test_classification_is_scikit_learns() -> None:
     found = score("classification", TRUTH, PROBABILITIES)
     answers = PROBABILITIES.argmax(axis=1)
@@ -26,6 +37,7 @@ def test_classification_is_scikit_learns() -> None:
         "roc_auc": sk.roc_auc_score(TRUTH, PROBABILITIES, multi_class="ovr"),
         "average_precision": sk.average_precision_score(np.eye(4)[TRUTH], PROBABILITIES),
         "log_loss": sk.log_loss(TRUTH, PROBABILITIES),
+        "ece": calibration_error(TRUTH, PROBABILITIES),
     }
     assert found == pytest.approx(expected)
 

@@ -14,6 +14,7 @@ DRAWN: dict[str, tuple[Callable[[], str], list[str]]] = {
     "lines": (lambda: plots.lines({"p": [(1, 2.0), (2, 3.0)], "q": []}, "epoch", "loss"), ["epoch", "loss", "p", "q"]),
     "levels": (lambda: plots.levels({"p": [0.9, 0.4]}, ["0", "0.5"], "accuracy", (0, 1)), ["0.5", "accuracy", "p"]),
     "confusion": (lambda: plots.confusion(np.array([[1234, 0], [2, 1]]), ["yes", "n" * 20]), ["1,234", "2", "yes", "n" * 17 + "…"]),
+    "reliability": (lambda: plots.reliability(np.array([0.5, 0.9]), np.array([0.4, 0.8]), np.array([3, 9])), ["share that is right"]),
     "scatter": (lambda: plots.scatter(np.arange(9.0), np.arange(9.0)), ["true", "predicted"]),
     "histogram": (lambda: plots.histogram(np.full(30, 0.1) + 1e-17, "error"), ["error", "rows"]),
     "bars": (lambda: plots.bars({"red": 0.25, "blue": 0.5}, "F1"), ["red", "0.250", "0.500", "F1"]),

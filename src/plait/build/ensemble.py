@@ -128,8 +128,9 @@ def member_recipe(recipe: Recipe, member: Mapping[str, Any]) -> Recipe:
     if member.get("inputs"):
         kept = set(member["inputs"])
         values["inputs"] = {n: spec for n, spec in values["inputs"].items() if n in kept}
+    values["train"] = {**values.get("train", {}), "calibrate": "off"}  # together they are
     if member.get("epochs"):
-        values["train"] = {**values.get("train", {}), "epochs": member["epochs"], "schedule": "wsd"}
+        values["train"] = {**values["train"], "epochs": member["epochs"], "schedule": "wsd"}
     return Recipe.parse(values)
 
 

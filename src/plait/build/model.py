@@ -232,7 +232,7 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
     if fitted and spec.is_group:
         return fitted_columns(method, spec.processor)
     trains = encoder_name(recipe.inputs[name]) if fitted and configs is None else ("", "")
-    if trains[0] == "scratch" and recipe.inputs[name].encoder != MODALITIES[spec.modality].counted:
+    if trains[0] == "scratch" and recipe.inputs[name].encoder not in {m.counted for m in MODALITIES.values()} - {None}:
         raise RecipeError(
             f"fusion.method={method}: it reads what pretrained encoders say, and inputs.{name} has none; name one "
             f"with inputs.{name}.encoder=packaged:minilm (text), packaged:efficientnet-lite0 (images), hf:NAME or "

@@ -22,7 +22,18 @@ from plait.recipe import Recipe
 from plait.training.settings import TrainSettings
 
 SECTIONS = ("task", "inputs", "tabular", "fusion", "head", "decoder", "generation", "train")
-OF_FITTED = {"metric", "seed", "workers", "cache_mb", "device", "features", "batch_by", "precision", "baseline"}
+OF_FITTED = {
+    "metric",
+    "seed",
+    "workers",
+    "cache_mb",
+    "device",
+    "features",
+    "batch_by",
+    "precision",
+    "baseline",
+    "calibrate",
+}
 OF_THE_LOSS = ("class_weights", "label_smoothing")  # of a task: what is fitted has a loss of its own
 OF_TEACHER = ("distillation", "distillation_temperature")
 OF_TEXTS = ("scheduled_sampling", "self_critical", "validation_rows")

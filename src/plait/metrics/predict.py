@@ -113,6 +113,28 @@ def _log_loss(truth: np.ndarray, p: np.ndarray) -> float:
     return float(-np.log(np.clip(chosen, 1e-7, 1)).mean())
 
 
+BINS = 15  # of the probability of the answer
+
+
+def reliability(truth: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each bin that has rows: the mean probability of the answers, the share that is right, and the rows.
+
+    Fifteen bins of equal width, as is usual (1706.04599).
+    """
+    sure, right = p.max(axis=1), p.argmax(axis=1) == truth
+    bins = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+    rows = np.bincount(bins, minlength=BINS)
+    some = rows > 0
+    means = [np.bincount(bins, weights=values, minlength=BINS)[some] / rows[some] for values in (sure, right)]
+    return means[0], means[1], rows[some]
+
+
+def _ece(truth: np.ndarray, p: np.ndarray) -> float:
+    """Expected calibration error: how far the probability of the answer is from how often it is right."""
+    sure, right, rows = reliability(truth, p)
+    return float((np.abs(sure - right) * rows).sum() / rows.sum())
+
+
 def _mae(truth: np.ndarray, p: np.ndarray) -> float:
     return float(np.abs(truth - p).mean())
 
@@ -144,6 +166,7 @@ METRICS: dict[str, Metric] = {
     "roc_auc": Metric(_roc_auc, CLASSES + LABELS),
     "average_precision": Metric(_average_precision, CLASSES + LABELS),
     "log_loss": Metric(_log_loss, CLASSES, higher_is_better=False),
+    "ece": Metric(_ece, CLASSES, higher_is_better=False),
     "mae": Metric(_mae, NUMBERS, higher_is_better=False),
     "rmse": Metric(_rmse, NUMBERS, higher_is_better=False),
     "r2": Metric(_r2, NUMBERS),

@@ -91,6 +91,23 @@ def confusion(counts: np.ndarray, classes: Sequence[Any]) -> str:
     return _svg(draw, side * 1.15, side)
 
 
+def reliability(sure: np.ndarray, right: np.ndarray, rows: np.ndarray) -> str:
+    """How often answers are right against how likely they are held; the larger a point, the more rows it stands for."""
+
+    def draw(axes: "Axes") -> None:
+        axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.5, label="means what it says")
+        axes.plot(sure, right, color=COLOURS[0], linewidth=1.2)
+        axes.scatter(sure, right, s=12 + 160 * rows / rows.max(), color=COLOURS[0], alpha=0.7, label="answers")
+        axes.set_xlabel("probability of the answer")
+        axes.set_ylabel("share that is right")
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(0, 1.02)
+        axes.grid(True)
+        _legend_beside(axes)
+
+    return _svg(draw, 4.2, 3.6)
+
+
 def scatter(truth: np.ndarray, predicted: np.ndarray, most: int = 2000) -> str:
     """Predictions against the truth, with the line where they are equal."""
     chosen = np.linspace(0, len(truth) - 1, min(most, len(truth))).astype(int)

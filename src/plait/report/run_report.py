@@ -120,6 +120,7 @@ def _target_section(name: str, part_name: str, scored: Scored, prepared: Prepare
 
 DRAW: dict[str, Callable[..., str]] = {
     "confusion": plots.confusion,
+    "reliability": plots.reliability,
     "scatter": plots.scatter,
     "histogram": plots.histogram,
     "bars": plots.bars,

@@ -50,6 +50,7 @@ def finish(
     """
     targets = prepared.targets
     prepared.model.eval()
+    run.write_json("processors/targets.json", targets.to_json())  # with their temperatures
     save_tensors(prepared.model.state_dict(), run.weights)
 
     metrics: dict[str, dict[str, float]] = {}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from plait.files.atomic import ADVICE, why
 from plait.model import MultimodalModel
 from plait.recipe import Recipe
 from plait.runs import prepare, validation
+from plait.runs.calibrate import calibrate, choosing
 from plait.runs.ensemble import train_members
 from plait.runs.facts import environment
 from plait.runs.fit import Lesson, fit
@@ -113,7 +115,9 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     """
     if prepared.recipe.fusion.method == ENSEMBLE:
         one = partial(train_run, accelerator=accelerator, resume=False, verbose=verbose)
-        return train_members(prepared, run, lambda member, folder: one(member, run=folder), verbose)
+        progress = train_members(prepared, run, lambda member, folder: one(member, run=folder), verbose)
+        calibrate(prepared, accelerator.device)
+        return progress
     # What the loop needs, whichever way the fusion is trained.
     recipe, workers, part = prepared.recipe, prepare.workers_of(prepared.recipe), prepared.parts["train"]
     ranks = (accelerator.process_index, accelerator.num_processes)
@@ -136,7 +140,8 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
             validate = None
             if "val" in prepared.parts:
                 precision, note = recipe.train.precision, listener.samples
-                validate = validation.make_validation(prepared, "val", accelerator, precision, workers, note)
+                choose = replace(prepared, parts={**prepared.parts, "val": choosing(prepared) or part})
+                validate = validation.make_validation(choose, "val", accelerator, precision, workers, note)
             return train(
                 prepared.model,
                 part.source,
@@ -166,6 +171,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     # What is fitted calls neither of these two, and stacking calls them as often as it needs.
     lesson = _lesson(prepared, accelerator.device)
     progress = fit(prepared.model, lesson, train_whole, train_on_rows)
+    calibrate(prepared, accelerator.device)
     if progress is None:
         return fitted_progress(prepared, lesson.notes, accelerator.device, time.monotonic() - start)
 
@@ -188,7 +194,7 @@ def _teacher(prepared: prepare.Prepared, accelerator: Accelerator) -> Teacher | 
 
 
 def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
-    recipe, part, val = prepared.recipe, prepared.parts["train"], prepared.parts.get("val")
+    recipe, part, val = prepared.recipe, prepared.parts["train"], choosing(prepared)
     return Lesson(
         part.source,
         part.rows,

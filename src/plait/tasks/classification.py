@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
 from plait.errors import DataError
 from plait.layers.spaces import Categorical
 from plait.modalities import Sample as Values
 from plait.tasks.asked import Asked
-from plait.tasks.figures import confusion_of, differing_classes
+from plait.tasks.figures import confusion_of, differing_classes, reliability_of
 from plait.tasks.task import Card, Figure, Task
 from plait.values import Known, Vocabulary, count_values, in_order, is_missing
 
@@ -25,6 +25,7 @@ class Classification(Task):
         classes: as the user's table has them (integers, booleans, texts), in the order of the logits.
         class_weights: weight of each class in the loss; None for one each.
         label_smoothing: share of the target that is spread over all classes.
+        temperature: that the logits are divided by, so that probabilities mean what they say.
 
     Raises:
         DataError: there are fewer than two classes.
@@ -39,7 +40,11 @@ class Classification(Task):
     MISSING, UNSEEN = -1, -2
 
     def __init__(
-        self, classes: Sequence[Known], class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0
+        self,
+        classes: Sequence[Known],
+        class_weights: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+        temperature: Annotated[float, Gt(0)] = 1.0,
     ) -> None:
         if len(classes) < 2:
             raise DataError(
@@ -47,7 +52,7 @@ class Classification(Task):
             )
         self.classes = list(classes)
         self.class_weights = None if class_weights is None else list(class_weights)
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.temperature = label_smoothing, temperature
         self._known = Vocabulary(self.classes)
 
     @classmethod
@@ -109,7 +114,12 @@ class Classification(Task):
             "classes": self.classes,
             "class_weights": self.class_weights,
             "label_smoothing": self.label_smoothing,
+            **({} if self.temperature == 1.0 else {"temperature": self.temperature}),
         }
+
+    def with_temperature(self, temperature: float) -> "Classification":
+        """The same task at another temperature."""
+        return Classification(self.classes, self.class_weights, self.label_smoothing, temperature)
 
     @property
     def out_dim(self) -> int:
@@ -146,8 +156,8 @@ class Classification(Task):
         return differing_classes(self, other)
 
     def figures(self, truth: np.ndarray, predictions: np.ndarray) -> list[Figure]:
-        """The confusion matrix."""
-        return [confusion_of(truth, predictions, self.classes)]
+        """The confusion matrix, and whether probabilities mean what they say."""
+        return [confusion_of(truth, predictions, self.classes), reliability_of(truth, predictions)]
 
     def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
         """The class and its probability."""
@@ -174,7 +184,7 @@ class Classification(Task):
 
     def predictions(self, logits: Tensor) -> np.ndarray:
         """`[N, C]` probabilities."""
-        return logits.softmax(dim=1).numpy()
+        return (logits / self.temperature).softmax(dim=1).numpy()
 
     def answers(self, probabilities: np.ndarray) -> list[Known]:
         """The likeliest class of each row, as the user's table has it."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.metrics.predict import reliability
 from plait.tasks.task import Figure
 from plait.values import as_text
 
@@ -31,6 +32,11 @@ def confusion_of(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence
     merged = np.zeros((MOST_CLASSES + 1, MOST_CLASSES + 1))
     np.add.at(merged, (place[truth], place[predicted]), 1)
     return Figure("confusion", (merged, [classes[i] for i in order[:MOST_CLASSES]] + ["others"]))
+
+
+def reliability_of(truth: np.ndarray, probabilities: np.ndarray) -> Figure:
+    """How often answers are right, by how likely they are held, and how many rows those are."""
+    return Figure("reliability", reliability(truth, probabilities))
 
 
 def label_f1(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, float]:

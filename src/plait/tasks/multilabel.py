@@ -1,11 +1,12 @@
 """Any number of labels a row."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from annotated_types import Gt
 from torch import Tensor
 
 from plait.errors import DataError
@@ -39,11 +40,17 @@ class Multilabel(Task):
     default_metric = "f1_macro"
     stratified = False
 
-    def __init__(self, classes: Sequence[str], class_weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        classes: Sequence[str],
+        class_weights: Sequence[float] | None = None,
+        temperature: Annotated[float, Gt(0)] = 1.0,
+    ) -> None:
         if not classes:
             raise DataError("multilabel needs at least one label, the target holds none")
         self.classes = list(classes)
         self.class_weights = None if class_weights is None else list(class_weights)
+        self.temperature = temperature
         self._codes = {name: code for code, name in enumerate(self.classes)}
 
     @classmethod
@@ -78,7 +85,12 @@ class Multilabel(Task):
         return cls.fit(asked.values, class_weights == "balanced")
 
     def to_json(self) -> dict[str, Any]:
-        return {"classes": self.classes, "class_weights": self.class_weights}
+        warm = {} if self.temperature == 1.0 else {"temperature": self.temperature}
+        return {"classes": self.classes, "class_weights": self.class_weights, **warm}
+
+    def with_temperature(self, temperature: float) -> "Multilabel":
+        """The same task at another temperature of its probabilities."""
+        return Multilabel(self.classes, self.class_weights, temperature)
 
     @property
     def out_dim(self) -> int:
@@ -133,7 +145,7 @@ class Multilabel(Task):
 
     def predictions(self, logits: Tensor) -> np.ndarray:
         """`[N, L]` probabilities."""
-        return logits.sigmoid().numpy()
+        return (logits / self.temperature).sigmoid().numpy()
 
     def answers(self, probabilities: np.ndarray) -> list[str]:
         """The labels above one half, `a;b`."""

@@ -22,12 +22,13 @@ class Figure:
     """Something about answers that a report draws.
 
     Args:
-        kind: `confusion` (counts `[C, C]` and the classes), `scatter` (true and predicted numbers), `histogram`
+        kind: `confusion` (counts `[C, C]` and the classes), `reliability` (mean probability of the answer, share that
+            is right, and rows, of each bin), `scatter` (true and predicted numbers), `histogram`
             (numbers and a title), `bars` (name → number and a title).
         data: what is drawn.
     """
 
-    kind: Literal["confusion", "scatter", "histogram", "bars"]
+    kind: Literal["confusion", "reliability", "scatter", "histogram", "bars"]
     data: tuple[Any, ...]
 
 

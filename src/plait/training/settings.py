@@ -66,6 +66,9 @@ class TrainSettings:
         baseline: `auto` also scores guesses that need no model (the majority class or mean, TF-IDF with a linear model,
             the nearest training image's text) on at most 20,000 rows, in a twentieth of the training's time (a second
             at least); `off` does not.
+        calibrate: `auto` divides the logits of classes and labels by a temperature that fits validation rows which did
+            not choose the weights (1706.04599), where there are 400 of them: half choose, half calibrate; `off` does
+            not.
         modality_dropout: probability with which a row loses a modality in training (never all of them): the model
             learns to do without, and leans less on the easiest one.
         auxiliary: weight of the losses of extra heads that answer from one modality alone; 0 for none. They keep the
@@ -121,6 +124,7 @@ class TrainSettings:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     shard: bool = False
     baseline: Annotated[Literal["auto", "off"], BeforeValidator(_off)] = "auto"
+    calibrate: Annotated[Literal["auto", "off"], BeforeValidator(_off)] = "auto"
     features: Annotated[Literal["auto", "float32", "off"], BeforeValidator(_off)] = "auto"
     modality_dropout: Annotated[float, Ge(0), Le(0.9)] = 0.0
     auxiliary: Annotated[float, Ge(0)] = 0.0
