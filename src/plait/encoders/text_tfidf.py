@@ -16,8 +16,9 @@ class TextTfidf(nn.Module):
     Shapes: `{"ids": [U, T], "weights": [U, T]}` → Tokens `[U, 1, words]`.
 
     >>> processor = TfidfProcessor.train(["a red bird", "a blue bird"])
-    >>> TextTfidf(processor)(processor.collate([processor("a bird"), processor("")])).x.norm(dim=2).flatten().tolist()
-    [1.0, 0.0]
+    >>> x = TextTfidf(processor)(processor.collate([processor("a bird"), processor("")])).x
+    >>> x.shape, x.norm(dim=2).flatten().round(decimals=4).tolist()
+    (torch.Size([2, 1, 4]), [1.0, 0.0])
     """
 
     modality = "text"

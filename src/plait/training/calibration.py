@@ -24,8 +24,8 @@ def fit_temperature(logits: Tensor, truth: np.ndarray, problems: Sequence[Proble
 
     >>> from plait.layers.spaces import Categorical
     >>> logits = torch.tensor([[4.0, 0.0]] * 4)
-    >>> round(fit_temperature(logits, np.array([0, 0, 0, 1]), Categorical(2).problems()), 2)  # right in three of four
-    3.64
+    >>> round(fit_temperature(logits, np.array([0, 0, 0, 1]), Categorical(2).problems()), 1)  # right in three of four
+    3.6
     """
     logits = logits.double()
     parts = []
