@@ -98,6 +98,28 @@ def test_a_member_is_a_recipe_of_its_own() -> None:
     one = member_recipe(recipe(), first)
     assert one.fusion.method == "product" and one.fusion.dim == 16 and one.train.epochs == 4
     assert list(member_recipe(recipe(), second).inputs) == ["title"]
-    for fusion in ({"method": "ensemble"}, {"method": "ensemble", "members": [{"weight": 1}]}):
-        with pytest.raises(RecipeError, match="expected fusion.members, a list of"):
-            members_of(recipe(fusion=fusion))
+
+
+STRANGE: list[Any] = [[], {"a": 1}, [{"weight": 1}], [{"method": ["a"]}], [{"method": "concat"}] * 101]
+STRANGE += [
+    [{"method": "concat", key: value}]
+    for key, values in {"weight": [0, -5, "a", None, float("nan")], "temperature": [0, "x"], "inputs": [5, [1]]}.items()
+    for value in values
+]
+
+
+@pytest.mark.parametrize("members", STRANGE)
+def test_a_strangers_members_are_checked(members: Any) -> None:
+    fusion = recipe().fusion.model_copy()
+    fusion.members = members  # as a file may hold it
+    with pytest.raises(RecipeError, match="expected fusion.members, a list of"):
+        members_of(recipe().model_copy(update={"fusion": fusion}))
+
+
+def test_it_is_calibrated_on_rows_that_chose_no_member(tmp_path: Path) -> None:
+    members = [{"method": "concat", "epochs": 2}, {"method": "product", "epochs": 2}]
+    chosen = recipe(fusion={"method": "ensemble", "dim": 16, "members": members}, data={})
+    predictor = Predictor.from_recipe(chosen, tmp_path / "run", verbose=False).fit(frame(), val=frame(500))
+    assert predictor.targets_.tasks["answer"].temperature != 1.0
+    loaded = Predictor.load(tmp_path / "run")
+    assert loaded.predict_proba(frame()) == pytest.approx(predictor.predict_proba(frame()), abs=1e-6)

@@ -24,7 +24,7 @@ def test_the_vectors_are_scikit_learns() -> None:
     queries = [*TEXTS, "a red unknown word", "nothing known"]
     assert vectors(ours, queries) == pytest.approx(theirs.transform(queries).toarray(), abs=1e-6)
     few = TfidfProcessor.train(TEXTS, words=2)
-    assert set(few.rarity) == {"red", "bird"} or len(few.rarity) == 2
+    assert set(few.rarity) == {"red", "a"}  # four times, and three; of "bird", three too, the first in the alphabet
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=5))

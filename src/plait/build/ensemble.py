@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import torch
+from annotated_types import Ge, Gt, Le, Len
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from plait.build.pairs import is_grouped
 from plait.errors import RecipeError
-from plait.layers.spaces import Space
+from plait.layers.spaces import Space, Temperature
 from plait.model import MultimodalModel
-from plait.recipe import Recipe
+from plait.recipe import Open, Recipe
 from plait.tasks import Targets
 from plait.types import Batch, Input, Output, Tokens
 
 ENSEMBLE = "ensemble"
-OF_MEMBER = ("inputs", "weight", "temperature", "epochs")  # what is not an option of its fusion
+MOST = 100  # members
 
 
 class EnsembleModel(nn.Module):
@@ -104,33 +106,50 @@ def _forgive(model: nn.Module, keys: Any) -> None:
     keys.missing_keys[:] = [key for key in keys.missing_keys if not (twice and key.startswith(twice))]
 
 
-def members_of(recipe: Recipe) -> list[dict[str, Any]]:
-    """The members that a recipe lists.
+class MemberRecipe(Open):
+    """A model of an ensemble: its fusion, whose options are the other keys, its inputs, and how it is mixed in."""
+
+    method: str
+    inputs: list[str] | None = None
+    weight: Annotated[float, Gt(0), Le(1e6)] = 1.0
+    temperature: Temperature = 1.0
+    epochs: Annotated[int, Ge(1)] | None = None
+
+
+def members_of(recipe: Recipe) -> list[MemberRecipe]:
+    """The members that a recipe lists, which may be a stranger's.
 
     Raises:
-        RecipeError: there are none, or one has no method.
+        RecipeError: there are none or too many, or one is none.
     """
-    members = recipe.fusion.options.get("members")
-    named = isinstance(members, list) and all(isinstance(one, Mapping) and "method" in one for one in members)
-    if not members or not named:
+    listed = recipe.fusion.options.get("members")
+    try:
+        members = TypeAdapter(Annotated[list[MemberRecipe], Len(1, MOST)]).validate_python(listed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        problem = f"{where or 'members'}: {first['msg']}"[:150]
         raise RecipeError(
-            "fusion.method=ensemble: expected fusion.members, a list of {method, weight, temperature, inputs}, as "
-            "plait compare --save-best writes it"
-        )
-    return [dict(one) for one in members]
+            "fusion.method=ensemble: expected fusion.members, a list of {method, weight, temperature, inputs, epochs} "
+            f"as plait compare --save-best writes it; {problem}"
+        ) from error
+    return members
 
 
-def member_recipe(recipe: Recipe, member: Mapping[str, Any]) -> Recipe:
+def member_recipe(recipe: Recipe, member: MemberRecipe) -> Recipe:
     """The recipe of one member: its inputs, its fusion, and how long it trains."""
     values = recipe.model_dump(mode="json", exclude_defaults=True)
-    options = {name: value for name, value in member.items() if name not in OF_MEMBER}
-    values["fusion"] = {"dim": recipe.fusion.dim, "missing_token": recipe.fusion.missing_token, **options}
-    if member.get("inputs"):
-        kept = set(member["inputs"])
-        values["inputs"] = {n: spec for n, spec in values["inputs"].items() if n in kept}
-    values["train"] = {**values.get("train", {}), "calibrate": "off"}  # together they are
-    if member.get("epochs"):
-        values["train"] = {**values["train"], "epochs": member["epochs"], "schedule": "wsd"}
+    fusion = recipe.fusion
+    values["fusion"] = {
+        "dim": fusion.dim,
+        "missing_token": fusion.missing_token,
+        "method": member.method,
+        **member.options,
+    }
+    if member.inputs:
+        values["inputs"] = {n: spec for n, spec in values["inputs"].items() if n in member.inputs}
+    if member.epochs:
+        values["train"] = {**values.get("train", {}), "epochs": member.epochs, "schedule": "wsd"}
     return Recipe.parse(values)
 
 
@@ -149,7 +168,7 @@ def build_ensemble(
     """
     if any(task.space is None for task in targets.tasks.values()):
         raise RecipeError("fusion.method=ensemble: this task's answers have no distribution that could be mixed")
-    plain = member_recipe(recipe, {"method": "concat"})
+    plain = member_recipe(recipe, MemberRecipe(method="concat"))
     shared = {
         name: build_encoder(plain, name, inputs[name], configs)
         for name, spec in recipe.inputs.items()
@@ -161,6 +180,6 @@ def build_ensemble(
         own = {n: s for n, s in inputs.items() if set(s.columns) & set(of_member.inputs)}
         ready = {name: encoder for name, encoder in shared.items() if name in own}
         members.append(build(of_member, own, targets, configs, ready))
-    weights, temperatures = ([float(one.get(key, 1.0)) for one in listed] for key in ("weight", "temperature"))
+    weights, temperatures = [one.weight for one in listed], [one.temperature for one in listed]
     spaces = {name: cast(Space, task.space) for name, task in targets.tasks.items()}
     return EnsembleModel(members, shared, weights, temperatures, spaces)

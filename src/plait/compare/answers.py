@@ -35,6 +35,8 @@ def read_answer(path: Path) -> Answer | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             costs = json.loads(str(stored["costs"]))
+            if not isinstance(costs, dict) or not all(isinstance(value, int | float) for value in costs.values()):
+                return None
             predictions: Any = stored["predictions"]
             if "lengths" in stored.files and len(stored["lengths"]):  # missing in older answers
                 predictions = Ragged(predictions, stored["lengths"])

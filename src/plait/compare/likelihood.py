@@ -6,11 +6,12 @@ Answers are what is scored and kept: probabilities `[N, C]` of classes, `[N, L]`
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from plait.layers.spaces import Problem, Space
+from plait.training.calibration import fit_temperature
 
 LEAST = 1e-6  # of a probability: one row that was thought impossible must not outweigh all others
-TEMPERATURES = [2.0**power for power in np.arange(-2, 4.01, 0.125)]
 
 
 def _classes(space: Space) -> bool:
@@ -62,8 +63,9 @@ def temperature_of(space: Space, answers: np.ndarray, truth: np.ndarray) -> floa
     """The temperature that makes answers likeliest; 1 of numbers."""
     if _numbers(space):
         return 1.0
-    losses = [row_losses(space, with_temperature(space, answers, one), truth).mean() for one in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
+    p = np.clip(np.asarray(answers, dtype=np.float64), LEAST, 1 - LEAST)
+    logits = np.log(p) if _classes(space) else np.log(p) - np.log1p(-p)
+    return fit_temperature(torch.from_numpy(logits), truth, space.problems())
 
 
 def mean_answers(answers: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:

@@ -24,6 +24,7 @@ FIRST = 2  # folds of the first round
 FEWEST = 4  # folds from which there are two rounds
 ALWAYS = ("single", "closed_form", "baseline")  # kinds that are never left out: the verdict and the cheapest rows
 ALWAYS_NAMED = ("concat",)
+COSTS = ("parameters", "train_seconds", "peak_bytes", "latency_ms", "epochs")  # of a run, averaged over its folds
 NOT_RACING = ("single", "subset", "baseline")  # kinds that are not measured against the best fusion
 
 
@@ -94,9 +95,12 @@ class Rounds:
     def _known(self, job: Job) -> bool:
         """Whether an earlier session has answered; its answer is read."""
         earlier = read_answer(answer_path(self.folder, job))
-        if earlier is not None:
-            self.answers[job.candidate.name][job.seed, job.fold] = earlier
-        return earlier is not None
+        if earlier is None or not np.array_equal(earlier.rows, self.experiment.folds[job.fold]):
+            return False
+        if len(earlier.predictions) != len(earlier.rows):
+            return False
+        self.answers[job.candidate.name][job.seed, job.fold] = earlier
+        return True
 
     def _answer(self, workers: Workers, jobs: Sequence[Job], stop: StopRequest) -> None:
         def wanted() -> Iterator[Job]:  # read as processes become free: a candidate that failed is not tried again
@@ -175,9 +179,9 @@ class Rounds:
             return Judged(candidate, failed=f"not begun: {self.stopped.get(name, 'stopped')}")
         scores = [[by_run[seed, fold].score for fold in folds] for seed in seeds]
         costs = [answer.costs for answer in by_run.values()]
-        mean: dict[str, Any] = {key: float(np.mean([cost.get(key, 0.0) for cost in costs])) for key in costs[0]}
+        mean: dict[str, Any] = {key: float(np.mean([cost.get(key, 0.0) for cost in costs])) for key in COSTS}
         mean["parameters"] = int(mean["parameters"])
-        mean["peak_bytes"] = int(max(cost["peak_bytes"] for cost in costs))
+        mean["peak_bytes"] = int(max(cost.get("peak_bytes", 0) for cost in costs))
         mean["converged"] = all(cost.get("converged", False) for cost in costs)
         answered = None if len(folds) == len(every) else folds
         stopped = self.stopped.get(name, "") if answered else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plait import console
-from plait.build.ensemble import ENSEMBLE, member_recipe
+from plait.build.ensemble import ENSEMBLE, MemberRecipe, member_recipe
 from plait.build.fitted import FITTED
 from plait.build.plugins import load_for
 from plait.compare.baselines import baselines_of
@@ -237,7 +237,7 @@ def _save_best(experiment: Experiment, comparison: Comparison, table: Table, fol
         values["fusion"] = {"method": ENSEMBLE, "dim": recipe.fusion.dim, "members": members}
         chosen = Recipe.parse(values)
     else:
-        chosen = member_recipe(recipe, member(rows[comparison.best]))
+        chosen = member_recipe(recipe, MemberRecipe(**member(rows[comparison.best])))
     Predictor.from_recipe(chosen, folder.path / "best", verbose=verbose).fit(table)
 
 

@@ -6,12 +6,15 @@ says which space it answers in, and they ask the space; a task without one (retr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 from torch import Tensor
+
+Temperature = Annotated[float, Ge(1e-3), Le(1e3)]  # that logits are divided by: above 1 probabilities are less sure
 
 
 @dataclass(frozen=True)

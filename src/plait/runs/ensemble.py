@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from plait import console
 from plait.build.ensemble import EnsembleModel, member_recipe, members_of
+from plait.runs.calibrate import choosing
 from plait.runs.folder import RunFolder
 from plait.runs.prepare import Prepared
 from plait.training.checkpoint import Progress
@@ -24,13 +25,16 @@ def train_members(prepared: Prepared, run: RunFolder, train: Train, verbose: boo
         train: trains one.
         verbose: say which.
     """
+    # Rows that calibrate the whole choose no member's weights; members are not calibrated by themselves.
+    chosen = choosing(prepared)
+    parts = {**prepared.parts, **({} if chosen is None else {"val": chosen})}
     model, start = cast(EnsembleModel, prepared.model), time.monotonic()
     progress = Progress()
     for number, member in enumerate(members_of(prepared.recipe), 1):
         if verbose:
-            console.say(f"member {number} of {len(model.members)}: {member['method']}")
-        recipe = member_recipe(prepared.recipe, member)
-        own = replace(prepared, recipe=recipe, model=cast(Any, model.members[number - 1]))
+            console.say(f"member {number} of {len(model.members)}: {member.method}")
+        recipe = member_recipe(prepared.recipe, member).with_training(calibrate="off")
+        own = replace(prepared, recipe=recipe, parts=parts, model=cast(Any, model.members[number - 1]))
         done = train(own, run)
         prepared.notes[:] = own.notes
         shutil.rmtree(run.checkpoints, ignore_errors=True)

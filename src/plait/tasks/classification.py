@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Lt
 from torch import Tensor
 
 from plait.errors import DataError
-from plait.layers.spaces import Categorical
+from plait.layers.spaces import Categorical, Temperature
 from plait.modalities import Sample as Values
 from plait.tasks.asked import Asked
 from plait.tasks.figures import confusion_of, differing_classes, reliability_of
@@ -44,7 +44,7 @@ class Classification(Task):
         classes: Sequence[Known],
         class_weights: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
-        temperature: Annotated[float, Gt(0)] = 1.0,
+        temperature: Temperature = 1.0,
     ) -> None:
         if len(classes) < 2:
             raise DataError(

@@ -1,16 +1,15 @@
 """Any number of labels a row."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from annotated_types import Gt
 from torch import Tensor
 
 from plait.errors import DataError
-from plait.layers.spaces import Binary
+from plait.layers.spaces import Binary, Temperature
 from plait.modalities import Sample as Values
 from plait.tasks.asked import Asked
 from plait.tasks.figures import differing_classes, label_f1
@@ -44,7 +43,7 @@ class Multilabel(Task):
         self,
         classes: Sequence[str],
         class_weights: Sequence[float] | None = None,
-        temperature: Annotated[float, Gt(0)] = 1.0,
+        temperature: Temperature = 1.0,
     ) -> None:
         if not classes:
             raise DataError("multilabel needs at least one label, the target holds none")

@@ -55,12 +55,12 @@ class Progress:
     loss_sum: float = 0.0
     loss_count: int = 0
     seconds: float = 0.0
-    end: int | None = None
+    end: Annotated[int, Ge(0)] | None = None
     converged: bool | None = None
-    cooling: int | None = None
+    cooling: Annotated[int, Ge(0)] | None = None
     level: float | None = None
     lowest: float | None = None
-    stale: int = 0
+    stale: Annotated[int, Ge(0)] = 0
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: Mapping[str, Any] | None = None) -> None:

@@ -146,7 +146,7 @@ def train(
             model.load_state_dict(live_copy, strict=False)
 
     with StopRequest() as stop, products(settings.precision):
-        while progress.epoch < (progress.end or pace.most):
+        while progress.epoch < min(progress.end or pace.most, pace.most):
             epoch = progress.epoch
             wrapped.train()
             epoch_start = time.monotonic()
@@ -201,7 +201,7 @@ def train(
                 state = whole(ema if ema is not None else live)
                 if main:
                     save_tensors(state, best, {"epoch": epoch + 1})
-            ended = progress.epoch >= (progress.end or pace.most)
+            ended = progress.epoch >= min(progress.end or pace.most, pace.most)
             if listener is not None and main:  # before the save: after a kill in between it is told twice, not never
                 listener.epoch(record, is_best)
             if "val" in record or ended or plan.steps >= EVALUATE:  # epochs of a few steps are done again sooner

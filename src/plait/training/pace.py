@@ -183,7 +183,7 @@ class OpenEnded:
         if progress.cooling is None or progress.end is None:
             return 1.0
         begun = progress.cooling * self.steps
-        return max(0.0, 1 - (step - begun) / (progress.end * self.steps - begun))
+        return max(0.0, 1 - (step - begun) / max(1, progress.end * self.steps - begun))
 
     def due(self, epoch: int, progress: Progress) -> bool:
         return (epoch + 1) % self.every == 0 or epoch + 1 in (progress.end, self._last_constant)
