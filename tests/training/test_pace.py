@@ -60,6 +60,15 @@ def test_a_falling_loss_counts_where_the_score_stands_still() -> None:
     assert done.cooling > 50
 
 
+def test_many_small_falls_are_progress() -> None:
+    """Half a hundredth an evaluation, for long: less than what counts at once, more than what counts in patience."""
+    pace = pace_of(AUTO, 25, True)
+    done = follow(pace, [(0.66, 0.995**n) for n in range(60)])
+    assert done.cooling > 55
+    hardly = follow(pace, [(0.66, 0.9995**n) for n in range(60)])
+    assert hardly.cooling < 15 and hardly.converged
+
+
 def test_a_lucky_evaluation_is_no_progress_and_its_weights_are_not_kept() -> None:
     pace = pace_of(AUTO, 25, True)
     plain = [(0.7, 0.5)] * 30

@@ -42,7 +42,7 @@ class Progress:
         converged: whether validation had stopped to improve; None while it trains, and without validation.
         cooling: of an open-ended run, the epochs after which the learning rate began to fall.
         level: of an open-ended run, the best mean of several evaluations, of which more is better.
-        lowest: likewise the lowest mean validation loss.
+        lowest: likewise the mean validation loss at the last progress.
         stale: likewise, evaluations without progress.
     """
 

@@ -210,7 +210,8 @@ class OpenEnded:
         recent = [_values(val, metric) for val in [*before, record["val"]][-self.smooth :]]
         score, loss = (float(np.mean(column)) for column in zip(*recent, strict=True))
         learned = progress.lowest is None or loss < progress.lowest - LEARNED * abs(progress.lowest)
-        progress.lowest = loss if progress.lowest is None else min(progress.lowest, loss)
+        if learned:  # not at each small fall: many of them are progress, too
+            progress.lowest = loss
         higher = progress.level is None or score > progress.level
         best = higher or (score == progress.level and loss < progress.best_loss)  # equal answers, surer ones
         progress.stale = 0 if learned or higher else progress.stale + 1
