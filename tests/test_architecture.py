@@ -30,6 +30,7 @@ ROWS = [
     {"runs"},
     {"checks"},
     {"report"},
+    {"estimator"},
     {"predictor"},
     {"compare", "inference"},
     {"search"},

@@ -29,7 +29,7 @@ def test_saved_and_loaded_it_answers_the_same(table: Path, tmp_path: Path) -> No
     for folder in (tmp_path / "run", saved):
         again = Predictor.load(folder)
         np.testing.assert_array_equal(again.predict_proba(table), predictor.predict_proba(table))
-        assert again.classes_ == ["no", "yes"] and again.metrics_ == predictor.metrics_
+        assert again.classes_.tolist() == ["no", "yes"] and again.metrics_ == predictor.metrics_
     assert predictor.embed(table).shape == (150, 256)
     assert predictor.score(table) == predictor.evaluate(table)["accuracy"]
 

@@ -1,5 +1,6 @@
-"""What people see in the terminal: messages, progress bars and tables. Programs read the output of `--json` instead."""
+"""What people see in the terminal or a notebook: messages, progress bars and tables. Programs read `--json` instead."""
 
+import html
 import re
 import sys
 import time
@@ -55,6 +56,35 @@ def show(rendered: Table) -> None:
     stderr.print(rendered)
 
 
+def as_html(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    right: Iterable[str] = (),
+    notes: Iterable[str] = (),
+) -> str:
+    """A table as a notebook shows it, with a line above and others below; every text is escaped.
+
+    >>> as_html("scores", ["name", "accuracy"], [("<b>", 0.98765)], ["accuracy"]).count("&lt;b&gt;")
+    1
+    """
+    numbers = set(right)
+
+    def line(tag: str, cells: Sequence[Any]) -> str:
+        styles = ["right" if name in numbers else "left" for name in columns]
+        made = zip(styles, cells, strict=True)
+        return (
+            "<tr>"
+            + "".join(f'<{tag} style="text-align:{s}">{html.escape(_text(c))}</{tag}>' for s, c in made)
+            + "</tr>"
+        )
+
+    body = "".join(line("td", row) for row in rows)
+    below = "".join(f"<p>{html.escape(printable(note))}</p>" for note in notes)
+    above = f"<p><b>{html.escape(printable(title))}</b></p>" if title else ""
+    return f"<div>{above}<table><thead>{line('th', columns)}</thead><tbody>{body}</tbody></table>{below}</div>"
+
+
 def number(value: float) -> str:
     """A number as people read it.
 
@@ -66,9 +96,12 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
 
 
+def _text(value: Any) -> str:
+    return printable(number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value))
+
+
 def _cell(value: Any) -> str:
-    text = number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-    return printable(text).replace("[", "\\[")
+    return _text(value).replace("[", "\\[")
 
 
 class ProgressListener:

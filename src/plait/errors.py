@@ -14,11 +14,11 @@ class PlaitError(Exception):
     """Base of every error that plait raises on a user's mistake."""
 
 
-class DataError(PlaitError):
+class DataError(PlaitError, ValueError):
     """A table, a cell or a file in it can't be used."""
 
 
-class RecipeError(PlaitError):
+class RecipeError(PlaitError, ValueError):
     """A recipe asks for something that does not exist or does not fit."""
 
 

@@ -2,54 +2,56 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
 import torch
 
 from plait.build import plugins as own_parts
-from plait.build.model import build_model
 from plait.data.batches import InputSpec, TableSource
 from plait.data.plan import BatchPlan
 from plait.data.readers import Openable
 from plait.data.schema import Schema
 from plait.data.splits import draw
-from plait.errors import DataError, PlaitError, RecipeError, RunError
+from plait.errors import DataError, RecipeError
+from plait.estimator.given import Given, joined, rows_of
+from plait.estimator.params import Estimator, with_probabilities
 from plait.evaluation.modalities import ModalityReport, Scorer, modality_report
 from plait.evaluation.noise import chosen_noises
 from plait.model import MultimodalModel
-from plait.recipe import Recipe, names_of, sections_for
+from plait.recipe import Recipe
 from plait.report.run_report import write_report
 from plait.runs import prepare
 from plait.runs.facts import Stopwatch
 from plait.runs.finish import finish
-from plait.runs.folder import RunFolder, claimed_folder, name_of_run
+from plait.runs.folder import RunFolder, claimed_folder, name_of_run, passing_folder
+from plait.runs.saved import read_run
 from plait.runs.split import group_codes
 from plait.runs.summary import announce, write_problems
 from plait.runs.tables import need_targets, open_given, source_for
 from plait.runs.train import decide_precision, folder_of_run, recipe_to_train, train_run
 from plait.tasks import Targets
 from plait.tasks.answers import OnError, answer_array, answer_frame
-from plait.training.checkpoint import load_state, load_tensors, save_tensors
+from plait.training.checkpoint import save_tensors
 from plait.training.devices import make_accelerator, pick_device
 from plait.training.evaluate import Runner
 from plait.training.randomness import own_randomness
 from plait.types import POOLED
 
-TableLike: TypeAlias = Openable
+TableLike: TypeAlias = Openable | np.ndarray
 Name: TypeAlias = str | int  # of a column; those of frames may be numbers
 PREDICTION_BATCH = 256
 NOTHING_ASKED = "what should be predicted? Name a column with --target COLUMN, or say --task retrieval or matching"
-UNFITTED = "the predictor is not fitted; call fit() or Predictor.load()"
 
 
-class Predictor:
-    """A model that is fitted on a table's rows.
+class Predictor(Estimator):
+    """A model that is fitted on a table's rows; an estimator of scikit-learn's.
 
     Args:
-        target: the column to predict, or several; none with `task={"type": "retrieval"}`.
-        output: folder of the run; None for `runs/NAME-1`, `-2`, …
+        target: the column to predict, or several; none with `task={"type": "retrieval"}`, or where `fit` gets `y`.
+        output: folder of the run; None for `runs/NAME-1`, `-2`, …; False to leave nothing behind, as in
+            `cross_val_score`.
         types: column → `text image number category date ignore`, where plait's own guess is wrong.
         inputs: column → options such as `{"modality": "text", "encoder": "packaged:minilm", "frozen": True}`; None
             for every column that is not ignored.
@@ -57,6 +59,10 @@ class Predictor:
             decoder or an encoder may be your own class, or an instance of it (docs/extending.md).
         plugins: modules with your own parts, or their names.
         verbose: show progress.
+        recipe: a whole recipe, which the other settings go on top of.
+
+    scikit-learn's tools know whether it is a classifier once it is fitted, or where `task={"type": "classification"}`
+    (or `regression`) says so. `set_params` takes keys of sections, too: `train__learning_rate`, `fusion__method`.
 
     Attributes that end in an underscore exist after `fit`: `recipe_`, `schema_`, `metrics_`, `classes_`, `model_`,
     `run_`.
@@ -66,23 +72,18 @@ class Predictor:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     predictor = Predictor("big", output=folder, train={"epochs": 2, "device": "cpu"}, verbose=False)
     ...     answers = predictor.fit(frame).predict(frame)
-    >>> answers.shape, predictor.classes_
+    >>> answers.shape, predictor.classes_.tolist()
     ((40,), ['no', 'yes'])
     """
 
-    recipe_: Recipe
-    schema_: Schema
     model_: MultimodalModel
     inputs_: dict[str, InputSpec]
-    targets_: Targets
-    metrics_: dict[str, dict[str, float]]
-    run_: RunFolder | None
 
     def __init__(
         self,
         target: Name | Sequence[Name] | None = None,
         *,
-        output: str | Path | None = None,
+        output: str | Path | Literal[False] | None = None,
         types: Mapping[Any, str] | None = None,
         inputs: Mapping[Any, Any] | None = None,
         task: Mapping[str, Any] | None = None,
@@ -95,22 +96,20 @@ class Predictor:
         generation: Mapping[str, Any] | None = None,
         plugins: Sequence[Any] = (),
         verbose: bool = True,
+        recipe: Recipe | None = None,
     ) -> None:
-        targets = [target] if isinstance(target, str | int) else list(target or [])
-        sections = {"inputs": inputs, "fusion": fusion, "head": head, "data": data, "train": train, "tabular": tabular}
-        sections |= {"decoder": decoder, "generation": generation, "task": task}
-        own_parts.load_all(plugins)
-        values = sections_for(targets, own_parts.named(sections), types)
-        self.recipe = Recipe.parse(values, "Predictor")
-        self.typed: Collection[str] = names_of(values)
-        self.output = output
-        self.verbose = verbose
+        # As they were given, for scikit-learn's `clone`; what they ask for is read where it is needed.
+        self.target, self.output, self.types, self.inputs, self.task = target, output, types, inputs, task
+        self.fusion, self.head, self.data, self.train, self.tabular = fusion, head, data, train, tabular
+        self.decoder, self.generation, self.plugins, self.verbose = decoder, generation, plugins, verbose
+        self.recipe = recipe
+        self.asked()  # a mistake shows here
 
     @classmethod
     def from_recipe(
         cls,
         recipe: Recipe | str | Path,
-        output: str | Path | None = None,
+        output: str | Path | Literal[False] | None = None,
         verbose: bool = True,
         typed: Collection[str] = (),
     ) -> Self:
@@ -118,16 +117,19 @@ class Predictor:
 
         Settings that nothing reads are left out and noted; those in `typed` (`fusion.rank`) are an error.
         """
-        predictor = cls(output=output, verbose=verbose)
+        whole = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
+        own_parts.load_for(whole, None if isinstance(recipe, Recipe) else Path(recipe))
+        predictor = cls(output=output, verbose=verbose, recipe=whole)
         predictor.typed = typed
-        predictor.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
-        own_parts.load_for(predictor.recipe, None if isinstance(recipe, Recipe) else Path(recipe))
         return predictor
 
     @own_randomness()
     def fit(
         self,
-        table: TableLike | None = None,
+        X: TableLike | None = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
         val: TableLike | None = None,
         test: TableLike | None = None,
         resume: bool = False,
@@ -135,7 +137,9 @@ class Predictor:
         """Train, evaluate, and write the run folder.
 
         Args:
-            table: the rows: a path, a frame, dicts; None for the table that the recipe names.
+            X: the rows: a path, a frame, dicts, an array, lists; None for the table that the recipe names.
+            y: the targets, where they are no column of X.
+            sample_weight: `[N]` how much each row counts in training; else as the column `data.weight` says.
             val, test: other tables to validate and test on; else the recipe's, else a tenth is for validation.
             resume: continue from the run folder's last checkpoint.
 
@@ -143,14 +147,23 @@ class Predictor:
             PlaitError: something in data or recipe does not fit; nothing is lost.
             Interrupted: Ctrl-C; the run folder can be resumed.
         """
+        with passing_folder(self.output) as (output, kept):
+            self._fit(joined(X, y, sample_weight, self.asked()[0].targets), val, test, output, resume)
+        if not kept:
+            self.run_ = None
+        return self
+
+    def _fit(self, given: Given, val: Any, test: Any, output: str | Path | None, resume: bool) -> None:
         watch = Stopwatch()
-        if not self.recipe.task:
+        recipe, typed = self.asked()
+        recipe = given.asked_in(recipe)
+        if not recipe.task:
             raise RecipeError(NOTHING_ASKED)
-        recipe, tables = open_given(self.recipe, {"train": table, "val": val, "test": test})
+        recipe, tables = open_given(recipe, {"train": given.table, "val": val, "test": test})
         accelerator = make_accelerator(recipe.train.device)
         main = accelerator.is_main_process
-        recipe = recipe_to_train(recipe, self.output, resume, self.verbose)
-        prepared = prepare.prepare(recipe, *tables, typed=() if resume else self.typed)
+        recipe = recipe_to_train(recipe, output, resume, self.verbose)
+        prepared = prepare.prepare(recipe, *tables, typed=() if resume else typed)
         prepared.model.to(accelerator.device)
         with accelerator.main_process_first():  # the others read what the first has stored
             prepare.encode_frozen(prepared, self.verbose and main)
@@ -159,7 +172,7 @@ class Predictor:
         recipe = decide_precision(prepared, accelerator)
         prepared.recipe = recipe
         # The folder is made only now, so that a mistake leaves none behind.
-        with folder_of_run(accelerator, self.output, name_of_run(recipe, tables[0]), resume) as folder:
+        with folder_of_run(accelerator, output, name_of_run(recipe, tables[0]), resume) as folder:
             self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
             if main:
                 if self.verbose:
@@ -173,29 +186,28 @@ class Predictor:
                 callbacks = (self._outputs, self._modalities, write_report)
                 self.metrics_ = finish(prepared, folder, history, watch, *callbacks, self.verbose)
             accelerator.wait_for_everyone()
-        return self
 
-    def predict(self, table: TableLike, on_error: OnError = "refuse") -> np.ndarray | pd.DataFrame:
+    def predict(self, X: TableLike, on_error: OnError = "refuse") -> np.ndarray | pd.DataFrame:
         """The answer to each row: `[N]`, or a frame with a column for each target where there are several.
 
         Args:
-            table: the rows.
+            X: the rows, as in `fit`; an array has the columns that training saw, in their order.
             on_error: what to do about a cell that can't be used: `refuse` it as an error, `skip` its row (the answer is
                 None), or count the cell as `missing`.
         """
-        source = self._source(table, None, None if on_error == "refuse" else [])
+        source = self._source(X, None, None if on_error == "refuse" else [])
         predictions, skipped = self._predictions(source), source.unusable if on_error == "skip" else ()
         answers = {n: answer_array(self.targets_.tasks[n].answers(p), skipped) for n, p in predictions.items()}
         return next(iter(answers.values())) if len(answers) == 1 else pd.DataFrame(answers)
 
-    def predict_proba(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
+    @with_probabilities
+    def predict_proba(self, X: TableLike) -> np.ndarray | dict[str, np.ndarray]:
         """`[N, C]` probabilities in the order of `classes_`; a dict of them where there are several targets.
 
         Raises:
             RecipeError: a target has no classes.
         """
-        self.targets_.require_probabilities()
-        probabilities = self._predictions(self._source(table, None))
+        probabilities = self._predictions(self._source(X, None))
         return next(iter(probabilities.values())) if len(probabilities) == 1 else probabilities
 
     def predict_frames(
@@ -224,6 +236,7 @@ class Predictor:
             DataError: the table lacks the target, or has no row to score.
             RecipeError: a metric is unknown.
         """
+        self._require_fitted()
         for name in metrics or ():
             self.targets_.choose_metric(name)
         source = self._scored_source(table)
@@ -262,9 +275,13 @@ class Predictor:
         scorer = Scorer(self._runner, self.targets_, truth, self._metric, plan, groups)
         return modality_report(scorer, source, list(self.inputs_), curves=curves, noises=noises)
 
-    def score(self, table: TableLike) -> float:
-        """The metric that picked the best epoch, on a table; for scikit-learn's tools higher is better."""
-        name, higher = self._metric
+    def score(self, X: TableLike, y: Any = None) -> float:
+        """`train.metric` on a table, else accuracy, or R² of numbers; higher is better, as scikit-learn expects."""
+        self._require_fitted()
+        metric = self.recipe_.train.metric
+        name, higher = self.targets_.choose_score(metric) if metric else self.targets_.usual_score
+        rows = rows_of(X, list(self.feature_names_in_))
+        table = rows if y is None else joined(rows, y, targets=self.targets_.names).table
         return self.evaluate(table, [name]).get(name, np.nan) * (1 if higher else -1)
 
     def embed(self, table: TableLike) -> np.ndarray | dict[str, np.ndarray]:
@@ -278,20 +295,13 @@ class Predictor:
 
     is_retrieval = property(lambda self: not self.targets_.joint, doc="Each input has a vector of its own.")
 
-    @property
-    def classes_(self) -> list[str] | dict[str, list[str]]:
-        """The classes, in the order of `predict_proba`; a dict of them where there are several targets."""
-        classes = {name: list(getattr(task, "classes", [])) for name, task in self.targets_.tasks.items()}
-        return next(iter(classes.values())) if len(classes) == 1 else classes
-
     def save(self, folder: str | Path) -> Path:
         """Write a fitted predictor: everything that `load` needs, without checkpoints and report.
 
         Raises:
             RunError: the folder can't be written or holds a run already.
         """
-        if not hasattr(self, "model_"):
-            raise PlaitError(UNFITTED)
+        self._require_fitted()
         with claimed_folder(folder, "") as run:
             run.save_setup(self.recipe_, self.schema_, self.inputs_, self.targets_, self.model_.encoders)
             save_tensors(self.model_.state_dict(), run.weights)
@@ -315,18 +325,10 @@ class Predictor:
         Raises:
             RunError: it is not a run, or is damaged, unfinished, or from a newer plait.
         """
-        if not isinstance(folder, str | Path):
-            raise RunError(f"expected the path of a run folder, got {type(folder).__name__}")
         own_parts.load_all(plugins)
-        run = RunFolder(Path(folder).expanduser())
-        recipe, schema, inputs, targets, configs = run.read_setup(allow_outside)
-        if not run.weights.exists():
-            raise RunError(f"{run.path}: the run is not finished; continue it with: plait train --resume {run.path}")
-        model = build_model(recipe, inputs, targets, configs)
-        load_state(model, load_tensors(run.weights)[0], run.weights)
-        predictor = cls.assembled(recipe, schema, inputs, targets, model, run, device, verbose)
-        metrics = run.path / "metrics.json"
-        predictor.metrics_ = run.read_json("metrics.json", dict[str, dict[str, float]]) if metrics.exists() else {}
+        run, parts, metrics = read_run(folder, allow_outside)
+        predictor = cls.assembled(*parts, run, device, verbose)
+        predictor.metrics_ = metrics
         return predictor
 
     @classmethod
@@ -342,8 +344,8 @@ class Predictor:
         verbose: bool = False,
     ) -> Self:
         """A predictor of parts that exist already; `metrics_` is empty."""
-        predictor = cls(verbose=verbose)
-        predictor.recipe, predictor.metrics_ = recipe, {}
+        predictor = cls(verbose=verbose, recipe=recipe)
+        predictor.metrics_ = {}
         predictor._adopt(recipe, schema, inputs, targets, model.eval(), run)
         predictor.model_.to(pick_device(device))
         return predictor
@@ -364,9 +366,9 @@ class Predictor:
         self._frozen = prepare.frozen_inputs(recipe, model, inputs, self.verbose)
 
     def _source(self, table: TableLike, targets: Targets | None, problems: list[str] | None = None) -> TableSource:
-        if not hasattr(self, "model_"):
-            raise PlaitError(UNFITTED)
-        return source_for(self.recipe_, table, self.inputs_, targets, problems, self.verbose)
+        self._require_fitted()
+        rows = rows_of(table, list(self.feature_names_in_))
+        return source_for(self.recipe_, rows, self.inputs_, targets, problems, self.verbose)
 
     def _scored_source(self, table: TableLike) -> TableSource:
         """A table that has the targets.

@@ -49,7 +49,10 @@ class DataRecipe(Strict):
     `test` is a share of the training table's rows, or a file; `val` a share of those that `test` leaves, or a file;
     `val: none` means no validation. `split`
     names a column that holds train, val or test. `group` names a column whose equal cells stay in one part of a split.
-    `repeat` names a column with how often a training row is seen in an epoch (0 for never; empty for once). `types`
+    `time` names a column of dates or numbers: test rows are then the latest ones and validation rows the latest of the
+    others, and a comparison trains on what came before each fold. `weight` names a column with how much a row counts
+    in training (0 for not at all; scores count every row alike). `repeat` names a column with how often a training row
+    is seen in an epoch (0 for never; empty for once). `types`
     overrides the types of columns. `on_error`: refuse to train where a cell can't be used, skip its row, or count the
     cell as missing. `delimiter` separates the cells of CSV files, and `decimal` stands before the fraction of their
     numbers; both are detected where they are not set.
@@ -60,6 +63,8 @@ class DataRecipe(Strict):
     test: Share | str | None = None
     split: ColumnName | None = None
     group: ColumnName | None = None
+    time: ColumnName | None = None
+    weight: ColumnName | None = None
     repeat: ColumnName | None = None
     stratify: bool = True
     types: dict[ColumnName, str] = Field(default_factory=dict)

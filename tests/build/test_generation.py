@@ -55,5 +55,5 @@ def test_one_line_makes_it_classification(tmp_path: Path) -> None:
     predictor = Predictor.from_recipe(Recipe.parse(values), tmp_path / "run", verbose=False)
     predictor.fit(Table.from_frame(frame, tmp_path))
     assert "decoder.method (task.type=generation)" in (tmp_path / "run" / "report.html").read_text()
-    assert predictor.classes_ == ["no", "yes"]
+    assert predictor.classes_.tolist() == ["no", "yes"]
     assert set(predictor.predict(Table.from_frame(frame, tmp_path))) <= {"no", "yes"}

@@ -125,7 +125,7 @@ print(*Predictor.load({str(folder)!r}, plugins=[{parts.__name__!r}]).predict({st
     with pytest.raises(RunError, match="needs parts of somebody's own"):
         Predictor.from_recipe(stranger / "recipe.yaml")
     (tmp_path / "own.yaml").write_text(f"plugins: [{parts.__name__}]\ndata: {{train: {path}}}\n")
-    assert Predictor.from_recipe(tmp_path / "own.yaml").recipe.plugins == [parts.__name__]  # a person wrote it
+    assert Predictor.from_recipe(tmp_path / "own.yaml").asked()[0].plugins == [parts.__name__]  # a person wrote it
 
 
 def test_a_comparison_takes_it_to_its_processes(parts: ModuleType, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_an_option_that_nothing_reads_is_refused_where_it_was_typed(
     with pytest.raises(RecipeError, match=f"^{name}: nothing reads it here"):
         fitted(frame(), tmp_path, target=target, **copy.deepcopy(options))
     assert not (tmp_path / "run").exists()
-    recipe = Predictor(target, verbose=False, **{**options, "train": {**TRAIN, **options.get("train", {})}}).recipe
+    recipe = Predictor(target, verbose=False, **{**options, "train": {**TRAIN, **options.get("train", {})}}).asked()[0]
     given = frame()
     given.to_csv(tmp_path / "t.csv", index=False)
     made = Predictor.from_recipe(recipe, tmp_path / "run", verbose=False).fit(

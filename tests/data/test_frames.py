@@ -20,7 +20,7 @@ from plait.errors import DataError
 def test_columns_named_by_numbers_and_like_our_own(tmp_path: Path) -> None:
     numbered = frame()[["y", "a", "t"]]
     numbered.columns = range(3)
-    assert fitted(numbered, tmp_path / "0", target=0, types={2: "text"}).classes_ == ["b", "s"]
+    assert fitted(numbered, tmp_path / "0", target=0, types={2: "text"}).classes_.tolist() == ["b", "s"]
     own = frame().rename(columns={"a": "row", "t": "weight.`kg`", "y": "pooled"}).assign(part=1.5)
     predictor = fitted(own, tmp_path / "1", target="pooled")
     found = next(predictor.predict_frames(own))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.data.splits import folds_of, holdout, split_column
+from plait.data.splits import folds_of, forward_folds, holdout, latest, split_column
 from plait.data.table import Table
 from plait.errors import DataError
 
@@ -68,3 +68,27 @@ def test_folds_share_out_classes_and_keep_groups() -> None:
         assert all(0.2 < labels[fold].mean() < 0.45 for fold in folds)
     of_group = [set(groups[fold].tolist()) for fold in folds]
     assert sum(map(len, of_group)) == len(set.union(*of_group))
+
+
+@given(times=st.lists(st.integers(0, 12), min_size=2, max_size=80), share=st.floats(0.01, 0.9), folds=st.integers(1, 6))
+def test_in_time_nothing_is_learned_from_what_comes_later(times: list[int], share: float, folds: int) -> None:
+    rows, moments = np.arange(len(times)), np.array(times)
+    if len(set(times)) == 1:
+        with pytest.raises(DataError, match="of one moment"):
+            latest(rows, share, moments)
+        return
+    first, second = latest(rows, share, moments)
+    assert sorted([*first, *second]) == rows.tolist() and moments[first].max() < moments[second].min()
+    earlier = np.sort(moments)[len(rows) - min(max(1, round(share * len(rows))), len(rows) - 1)]
+    assert moments[second].min() in (earlier, moments[first].max() + 1, *times)
+    if len(set(times)) <= folds:
+        with pytest.raises(DataError, match=f"{folds} folds in time need at least {folds + 1} moments"):
+            forward_folds(rows, folds, moments)
+        return
+    cut = forward_folds(rows, folds, moments)
+    assert len(cut) == folds and all(len(fold) for fold in cut)
+    before = np.setdiff1d(rows, np.concatenate(cut))
+    for fold in cut:
+        assert len(before) and moments[before].max() < moments[fold].min()
+        before = np.concatenate([before, fold])
+    assert sorted(before) == rows.tolist()

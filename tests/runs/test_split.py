@@ -9,7 +9,7 @@ import pytest
 
 from fakes import make
 from plait.data.table import Table
-from plait.errors import DataError
+from plait.errors import DataError, RecipeError
 from plait.recipe import Recipe
 from plait.runs.split import group_codes, split_rows
 
@@ -83,3 +83,20 @@ def test_codes_of_groups_are_those_of_some_rows() -> None:
     assert codes is not None and codes.tolist() == [0, -1, 0]
     assert group_codes(Recipe.parse({}), table, np.arange(4)) is None
     assert group_codes(Recipe.parse({"data": {"group": "gone"}}), table, np.arange(4)) is None
+
+
+def test_in_time_the_latest_rows_test_and_those_before_validate() -> None:
+    days = [f"2026-{1 + number % 10:02d}-01" for number in range(40)]  # ten months, mixed
+    parts = rows_of({"val": 0.2, "test": 0.1, "time": "day"}, {"day": days})
+    months = {name: {1 + row % 10 for row in rows.tolist()} for name, rows in parts.items()}
+    assert months == {"test": {10}, "val": {8, 9}, "train": {1, 2, 3, 4, 5, 6, 7}}
+    with pytest.raises(RecipeError, match="data.time and data.group both say"):
+        rows_of({"time": "day", "group": "day"}, {"day": days})
+
+
+def test_the_column_of_the_time_is_no_input(table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table).drop(columns=["photo"])
+    frame["day"] = pd.date_range("2026-01-01", periods=len(frame)).astype(str)
+    predictor = make(folder=tmp_path / "run", data={"time": "day"}).fit(frame)
+    parts = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    assert parts["row"].min() > 0.85 * len(frame) and predictor.schema_["day"].modality == "ignore"

@@ -28,7 +28,7 @@ def test_the_combiner_of_numbers_is_the_ridge_of_what_was_said() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 3))
     truth = 2 * x[:, 0] - x[:, 2] + 3 + random.normal(size=60) / 9
-    weights, bias = _combiner(x, {"y": truth.astype(np.float32)}, Targets({"y": Regression(0.0, 1.0)}))
+    weights, bias = _combiner(x, {"y": truth.astype(np.float32)}, Targets({"y": Regression(0.0, 1.0)}), None)
     centred = x - x.mean(axis=0)
     expected = np.linalg.solve(centred.T @ centred + np.eye(3), centred.T @ (truth - truth.mean()))
     np.testing.assert_allclose(weights.numpy()[0], expected, atol=1e-4)
@@ -37,8 +37,8 @@ def test_the_combiner_of_numbers_is_the_ridge_of_what_was_said() -> None:
 
 def test_a_class_that_no_row_has_is_not_answered_and_one_alone_always_is() -> None:
     x = np.array([[0.0], [1.0], [2.0], [3.0]])
-    weight, bias = _logistic(x, np.array([1, 1, 2, 2]), Problem(0, 4, 4))
+    weight, bias = _logistic(x, np.array([1, 1, 2, 2]), Problem(0, 4, 4), None)
     said = x @ weight.T + bias
     assert said[:, 1:3].argmax(axis=1).tolist() == [0, 0, 1, 1] and (said[:, [0, 3]] < -20).all()
-    weight, bias = _logistic(x, np.array([2, 2, 2, 2]), Problem(0, 4, 4))
+    weight, bias = _logistic(x, np.array([2, 2, 2, 2]), Problem(0, 4, 4), None)
     assert not weight.any() and bias.tolist() == [-30.0, -30.0, 0.0, -30.0]

@@ -81,7 +81,7 @@ def test_a_matching_run_with_drawn_non_matches(negatives: str, colours: Path, tm
     found = predictor.evaluate(colours)
     assert set(found) == {"accuracy", "average_precision", "roc_auc", "log_loss"}
     assert found == predictor.evaluate(colours)  # the same non-matches each time
-    assert predictor.predict_proba(colours).shape == (48, 2) and predictor.classes_ == ["no", "yes"]
+    assert predictor.predict_proba(colours).shape == (48, 2) and predictor.classes_.tolist() == ["no", "yes"]
     assert Predictor.load(tmp_path / "m").evaluate(colours) == pytest.approx(found, abs=1e-6)
     assert "Answers: match" in (tmp_path / "m" / "report.html").read_text()
 

@@ -228,3 +228,36 @@ def test_a_strangers_kernel_of_other_shapes_is_refused(name: str, tmp_path: Path
         state[name] = state[name][:-1].clone() if name == "coefficients" else state[name][..., :-1].clone()
     with pytest.raises(RunError, match="the weights do not fit the recipe"):
         load_state(CLOSED_FORM["kernel_sum"](DIMS, {"y": 3}), state, tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["kernel_sum", "kernel_product"])
+def test_a_row_of_weight_three_is_three_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With width and strength given, because folds of repeated rows would choose others."""
+    monkeypatch.setattr(closed_form, "WIDTHS", [0.5])
+    monkeypatch.setattr(closed_form, "STRENGTHS", [0.1])
+    x = np.random.default_rng(0).normal(size=(40, 8))
+    y = truth_of(x, Real())
+    counts = np.random.default_rng(1).integers(1, 4, 40)
+    weighed, repeated = (CLOSED_FORM[name](DIMS, {"y": 1}) for _ in range(2))
+    scaling = weighed.scaling
+    monkeypatch.setattr(type(scaling), "learn", lambda self, x: None)  # the same for both
+    fit_kernel(weighed, x, [y], [Real()], weights=counts.astype(float))
+    fit_kernel(repeated, np.repeat(x, counts, axis=0), [np.repeat(y, counts)], [Real()])
+    queries = np.random.default_rng(2).normal(size=(9, 8))
+    np.testing.assert_allclose(answers(weighed, queries), answers(repeated, queries), atol=1e-5)
+
+
+def test_leaving_out_a_weighed_row_is_fitting_without_it() -> None:
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(30, 8)))
+    y = torch.from_numpy(np.random.default_rng(1).normal(size=(30, 1)))
+    weight = torch.from_numpy(np.random.default_rng(2).uniform(0.2, 3, 30))
+    head: Any = CLOSED_FORM["kernel_sum"](DIMS, {"y": 1})
+    _, strength, left_out = closed_form._choose(head, x, y, None, weight)
+    width = closed_form._choose(head, x, y, None, weight)[0]
+    for row in (0, 7, 29):
+        rest = np.setdiff1d(np.arange(30), [row])
+        kernel = closed_form.gaussian(closed_form.squared_distances(x, x, head.scaling.widths), width, "sum").numpy()
+        model = KernelRidge(alpha=strength, kernel="precomputed").fit(
+            kernel[np.ix_(rest, rest)], y[rest].numpy(), weight[rest].numpy()
+        )
+        np.testing.assert_allclose(left_out[row], model.predict(kernel[[row]][:, rest])[0], atol=1e-8)

@@ -97,6 +97,10 @@ def check_tasks(recipe: Recipe) -> None:
 def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
     """Refuse settings of other sections that contradict a task."""
     method = recipe.fusion.method
+    if recipe.data.weight is not None and not task.weighable:
+        raise RecipeError(
+            f"data.weight: the loss of {spec.type} takes no weights of rows; data.repeat says how often a row is seen"
+        )
     late = method in FUSIONS and getattr(FUSIONS[method], "stage", "") == "late"
     # Training settings that need an answer from each modality.
     for name in EACH_ALONE:

@@ -24,12 +24,12 @@ from plait.build.unread import settle
 from plait.compare.baselines import baseline_answers
 from plait.compare.candidates import Candidate
 from plait.compare.costs import median_ms, peak_bytes, reset_peak, row_ms, size_of
+from plait.compare.cutting import Cutting
 from plait.compare.evidence import Measure
 from plait.compare.fold import Answer, Fold
 from plait.compare.renumbered import Renumbered
 from plait.data.batches import Cache, Source, TableSource, TensorSource
 from plait.data.plan import BatchPlan
-from plait.data.splits import folds_of, holdout
 from plait.data.table import Table
 from plait.encoders import StoredEncoder
 from plait.errors import DataError, RecipeError
@@ -50,7 +50,6 @@ from plait.training.objective import Objective, blend_of
 from plait.training.pace import Metric, expected_epochs
 
 IN_MEMORY = 2e9  # bytes of features that are held as tensors
-VAL = 0.1  # of a fold's training rows: picks the epoch
 
 
 class Experiment:
@@ -101,8 +100,7 @@ class Experiment:
         self.rows = every[~self.task.unusable(self.truth)]
         if len(self.rows) < len(every):
             self.notes.append(f"{len(every) - len(self.rows):,} rows have no usable target and are left out")
-        group = recipe.data.group
-        self.groups = None if group is None else table.codes(group)[0]
+        self.cutting = Cutting.of(recipe, table)
         if most is not None and most < len(self.rows):
             self._sample(most)
         # Frozen encoders run once, before the folds are cut: rows that they can't read are left out of all folds.
@@ -129,6 +127,7 @@ class Experiment:
         vars(self).update(sent["state"])
         self.accelerator, self._fold_of = make_accelerator(self.recipe.train.device), {}
 
+    groups = property(lambda self: self.cutting.groups, doc="Codes of rows that stay together; None for none.")
     modalities = property(lambda self: list(self.inputs), doc="What is compared.")
 
     def _sample(self, most: int) -> None:
@@ -182,9 +181,8 @@ class Experiment:
         return Cache(int(self.recipe.train.cache_mb * 1e6))
 
     def _cut(self, count: int) -> list[np.ndarray]:
-        rows, groups = self.rows, None if self.groups is None else self.groups[self.rows]
-        labels = self.task.strata(self.truth[rows])
-        if labels is not None:
+        labels = self.task.strata(self.truth[self.rows])
+        if labels is not None and self.cutting.moments is None:
             sizes = np.bincount(labels)
             rare = [str(self.task.classes[i]) for i in np.flatnonzero((sizes < count) & (sizes > 0))]  # type: ignore[attr-defined]
             if rare:
@@ -192,7 +190,7 @@ class Experiment:
                     f"{len(rare)} classes have fewer than {count} rows, so some folds are tested without them "
                     f"({', '.join(rare[:5])})"
                 )
-        return folds_of(rows, count, labels, groups, self.recipe.train.seed)
+        return self.cutting.folds(self.rows, count, labels)
 
     def fold(self, number: int, method: str = "concat") -> Fold:
         """Processors and scales are fitted on the fold's own training rows; for methods without a loop words count."""
@@ -200,10 +198,8 @@ class Experiment:
         key = (number, any(recipe.inputs[name] != spec for name, spec in self.recipe.inputs.items()))
         if key not in self._fold_of:
             test = self.folds[number]
-            rest = np.setdiff1d(self.rows, test)
-            labels = self.task.strata(self.truth[rest])
-            groups = None if self.groups is None else self.groups[rest]
-            train_rows, val = holdout(rest, VAL, labels, groups, self.recipe.train.seed)
+            rest = self.cutting.before(self.rows, test)
+            train_rows, val, weights = self.cutting.parts(rest, self.task.strata(self.truth[rest]))
             targets = self.targets
             if self.task.learns_scale:
                 targets, _ = build_targets(self.recipe, self.table, train_rows)
@@ -218,7 +214,7 @@ class Experiment:
             table_source.encoded = self.encoded
             source = self._in_memory(table_source)
             truth = table_source.targets[self.name].numpy()
-            self._fold_of[key] = Fold(train_rows, val, test, inputs, targets, source, truth)
+            self._fold_of[key] = Fold(train_rows, val, test, inputs, targets, source, truth, weights)
         return self._fold_of[key]
 
     def _in_memory(self, source: TableSource) -> Source:
@@ -291,10 +287,12 @@ class Experiment:
         """What needs no rows to stop by learns from those, too."""
         closed = candidate.method in CLOSED_FORM
         rows = np.sort(np.concatenate([fold.train, fold.val])) if closed else fold.train
+        if fold.weights is not None:
+            rows = rows[fold.weights[rows] > 0]
         val = None if closed else FittedRows(fold.source, fold.val, [fold.truth[fold.val]])
         groups = None if self.groups is None else self.groups[rows]
         truth = {self.name: fold.truth}
-        return Lesson(fold.source, rows, val, truth, fold.targets, self.device, groups, seed)
+        return Lesson(fold.source, rows, val, truth, fold.targets, self.device, groups, seed, weights=fold.weights)
 
     def _train(self, model: MultimodalModel, rows: np.ndarray, fold: Fold, seed: int) -> Progress:
         targets = fold.targets
@@ -314,25 +312,15 @@ class Experiment:
         torch.manual_seed(seed)
         workers = 0 if isinstance(fold.source, Renumbered) else prepare.workers_of(self.recipe)
         val_part = (fold.source, fold.val)
-        blend = blend_of(model, settings, targets, fold.source, plan, val_part, self.accelerator, workers)
-        objective = Objective(settings, targets, model, blend=blend)
-        around = objective.around_step
-        return train(
-            model,
-            fold.source,
-            plan,
-            objective,
-            settings,
-            validate=validate,
-            metric=metric,
-            workers=workers,
-            around_step=around,
-        )
+        blend = blend_of(model, settings, targets, fold.source, plan, val_part, self.accelerator, workers, fold.weights)
+        objective = Objective(settings, targets, model, blend=blend, row_weights=fold.weights)
+        options = {"validate": validate, "metric": metric, "workers": workers, "around_step": objective.around_step}
+        return train(model, fold.source, plan, objective, settings, **options)  # type: ignore[arg-type]
 
     def on_folds(self, folds: list[np.ndarray], groups: np.ndarray | None) -> "Experiment":
         """The same experiment on other folds; this one stays as it is."""
         other = copy.copy(self)
-        other.folds, other.groups, other._fold_of = folds, groups, {}
+        other.folds, other.cutting, other._fold_of = folds, replace(self.cutting, groups=groups), {}
         return other
 
     def pointless(self) -> list[str]:
@@ -351,10 +339,9 @@ class Experiment:
 
     def measurement(self) -> Measure:
         """What is measured of the compared rows."""
-        rows, metric = self.rows, self.metric
+        rows, metric = self.answered, self.metric
         place = np.zeros(len(self.table), dtype=np.int64)
         place[rows] = np.arange(len(rows))
-        group = self.recipe.data.group
         beside = "r2" if "r2" in self.task.measures and metric.name != "r2" else None
         return Measure(
             metric.name,
@@ -364,9 +351,14 @@ class Experiment:
             [place[fold] for fold in self.folds],
             None if self.groups is None else self.groups[rows],
             None if self.task.reads is not None else self.task.space,
-            "random rows" if group is None else f"whole groups of {group}",
+            self.cutting.name,
             None if beside is None else partial(self.measure, beside),
         )
+
+    @property
+    def answered(self) -> np.ndarray:
+        """Rows that a fold tests: all of them, but for the earliest where folds follow time."""
+        return np.sort(np.concatenate(self.folds))
 
     def _encoder_ms(self, name: str) -> float:
         """Milliseconds of preparing and encoding one value of a modality behind a frozen encoder, the median."""

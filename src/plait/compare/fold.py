@@ -31,3 +31,4 @@ class Fold:
     targets: Targets
     source: Source
     truth: np.ndarray  # of all rows of the table
+    weights: np.ndarray | None = None  # likewise: how much each counts in training

@@ -55,7 +55,7 @@ def group_drop(experiment: Experiment, comparison: Comparison) -> GroupDrop | No
 
     None where folds keep a group together already, or there is nothing to keep together.
     """
-    if experiment.groups is not None:
+    if experiment.groups is not None or experiment.cutting.moments is not None:
         return None
     rows = [row for row in comparison.rows if row.whole and row.fused]
     cheap = [row for row in rows if row.kind == "closed_form"] or [row for row in rows if row.name == "concat"]

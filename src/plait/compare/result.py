@@ -8,6 +8,7 @@ from typing import Any
 from plait.compare.candidates import Candidate
 from plait.compare.ensemble import Member
 from plait.compare.information import Information
+from plait.console import as_html
 
 
 @dataclass
@@ -178,6 +179,34 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def lines(self) -> tuple[list[str], list[tuple[str, ...]], list[str]]:
+        """Columns, a line a model (the best first, trivial ones last), and what the marks in them mean."""
+        sign = -1 if self.higher_is_better else 1
+        rows = sorted(self.rows, key=lambda row: (row.score is None, row.kind == "baseline", sign * (row.score or 0)))
+        cells: list[tuple[str, ...]] = []
+        for row in rows:
+            kind = row.kind.replace("_", " ")
+            if row.score is None:
+                cells.append((row.name, kind, "failed", row.failed, "", ""))
+                continue
+            versus = row.versus_best_single
+            gain = "" if versus is None else f"{versus.difference:+.3f}{' *' if versus.significant else ''}"
+            score = f"{row.score:.3f}" + ("" if row.converged else " ↑") + (" …" if row.stopped else "")
+            cells.append((row.name, kind, score, f"{row.low:.3f}…{row.high:.3f}", gain, f"{row.train_seconds:.1f}"))
+        compared = sum(row.versus_best_single is not None for row in rows)
+        marks = [f"* over the best single modality, significant after correction for {compared} comparisons"]
+        if any(not row.converged for row in rows):
+            marks.append("↑ still improved when its budget was used up")
+        if any(row.stopped for row in rows):
+            marks.append("… clearly behind after the first folds, or out of time; scored on those folds only")
+        marks.append(f"folds of {self.splits}")
+        return ["model", "kind", self.metric, "95 % interval", "over single", "s"], cells, marks
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the decision, and the table."""
+        columns, cells, marks = self.lines()
+        return as_html(f"{self.decision}: {self.verdict}", columns, cells, columns[2:], marks)
 
     def to_csv(self) -> str:
         """A line a model."""

@@ -179,29 +179,11 @@ def _write(folder: RunFolder, comparison: Comparison, experiment: Experiment) ->
 
 def show(comparison: Comparison, folder: RunFolder) -> None:
     """Print the result, the best first, trivial rows last."""
-    sign = -1 if comparison.higher_is_better else 1
-    rows = sorted(comparison.rows, key=lambda row: (row.score is None, row.kind == "baseline", sign * (row.score or 0)))
-    cells = []
-    for row in rows:
-        kind = row.kind.replace("_", " ")
-        if row.score is None:
-            cells.append((row.name, kind, "failed", row.failed, "", ""))
-            continue
-        versus = row.versus_best_single
-        gain = "" if versus is None else f"{versus.difference:+.3f}{' *' if versus.significant else ''}"
-        score = f"{row.score:.3f}" + ("" if row.converged else " ↑") + (" …" if row.stopped else "")
-        band = f"{row.low:.3f}…{row.high:.3f}"
-        cells.append((row.name, kind, score, band, gain, f"{row.train_seconds:.1f}"))
-    columns = ["model", "kind", comparison.metric, "95 % interval", "over single", "s"]
+    columns, cells, marks = comparison.lines()
     console.say("")
     console.show(console.table("", columns, cells, columns[2:]))
-    compared = sum(row.versus_best_single is not None for row in rows)
-    console.say(f"* over the best single modality, significant after correction for {compared} comparisons")
-    if any(not row.converged for row in rows):
-        console.say("↑ still improved when its budget was used up")
-    if any(row.stopped for row in rows):
-        console.say("… clearly behind after the first folds, or out of time; scored on those folds only")
-    console.say(f"folds of {comparison.splits}")
+    for mark in marks:
+        console.say(mark)
     for line in explained(comparison):
         console.say(line)
     console.say("")
@@ -222,7 +204,7 @@ def _save_best(experiment: Experiment, comparison: Comparison, table: Table, fol
         method = methods.get(row.name, row.name)
         found: dict[str, Any] = {"method": method, "inputs": columns, **_options(experiment, method)}
         if method not in FITTED and not isinstance(experiment.recipe.train.epochs, int):
-            share = len(experiment.fold(0).train) / len(experiment.rows)
+            share = len(experiment.fold(len(experiment.folds) - 1).train) / len(experiment.rows)
             found["epochs"] = max(1, round(row.epochs * share))
         return found
 

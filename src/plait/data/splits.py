@@ -1,4 +1,4 @@
-"""Which rows train, which validate, which test: stratified, by group, or as a column says."""
+"""Which rows train, which validate, which test: stratified, by group, in time, or as a column says."""
 
 import warnings
 
@@ -101,6 +101,55 @@ def folds_of(
     else:
         cuts = KFold(count, **options).split(rows)
     return [np.sort(rows[second]) for _, second in cuts]
+
+
+def latest(rows: np.ndarray, share: float, moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows in time: the second part has the latest ones, and rows of one moment stay together.
+
+    Args:
+        rows: `[N]` row numbers.
+        share: of the rows that goes into the second part, at least, 0 to 1.
+        moments: `[N]` ranks of their times.
+
+    Raises:
+        DataError: all rows are of one moment.
+
+    >>> latest(np.arange(6), 0.3, np.array([0, 1, 2, 3, 4, 4]))
+    (array([0, 1, 2, 3]), array([4, 5]))
+    """
+    first, last = (moments.min(), moments.max()) if len(rows) else (0, 0)
+    if first == last:
+        raise DataError(f"all {len(rows)} rows are of one moment, so none comes later; leave data.time out")
+    size = min(max(1, round(share * len(rows))), len(rows) - 1)
+    edge = max(np.sort(moments)[len(rows) - size], moments[moments > first].min())
+    return rows[moments < edge], rows[moments >= edge]
+
+
+def forward_folds(rows: np.ndarray, count: int, moments: np.ndarray) -> list[np.ndarray]:
+    """Folds in time: rows are cut into one block more than there are folds, and each but the first is tested.
+
+    Whoever trains for a fold takes the rows before it; rows of one moment stay together.
+
+    Raises:
+        DataError: there are fewer moments than blocks.
+
+    >>> [fold.tolist() for fold in forward_folds(np.arange(6), 2, np.array([0, 0, 1, 1, 2, 3]))]
+    [[2, 3], [4, 5]]
+    """
+    known, counts = np.unique(moments, return_counts=True)
+    if len(known) <= count:
+        raise DataError(
+            f"{count} folds in time need at least {count + 1} moments, got {len(known)}; use --folds "
+            f"{max(1, len(known) - 1)} or fewer, or leave data.time out"
+        )
+    # Each moment goes to the block that its middle row falls into; then no block is left empty.
+    middle = np.cumsum(counts) - counts / 2
+    block = np.minimum((middle * (count + 1) / len(rows)).astype(int), count)
+    block = np.maximum(block, np.arange(len(known)) - len(known) + count + 1)  # enough moments for the later ones
+    for place in range(1, len(block)):
+        block[place] = min(block[place], block[place - 1] + 1)
+    of_row = block[np.searchsorted(known, moments)]
+    return [np.sort(rows[of_row == number]) for number in range(1, count + 1)]
 
 
 def _grouped(share: float, labels: np.ndarray | None, groups: np.ndarray, seed: int) -> np.ndarray:

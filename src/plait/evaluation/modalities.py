@@ -27,6 +27,9 @@ DRAWS, SLOW_DRAWS = 250, 50  # of the bootstrap; fewer where scoring, which each
 NOT_TAKEN = (float("nan"), float("nan"))
 
 
+MODALITY_COLUMNS = ["modality", "without it", "shuffled", "alone", "it gives, 95 % interval"]
+
+
 @dataclass
 class ModalityScore:
     """Scores of one modality; their differences to the report's `all` show what it contributes.
@@ -79,6 +82,12 @@ class ModalityReport:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return console.as_html(
+            report_title(self), MODALITY_COLUMNS, modality_rows(self), MODALITY_COLUMNS[1:], self.warnings
+        )
 
 
 @dataclass
@@ -256,11 +265,15 @@ def _with_interval(value: float, bounds: tuple[float, float]) -> str:
     return f"{value:.3g} (95 % interval {bounds[0]:.3g} to {bounds[1]:.3g})"
 
 
+def report_title(report: ModalityReport) -> str:
+    """The line above a report's table."""
+    return f"{report.metric} with all modalities: {console.number(report.all)}, {report.rows:,} rows"
+
+
 def show_modalities(report: ModalityReport) -> None:
     """Print a report."""
-    console.say(f"{report.metric} with all modalities: {console.number(report.all)}, {report.rows:,} rows")
-    columns = ["modality", "without it", "shuffled", "alone", "it gives, 95 % interval"]
-    console.show(console.table("", columns, modality_rows(report), columns[1:]))
+    console.say(report_title(report))
+    console.show(console.table("", MODALITY_COLUMNS, modality_rows(report), MODALITY_COLUMNS[1:]))
     for title, curves in curve_tables(report):
         console.say(f"\n{title}:")
         levels = list(next(iter(curves.values())))

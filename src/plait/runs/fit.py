@@ -30,6 +30,7 @@ class Lesson:
         groups: codes of the training rows that stay together; None for none.
         seed: of what is drawn.
         workers: decoding threads.
+        weights: how much each row of the source counts; None for all alike.
         notes: what was chosen while fitting, for the user.
     """
 
@@ -42,6 +43,7 @@ class Lesson:
     groups: np.ndarray | None = None
     seed: int = 0
     workers: int = 0
+    weights: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -65,7 +67,8 @@ def fit(
     """
     if is_fitted(model):
         truth = [values[lesson.train] for values in lesson.truth.values()]
-        rows = FittedRows(lesson.source, lesson.train, truth, lesson.groups)
+        weights = None if lesson.weights is None else lesson.weights[lesson.train]
+        rows = FittedRows(lesson.source, lesson.train, truth, lesson.groups, weights)
         lesson.notes += fit_head(model, rows, lesson.val, lesson.targets, lesson.seed, lesson.device, lesson.workers)
         return None
     # Copied before training: each fold of stacking begins with the same untrained weights.
@@ -83,5 +86,6 @@ def fit(
             lesson.device,
             lesson.groups,
             lesson.seed,
+            None if lesson.weights is None else lesson.weights[lesson.train],
         )
     return progress

@@ -31,13 +31,15 @@ def is_fitted(model: MultimodalModel) -> bool:
 class FittedRows:
     """Rows to learn from or to validate on: where they are read, which they are, and their encoded targets in order.
 
-    `groups` holds a code for each of them; rows with the same one are never on both sides of an inner fold.
+    `groups` holds a code for each of them; rows with the same one are never on both sides of an inner fold. `weights`
+    say how much each counts.
     """
 
     source: Source
     rows: np.ndarray
     truth: Sequence[np.ndarray]
     groups: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
 
 def fit_head(
@@ -64,11 +66,12 @@ def fit_head(
     head: Any = model.head
     vectors, truth = read(train)
     if isinstance(head, TreeHead):
-        head.take(fit_trees((vectors, truth), None if val is None else read(val), targets.spaces, seed))
+        pair = None if val is None else read(val)
+        head.take(fit_trees((vectors, truth), pair, targets.spaces, seed, weights=train.weights))
         notes = [f"{len(head.roots):,} trees by {default_booster()}"]
     else:
         head.cpu()
-        given = (vectors, truth, targets.spaces, train.groups, seed)
+        given = (vectors, truth, targets.spaces, train.groups, seed, train.weights)
         notes = fit_linear(head, *given) if isinstance(head, LinearHead) else fit_kernel(head, *given)
     model.to(device)
     return notes

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import partial
 from itertools import count
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -256,6 +257,16 @@ def claimed_folder(
         if goes_on:
             sweep(run.path)
         yield run
+
+
+@contextmanager
+def passing_folder(output: str | Path | Literal[False] | None) -> Iterator[tuple[str | Path | None, bool]]:
+    """Where a run goes, and whether it stays: with False to a folder that is gone afterwards."""
+    if output is not False:
+        yield output, True
+        return
+    with tempfile.TemporaryDirectory(prefix="plait-") as folder:
+        yield Path(folder) / "run", False
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from plait.runs.split import split_rows
 from plait.runs.tables import make_source
 from plait.runs.teacher import adopt_tokens
 from plait.runs.warm_start import adopt_processors, load_weights
+from plait.runs.weights import row_weights, weighed
 from plait.tasks import Targets
 from plait.training.objective import check_remedies
 from plait.training.pace import Metric, expected_epochs
@@ -61,6 +62,7 @@ class Prepared:
     model: MultimodalModel
     notes: list[str] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
+    weights: np.ndarray | None = None  # of the rows of the training table, on average 1 among those that train
 
 
 def prepare(
@@ -86,7 +88,9 @@ def prepare(
     schema = type_columns(recipe, table)
     recipe = counted(with_positions(name_folders(prompted(with_inputs(recipe, schema)))))
     rows = split_rows(recipe, table, has_val=val is not None, has_test=test is not None)
-    if split_group(recipe) is not None and recipe.data.group is None:
+    if recipe.data.time is not None:
+        notes.append(f"split by {recipe.data.time}: the latest rows are held back")
+    elif split_group(recipe) is not None and recipe.data.group is None:
         notes.append(f"split by {split_group(recipe)}: rows that share it stay on one side (--group names another)")
     recipe = recipe.model_copy(update={"plugins": needed(recipe)})
 
@@ -124,6 +128,10 @@ def prepare(
     for name, part in parts.items():
         problems += _drop_unusable(recipe, name, part, targets, notes)
 
+    weights = row_weights(recipe, table)
+    if weights is not None:
+        parts["train"].rows, weights = weighed(parts["train"].rows, weights, table.source)
+
     # The seed is set right before the weights are drawn, whatever was drawn before.
     torch.manual_seed(recipe.train.seed)
     model = build_model(recipe, inputs, targets)
@@ -131,7 +139,7 @@ def prepare(
     if recipe.train.start is not None:
         notes.append(load_weights(recipe.train.start, model))
     check_remedies(recipe.train, model, has_val="val" in parts)
-    prepared = Prepared(recipe, schema, inputs, targets, parts, model, notes, problems)
+    prepared = Prepared(recipe, schema, inputs, targets, parts, model, notes, problems, weights)
     notes += _padding_note(plan_for(prepared, "train", shuffle=True))
     return prepared
 
@@ -170,6 +178,8 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
         *((name, role) for name, role in roles.items() if name not in recipe.targets),
         (recipe.data.group, GROUP),
         (recipe.data.split, "the split"),
+        (recipe.data.time, "the time"),
+        (recipe.data.weight, "the weight"),
         (recipe.data.repeat, "how often"),
     )
     for column, role in columns:

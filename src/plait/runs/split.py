@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from plait.build.tasks import split_group, task_class
-from plait.data.splits import holdout, split_column
+from plait.data.moments import moments
+from plait.data.splits import holdout, latest, split_column
 from plait.data.table import Table
-from plait.errors import DataError
+from plait.errors import DataError, RecipeError
 from plait.recipe import Recipe
 from plait.runs.tables import NO_VAL
 
@@ -20,7 +21,10 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
     """
     data, rest = recipe.data, np.arange(len(table))
     group = split_group(recipe) if data.group is None else data.group
-    groups = table.codes(group)[0] if group is not None else None
+    if data.time is not None and data.group is not None:
+        raise RecipeError("data.time and data.group both say how rows are split; leave one of them out")
+    groups = table.codes(group)[0] if group is not None and data.time is None else None
+    when = None if data.time is None else moments(table, data.time)
     labels = _strata(recipe, table)
     parts: dict[str, np.ndarray] = {}
     if data.split is not None:
@@ -36,7 +40,9 @@ def split_rows(recipe: Recipe, table: Table, has_val: bool, has_test: bool) -> d
             continue
         if name == "val" and share is None and not has_table and name not in parts:
             share = 0.1
-        if isinstance(share, float) and not has_table and name not in parts:
+        if isinstance(share, float) and not has_table and name not in parts and when is not None:
+            rest, parts[name] = latest(rest, share, when[rest])
+        elif isinstance(share, float) and not has_table and name not in parts:
             picked = (None if labels is None else labels[rest], None if groups is None else groups[rest])
             rest, parts[name] = holdout(rest, share, *picked, seed=recipe.train.seed)
     return {"train": rest, **parts}

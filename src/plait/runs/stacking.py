@@ -33,6 +33,7 @@ def fit_stacking(
     device: torch.device,
     groups: np.ndarray | None = None,
     seed: int = 0,
+    weights: np.ndarray | None = None,
 ) -> None:
     """Set the combiner of a trained model.
 
@@ -49,6 +50,7 @@ def fit_stacking(
         device: where models run.
         groups: `[N]` codes of rows that stay together.
         seed: of the folds.
+        weights: `[N]` how much each row counts; None for all alike.
     """
     assert isinstance(model.fusion, StackingFusion)
     name, task = next(iter(targets.tasks.items()))
@@ -64,7 +66,7 @@ def fit_stacking(
             order += [place[int(row)] for row in numbers]
     features = np.concatenate(feature_batches)
     ordered = {name: values[order] for name, values in truth.items()}
-    model.fusion.set_combiner(*_combiner(features, ordered, targets))
+    model.fusion.set_combiner(*_combiner(features, ordered, targets, None if weights is None else weights[order]))
 
 
 def _batch_features(model: nn.Module, source: Source, rows: np.ndarray, targets: Targets, device: torch.device) -> list:
@@ -80,7 +82,9 @@ def _batch_features(model: nn.Module, source: Source, rows: np.ndarray, targets:
     return batches
 
 
-def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> tuple[Tensor, Tensor]:
+def _combiner(
+    x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets, row_weights: np.ndarray | None
+) -> tuple[Tensor, Tensor]:
     """Weights `[O, F]` and bias `[O]` of a regularised linear model for each target."""
     from sklearn.linear_model import Ridge
 
@@ -88,17 +92,20 @@ def _combiner(x: np.ndarray, truth: dict[str, np.ndarray], targets: Targets) -> 
     for space, truth_of in zip(targets.spaces, targets.in_spaces(truth).values(), strict=True):
         for problem in space.problems():
             has_value, y = problem.known(truth_of)
+            of_rows = None if row_weights is None else row_weights[has_value]
             if problem.classes == 0:
-                model = Ridge(alpha=1.0).fit(x[has_value], y)
+                model = Ridge(alpha=1.0).fit(x[has_value], y, of_rows)
                 weight, bias = model.coef_[None], np.array([model.intercept_])
             else:
-                weight, bias = _logistic(x[has_value], y, problem)
+                weight, bias = _logistic(x[has_value], y, problem, of_rows)
             weights.append(weight)
             biases.append(bias)
     return torch.from_numpy(np.concatenate(weights)).float(), torch.from_numpy(np.concatenate(biases)).float()
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def _logistic(
+    x: np.ndarray, y: np.ndarray, problem: Problem, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Weights `[W, F]` and bias `[W]` of a problem's raw predictions; where all rows agree, so do all answers."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -110,6 +117,6 @@ def _logistic(x: np.ndarray, y: np.ndarray, problem: Problem) -> tuple[np.ndarra
         return np.zeros((problem.width, x.shape[1])), bias[1:] - bias[:1] if problem.width == 1 else bias
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # regularised: near its end is good enough
-        model = LogisticRegression(max_iter=300, tol=1e-3).fit(x, y)
+        model = LogisticRegression(max_iter=300, tol=1e-3).fit(x, y, weights)
     weight, bias = class_weights(model, problem)
     return weight.T, bias

@@ -135,7 +135,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
 
     def train_whole() -> Progress:
         teacher = _teacher(prepared, accelerator)
-        objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher)
+        objective = Objective(settings, prepared.targets, prepared.model, accelerator, blend, teacher, prepared.weights)
         with listeners(run, recipe.train, verbose) as listener:
             validate = None
             if "val" in prepared.parts:
@@ -162,7 +162,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
 
     def train_on_rows(twin: MultimodalModel, rows: np.ndarray, whole: Progress) -> Progress:
         rest = BatchPlan(rows, settings.batch_size, seed=settings.seed)
-        objective = Objective(settings, prepared.targets, twin, accelerator, blend)
+        objective = Objective(settings, prepared.targets, twin, accelerator, blend, row_weights=prepared.weights)
         around, planned = objective.around_step, as_long_as(whole, settings)
         return train(
             twin, part.source, rest, objective, planned, accelerator=accelerator, workers=workers, around_step=around
@@ -205,6 +205,7 @@ def _lesson(prepared: prepare.Prepared, device: torch.device) -> Lesson:
         group_codes(recipe, part.source.table, part.rows),
         recipe.train.seed,
         prepare.workers_of(recipe),
+        weights=prepared.weights,
     )
 
 
@@ -240,7 +241,9 @@ def _blend(
         return {name: float(weight) for name, weight in run.read_json(BLENDING).items()}
     val_part, workers = prepared.parts.get("val"), prepare.workers_of(prepared.recipe)
     val = None if val_part is None else (val_part.source, val_part.rows)
-    weights = blend_of(prepared.model, settings, prepared.targets, part.source, plan, val, accelerator, workers)
+    weights = blend_of(
+        prepared.model, settings, prepared.targets, part.source, plan, val, accelerator, workers, prepared.weights
+    )
     if weights is not None:
         weights = broadcast_object_list([weights])[0] if accelerator.num_processes > 1 else weights
         if accelerator.is_main_process:

@@ -33,7 +33,9 @@ def answer_array(answers: list[Any], skipped: Collection[int] = ()) -> np.ndarra
     """Answers as an array of their own type; an array of objects where a row got no answer."""
     if any(isinstance(answer, list) for answer in answers):  # lists of different length, such as tags of sentences
         return _without(answers, np.isin(np.arange(len(answers)), list(skipped)))
-    return np.array(answers) if not skipped else _without(answers, np.isin(np.arange(len(answers)), list(skipped)))
+    if skipped or len({type(answer) for answer in answers}) > 1:  # of 1 and "a" numpy would make two texts
+        return _without(answers, np.isin(np.arange(len(answers)), list(skipped)))
+    return np.array(answers)
 
 
 def _without(values: Any, gone: np.ndarray) -> Any:

@@ -17,6 +17,8 @@ from plait.tasks.figures import confusion_of, differing_classes, reliability_of
 from plait.tasks.task import Card, Figure, Task
 from plait.values import Known, Vocabulary, count_values, in_order, is_missing
 
+MANY, MANY_OF = 10, 2  # fractions: so many distinct ones, in fewer than so many rows each, are no classes
+
 
 class Classification(Task):
     """Two or more classes, of which a row has one.
@@ -37,6 +39,8 @@ class Classification(Task):
 
     kind = "classification"
     default_metric = "accuracy"
+    estimator_type = "classifier"
+    weighable = True
     MISSING, UNSEEN = -1, -2
 
     def __init__(
@@ -74,6 +78,12 @@ class Classification(Task):
             untyped: the values come from a file in which every cell is text, so that "1" is an integer.
         """
         counts = count_values(values, untyped)
+        numbers = [name for name in counts if isinstance(name, float)]
+        if len(numbers) > MANY and len(numbers) * MANY_OF > sum(counts.values()):
+            raise DataError(
+                f"classification of {len(numbers):,} distinct numbers such as {numbers[0]:g}: the target is "
+                "continuous; use --task regression, or round it"
+            )
         if most is not None:
             counts = dict(sorted(counts.items(), key=lambda item: -item[1])[:most])
         names = in_order(counts)
@@ -164,18 +174,19 @@ class Classification(Task):
         right = bool(prediction.argmax() == truth[0])
         return Card(str(self.answers(prediction)[0]), str(cell), right, f"{prediction.max():.2f}")
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Mean cross-entropy over the rows that have a target; logits `[B, C]`, target `[B]`."""
-        weight = None if self.class_weights is None else torch.tensor(self.class_weights, device=logits.device)
-        total = F.cross_entropy(
+    def loss(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Mean cross-entropy over the rows that have a target; logits `[B, C]`, target and weight `[B]`."""
+        of_class = None if self.class_weights is None else torch.tensor(self.class_weights, device=logits.device)
+        each = F.cross_entropy(
             logits,
             target.clamp(min=-1),
-            weight,
+            of_class,
             ignore_index=-1,
             label_smoothing=self.label_smoothing,
-            reduction="sum",
+            reduction="sum" if weight is None else "none",
         )
-        real = (target >= 0).float() if weight is None else weight[target.clamp(min=0)] * (target >= 0)
+        total = each if weight is None else (each * weight).sum()
+        real = (target >= 0).float() if of_class is None else of_class[target.clamp(min=0)] * (target >= 0)
         return total / real.sum().clamp(min=1e-6)
 
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:

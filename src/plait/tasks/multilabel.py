@@ -127,10 +127,11 @@ class Multilabel(Task):
         """`[N]` bool: the row has no target."""
         return np.isnan(encoded).any(axis=1)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Mean binary cross-entropy over the rows that have a target; both `[B, L]`."""
+    def loss(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Mean binary cross-entropy over the rows that have a target; both `[B, L]`, weight `[B]`."""
         has_target = target.isfinite()
-        return self._cross_entropy(logits, target).sum() / has_target.sum().clamp(min=1)
+        each = self._cross_entropy(logits, target)
+        return (each if weight is None else each * weight[:, None]).sum() / has_target.sum().clamp(min=1)
 
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """`[B]` mean binary cross-entropy of each row."""

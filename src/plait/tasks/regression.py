@@ -35,6 +35,8 @@ class Regression(Task):
 
     kind = "regression"
     default_metric = "rmse"
+    estimator_type, usual_score = "regressor", "r2"
+    weighable = True
     learns_scale, stratified = True, False
     out_dim = 1
     space = Real()
@@ -135,9 +137,10 @@ class Regression(Task):
         """`[N]` bool: the row has no target."""
         return np.isnan(encoded)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Mean squared error on the standard scale over the rows that have a target; `[B, 1]` and `[B]`."""
-        return self.row_loss(logits, target).sum() / target.isfinite().sum().clamp(min=1)
+    def loss(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Mean squared error on the standard scale over the rows that have a target; `[B, 1]`, `[B]` and `[B]`."""
+        each = self.row_loss(logits, target)
+        return (each if weight is None else each * weight).sum() / target.isfinite().sum().clamp(min=1)
 
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """`[B]` squared error of each row on the standard scale."""

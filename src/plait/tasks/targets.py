@@ -133,12 +133,20 @@ class Targets:
             batch = task.prepare(batch, name, partial(score, name))
         return batch
 
-    def loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> Tensor:
-        """The weighted sum of the tasks' losses, a scalar."""
+    def loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any], row_weights: Tensor | None = None) -> Tensor:
+        """The weighted sum of the tasks' losses, a scalar; `row_weights` `[B]` say how much each row counts."""
         losses = []
         for name, task in self.tasks.items():
-            logits, target, _ = items_of(outputs[name], targets[name])
-            losses.append(self.weights[name] * task.loss(logits, target))
+            logits, target, rows = items_of(outputs[name], targets[name])
+            if row_weights is None:
+                losses.append(self.weights[name] * task.loss(logits, target))
+                continue
+            weight = (
+                row_weights
+                if rows is None
+                else row_weights.repeat_interleave(torch.as_tensor(rows.lengths, device=row_weights.device))
+            )
+            losses.append(self.weights[name] * task.loss(logits, target, weight))  # type: ignore[call-arg]  # weighable
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def loss_of(
@@ -147,6 +155,7 @@ class Targets:
         targets: Mapping[str, Tensor],
         alone: Mapping[str, float] | float = 1.0,
         whole: float = 1.0,
+        row_weights: Tensor | None = None,
     ) -> Tensor:
         """The weighted loss of a model's answer, and of each modality's own answer to the rows that have it.
 
@@ -155,13 +164,16 @@ class Targets:
             targets: target → `[B, …]`.
             alone: weight of each modality's own loss, or one for all.
             whole: weight of the loss of the model's answer.
+            row_weights: `[B]` how much each row counts; None for all alike.
         """
-        total = whole * self.loss(output.predictions, targets)
+        total = whole * self.loss(output.predictions, targets, row_weights)
         for name, answer in output.alone.items():
             weight = alone if isinstance(alone, float) else alone.get(name, 1.0)
             if weight and bool(answer.present.any()):
                 predictions = {target: values[answer.present] for target, values in answer.predictions.items()}
-                total = total + weight * self.loss(predictions, {t: targets[t][answer.present] for t in predictions})
+                theirs = None if row_weights is None else row_weights[answer.present]
+                truth = {t: targets[t][answer.present] for t in predictions}
+                total = total + weight * self.loss(predictions, truth, theirs)
         return total
 
     def row_loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> Tensor:
@@ -239,6 +251,12 @@ class Targets:
         chosen = self.choose_metric(name)
         return self.choose_metric(None) if chosen[0] == "loss" else chosen
 
+    @property
+    def usual_score(self) -> tuple[str, bool]:
+        """The first target's score as scikit-learn's estimators have it, and whether higher is better."""
+        target, task = next(iter(self.tasks.items()))
+        return self.choose_metric(self.metric_name(target, task.usual_score or task.default_metric))
+
     def to_json(self) -> dict[str, Any]:
         return {
             name: {"kind": task.kind, "weight": self.weights[name], **task.to_json()}
@@ -289,4 +307,4 @@ def guess_task(sample: Sample) -> tuple[str, str]:
         if reason is not None:
             return kind, reason
     value = shown(sample.values[0], 40)
-    raise DataError(f"target {sample.name!r} is constant (always {value}); there is nothing to learn")
+    raise DataError(f"target {sample.name!r} is constant (always {value}, one class); there is nothing to learn")

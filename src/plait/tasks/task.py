@@ -74,12 +74,15 @@ class Task(Protocol):
 
     kind: ClassVar[str]
     default_metric: str
+    estimator_type: ClassVar[str | None] = None  # what scikit-learn calls who answers it: `classifier`, `regressor`
+    usual_score: ClassVar[str | None] = None  # the score of scikit-learn's estimators, where that is another metric
     alone: ClassVar[bool] = False  # it is a run's only task
     pairs: ClassVar[bool] = False  # it is about what belongs together: its truth is in the columns of its sides
     joint: ClassVar[bool] = True  # a row's modalities answer together; else each input has a vector of its own
     writes: ClassVar[str | None] = None  # what a decoder writes for it: `text`
     slow: ClassVar[bool] = False  # answering or scoring takes long, so reports use fewer rows and draws
     learns_scale: ClassVar[bool] = False  # it learns a scale, which each fold of a comparison learns on its own rows
+    weighable: ClassVar[bool] = False  # `loss` takes weights of rows
     in_batch: ClassVar[bool] = False  # the other rows of a batch are its negatives
     reads: str | None = None  # it answers for each token of that input; truth and predictions are `Ragged`
     usual_name: ClassVar[str | None] = None  # its name where no column is predicted; None: it needs a column
@@ -140,7 +143,7 @@ class Task(Protocol):
         return np.zeros(len(truth), dtype=bool)
 
     def loss(self, logits: Any, target: Any) -> Tensor:
-        """The mean loss of the rows that have a target."""
+        """The mean loss of the rows that have a target; a `weighable` task's takes weights `[B]`, too."""
         ...
 
     def row_loss(self, logits: Any, target: Any) -> Tensor:

@@ -5,6 +5,7 @@ exact leave-one-out, in groups where rows belong together.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ def fit_linear(
     spaces: Sequence[Space],
     groups: np.ndarray | None = None,
     seed: int = 0,
+    weights: np.ndarray | None = None,
 ) -> list[str]:
     """Fit a linear head in place; says which strength was chosen.
 
@@ -46,6 +48,7 @@ def fit_linear(
         spaces: of each target.
         groups: `[N]` codes of rows that stay on one side of an inner fold; None for none.
         seed: of the folds.
+        weights: `[N]` how much each row counts, above 0; None for all alike.
 
     Raises:
         DataError: a target has fewer than two classes among the rows.
@@ -68,7 +71,8 @@ def fit_linear(
             notes.append("no column that varies: the same answer to every row")
             continue
         within = None if groups is None else groups[labelled]
-        weight[:, columns], bias[columns], note = fit(z[labelled], y, problem, within, seed)
+        of_rows = None if weights is None else weights[labelled]
+        weight[:, columns], bias[columns], note = fit(z[labelled], y, problem, within, seed, of_rows)
         notes.append(note)
     head.weight, head.bias = torch.from_numpy(basis.T @ weight), torch.from_numpy(bias)
     return list(dict.fromkeys(notes))
@@ -84,18 +88,18 @@ def _problems(spaces: Sequence[Space]) -> Iterator[tuple[int, Problem, int]]:
 
 
 def _ridge(
-    z: np.ndarray, y: np.ndarray, problem: Problem, groups: np.ndarray | None, seed: int
+    z: np.ndarray, y: np.ndarray, problem: Problem, groups: np.ndarray | None, seed: int, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Ridge regression, its strength by leave-one-out (scikit-learn's), or by folds of groups."""
     from sklearn.linear_model import RidgeCV
 
     folds = None if groups is None else list(_inner_folds(np.zeros(len(y), dtype=np.int64), groups, seed))
-    model = RidgeCV(alphas=STRENGTHS, cv=folds).fit(z, y)
+    model = RidgeCV(alphas=STRENGTHS, cv=folds).fit(z, y, sample_weight=weights)
     return model.coef_[:, None], np.array([model.intercept_]), f"ridge, penalty {model.alpha_:.2g}"
 
 
 def _logistic(
-    z: np.ndarray, y: np.ndarray, problem: Problem, groups: np.ndarray | None, seed: int
+    z: np.ndarray, y: np.ndarray, problem: Problem, groups: np.ndarray | None, seed: int, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Logistic regression, its strength by the log loss of inner folds."""
     if len(np.unique(y)) < 2:
@@ -105,24 +109,27 @@ def _logistic(
         return np.zeros((z.shape[1], 1)), sure, "a label that all or no rows have"
     losses = np.zeros(len(LOOSENESS))
     for train, val in _inner_folds(y, groups, seed):
-        losses += _losses_along(z, y, train, val)
+        losses += _losses_along(z, y, train, val, weights)
     looseness = LOOSENESS[int(np.argmin(losses))]
-    weight, bias = class_weights(_solver(looseness).fit(z, y), problem)
+    weight, bias = class_weights(_solver(looseness).fit(z, y, weights), problem)
     return weight, bias, f"logistic, C {looseness:.2g}"
 
 
-def _losses_along(z: np.ndarray, y: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
+def _losses_along(
+    z: np.ndarray, y: np.ndarray, train: np.ndarray, val: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
     """`[strengths]` the summed log loss of a fold; infinite from where it has grown twice in a row."""
     losses = np.full(len(LOOSENESS), np.inf)
     if len(np.unique(y[train])) < 2:
         return np.zeros(len(LOOSENESS))
     model = _solver(LOOSENESS[0], warm_start=True)
+    learned, judged = (None, 1.0) if weights is None else (weights[train], weights[val])
     for place, looseness in enumerate(LOOSENESS):
         model.C = looseness
-        shares = model.fit(z[train], y[train]).predict_proba(z[val])
+        shares = model.fit(z[train], y[train], learned).predict_proba(z[val])
         column = {value: position for position, value in enumerate(model.classes_)}
         of_truth = [row[column[value]] if value in column else 0.0 for row, value in zip(shares, y[val], strict=True)]
-        losses[place] = -np.log(np.clip(of_truth, 1e-7, None)).sum()
+        losses[place] = -(judged * np.log(np.clip(of_truth, 1e-7, None))).sum()
         if place > 1 and losses[place] > losses[place - 1] > losses[place - 2]:
             break
     return losses
@@ -166,6 +173,7 @@ def fit_kernel(
     spaces: Sequence[Space],
     groups: np.ndarray | None = None,
     seed: int = 0,
+    weights: np.ndarray | None = None,
 ) -> list[str]:
     """Fit a kernel head in place; says what was chosen, and where not all rows are kept.
 
@@ -182,14 +190,16 @@ def fit_kernel(
         y = _as_numbers(space, truth[position][rows])
         within = None if groups is None else groups[rows]
         chosen = _sample(random, len(rows), CHOOSING, within)
+        weight = torch.ones(len(rows), dtype=x.dtype) if weights is None else torch.from_numpy(weights[rows])
+        mean = (weight[:, None] * y).sum(dim=0) / weight.sum()
         width, strength, left_out = _choose(
-            head, x[rows[chosen]], y[chosen], None if within is None else within[chosen]
+            head, x[rows[chosen]], y[chosen] - mean, None if within is None else within[chosen], weight[chosen]
         )
         kept = np.arange(len(rows)) if len(rows) <= EXACT else np.sort(random.permutation(len(rows))[:LANDMARKS])
-        coefficients = _solve(head, x[rows], y, x[rows[kept]], width, strength)
-        scale, shift = _calibrated(space, left_out + y[chosen].mean(dim=0), truth[position][rows][chosen])
+        coefficients = _solve(head, x[rows], y - mean, kept, width, strength, weight)
+        scale, shift = _calibrated(space, left_out + mean, truth[position][rows][chosen], weight[chosen])
         columns.append(coefficients * scale)
-        biases.append(y.mean(dim=0) * scale + shift)
+        biases.append(mean * scale + shift)
         widths.append(width)
         supports.append(rows[kept])
         notes.append(f"kernel {head.combine}, width {width:.3g}, penalty {strength:.2g}")
@@ -234,57 +244,66 @@ def _sample(random: np.random.Generator, count: int, most: int, groups: np.ndarr
     return np.flatnonzero(placed <= np.sort(placed)[most - 1])
 
 
-def _choose(head: KernelHead, x: Tensor, y: Tensor, groups: np.ndarray | None) -> tuple[float, float, Tensor]:
-    """Width and strength of the smallest squared error, and `[N, W]` the predictions of rows that were left out."""
-    squared = squared_distances(x, x, head.scaling.widths)
-    centred = y - y.mean(dim=0)
+def _choose(
+    head: KernelHead, x: Tensor, centred: Tensor, groups: np.ndarray | None, weight: Tensor
+) -> tuple[float, float, Tensor]:
+    """Width and strength of the smallest squared error, and `[N, W]` the predictions of rows that were left out.
+
+    Rows of weight w are rows times the root of w: then each counts alike, and what holds for those holds for these.
+    """
+    squared, root = squared_distances(x, x, head.scaling.widths), weight.sqrt()[:, None]
+    aim = centred * root
     best: tuple[float, float, float, Tensor] | None = None
     for width in WIDTHS:
-        values, vectors = torch.linalg.eigh(gaussian(squared, width, head.combine))
-        turned = vectors.T @ centred
+        values, vectors = torch.linalg.eigh(root * gaussian(squared, width, head.combine) * root.T)
+        turned = vectors.T @ aim
         for strength in STRENGTHS:
             shrunk = 1 / (values.clamp(min=0) + strength)
-            predictions = _left_out(vectors, shrunk, turned, centred, groups)
-            error = float((predictions - centred).square().mean())
+            predictions = _left_out(vectors, shrunk, turned, aim, groups)
+            error = float((predictions - aim).square().mean())
             if best is None or error < best[0]:
                 best = (error, width, strength, predictions)
     assert best is not None
-    return best[1:]
+    return *best[1:3], best[3] / root
 
 
-def _left_out(vectors: Tensor, shrunk: Tensor, turned: Tensor, centred: Tensor, groups: np.ndarray | None) -> Tensor:
+def _left_out(vectors: Tensor, shrunk: Tensor, turned: Tensor, aim: Tensor, groups: np.ndarray | None) -> Tensor:
     """`[N, W]` what ridge regression says of each row without having seen it, or any of its group."""
     dual = vectors @ (shrunk[:, None] * turned)
     if groups is None:
-        return centred - dual / (vectors.square() @ shrunk)[:, None]
-    predictions = torch.empty_like(centred)
+        return aim - dual / (vectors.square() @ shrunk)[:, None]
+    predictions = torch.empty_like(aim)
     for code in np.unique(groups):
         rows = torch.from_numpy(np.flatnonzero(groups == code))
         block = (vectors[rows] * shrunk) @ vectors[rows].T
-        predictions[rows] = centred[rows] - torch.linalg.solve(block, dual[rows])
+        predictions[rows] = aim[rows] - torch.linalg.solve(block, dual[rows])
     return predictions
 
 
-def _solve(head: KernelHead, x: Tensor, y: Tensor, kept: Tensor, width: float, strength: float) -> Tensor:
+def _solve(
+    head: KernelHead, x: Tensor, centred: Tensor, kept: np.ndarray, width: float, strength: float, weight: Tensor
+) -> Tensor:
     """`[S, W]` coefficients of the kept rows: exact where all are kept, else Nyström's."""
 
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         return gaussian(squared_distances(a, b, head.scaling.widths), width, head.combine)
 
-    centred = y - y.mean(dim=0)
-    among = kernel(kept, kept)
+    support = x[kept]
+    among = kernel(support, support)
     if len(kept) == len(x):
-        factor = torch.linalg.cholesky(among + strength * torch.eye(len(x), dtype=x.dtype))
+        factor = torch.linalg.cholesky(among + torch.diag(strength / weight))
         return torch.cholesky_solve(centred, factor)
-    gram, aim = strength * among, torch.zeros(len(kept), y.shape[1], dtype=x.dtype)
-    for rows, targets in zip(x.split(LANDMARKS), centred.split(LANDMARKS), strict=True):
-        part = kernel(rows, kept)
-        gram, aim = gram + part.T @ part, aim + part.T @ targets
+    gram, aim = strength * among, torch.zeros(len(kept), centred.shape[1], dtype=x.dtype)
+    for rows, targets, counts in zip(
+        x.split(LANDMARKS), centred.split(LANDMARKS), weight.split(LANDMARKS), strict=True
+    ):
+        part = kernel(rows, support)
+        gram, aim = gram + part.T @ (counts[:, None] * part), aim + part.T @ (counts[:, None] * targets)
     jitter = 1e-10 * float(gram.diagonal().mean())
     return torch.cholesky_solve(aim, torch.linalg.cholesky(gram + jitter * torch.eye(len(kept), dtype=x.dtype)))
 
 
-def _calibrated(space: Space, scores: Tensor, truth: np.ndarray) -> tuple[Tensor, Tensor]:
+def _calibrated(space: Space, scores: Tensor, truth: np.ndarray, weight: Tensor) -> tuple[Tensor, Tensor]:
     """A factor and a summand for each raw prediction that make logits of the scores of rows that were left out.
 
     Of classes that exclude each other one factor (a temperature, which leaves the likeliest as it is), of labels
@@ -295,7 +314,8 @@ def _calibrated(space: Space, scores: Tensor, truth: np.ndarray) -> tuple[Tensor
     if problems[0].width > 1:
         factors = torch.tensor([2.0**power for power in np.arange(-2, 8.01, 0.25)], dtype=torch.float64)
         classes = torch.from_numpy(truth.astype(np.int64))
-        losses = [torch.nn.functional.cross_entropy(scores * factor, classes) for factor in factors]
+        entropy = partial(torch.nn.functional.cross_entropy, target=classes, reduction="none")
+        losses = [(weight * entropy(scores * factor)).sum() for factor in factors]
         return scale * factors[int(torch.stack(losses).argmin())], shift
     for place, problem in enumerate(problems):
         if problem.classes:
@@ -303,6 +323,6 @@ def _calibrated(space: Space, scores: Tensor, truth: np.ndarray) -> tuple[Tensor
             if len(np.unique(labels)) < 2:
                 scale[place], shift[place] = 0.0, SURE if labels[:1].sum() else -SURE
                 continue
-            model = _solver(1e3).fit(scores[:, [place]].numpy(), labels.astype(np.int64))
+            model = _solver(1e3).fit(scores[:, [place]].numpy(), labels.astype(np.int64), weight.numpy())
             scale[place], shift[place] = float(model.coef_[0, 0]), float(model.intercept_[0])
     return scale, shift

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 
@@ -41,6 +42,7 @@ class Objective:
         accelerator: of the run, where there are several processes.
         blend: weight of each modality's own loss, and of the whole model's (`JOINT`); None for those of the settings.
         teacher: whose answers are learned beside the truth; None for none.
+        row_weights: how much each row of the table counts in training; None for all alike.
 
     Raises:
         RecipeError: gradients of encoders are to be modulated, and every encoder is frozen.
@@ -54,8 +56,10 @@ class Objective:
         accelerator: Accelerator | None = None,
         blend: Mapping[str, float] | None = None,
         teacher: Teacher | None = None,
+        row_weights: np.ndarray | None = None,
     ) -> None:
         self.settings, self.targets, self.blend, self.teacher = settings, targets, blend, teacher
+        self.row_weights = None if row_weights is None else torch.from_numpy(row_weights).float()
         self.modulation: GradientModulation | None = None
         encoders: dict[str, Any] = dict(model.encoders.items())
         check_remedies(settings, model)
@@ -83,10 +87,11 @@ class Objective:
             return (1 - settings.self_critical) * likelihood + settings.self_critical * self.critic(model, batch)
         if self.modulation is not None:
             self.modulation.note(output, batch.targets)
-        if self.blend is not None:
-            loss = self.targets.loss_of(output, batch.targets, self.blend, self.blend[JOINT])
-        else:
-            loss = self.targets.loss_of(output, batch.targets, settings.auxiliary or 1.0)
+        of_rows: torch.Tensor | None = None
+        if self.row_weights is not None and model.training:
+            of_rows = self.row_weights[batch.rows].to(next(iter(batch.targets.values())).device)
+        alone, whole = (settings.auxiliary or 1.0, 1.0) if self.blend is None else (self.blend, self.blend[JOINT])
+        loss = self.targets.loss_of(output, batch.targets, alone, whole, of_rows)
         if self.teacher is None or not model.training:
             return loss
         share = settings.distillation
@@ -149,6 +154,7 @@ def blend_of(
     val: Rows | None,
     accelerator: Accelerator,
     workers: int = 0,
+    row_weights: np.ndarray | None = None,
 ) -> dict[str, float] | None:
     """Weights for `Objective`; None where settings ask for none, or there is one modality only.
 
@@ -165,7 +171,7 @@ def blend_of(
 
     def train_one(twin: MultimodalModel, chosen: str) -> None:
         only = {name: float(name == chosen) for name in (*names, JOINT)}
-        objective = Objective(short, targets, twin, accelerator, only)
+        objective = Objective(short, targets, twin, accelerator, only, row_weights=row_weights)
         around = objective.around_step
         train(twin, source, plan, objective, short, accelerator=accelerator, workers=workers, around_step=around)
 

@@ -28,6 +28,7 @@ def fit_trees(
     seed: int = 0,
     booster: Booster | None = None,
     rounds: int = ROUNDS,
+    weights: np.ndarray | None = None,
 ) -> Trees:
     """Grow trees for each target; stops early on the validation rows where there are some.
 
@@ -39,6 +40,7 @@ def fit_trees(
         seed: of what is drawn.
         booster: None for LightGBM where it is installed.
         rounds: at most so many trees an output.
+        weights: `[N]` how much each training row counts; None for all alike.
 
     Raises:
         DataError: a target has fewer than two classes among the rows.
@@ -63,7 +65,8 @@ def fit_trees(
                 continue
             if problem.width == 2:  # of two classes the second one's logit
                 first += 1
-            fit(builder, first, train[0][labelled], y, pair, problem.classes, seed, rounds)
+            of_rows = None if weights is None else weights[labelled]
+            fit(builder, first, train[0][labelled], y, pair, problem.classes, seed, rounds, of_rows)
         start += space.width
     return builder.build()
 
@@ -82,6 +85,7 @@ def _fit_lightgbm(
     classes: int,
     seed: int,
     rounds: int,
+    weights: np.ndarray | None = None,
 ) -> None:
     """Add LightGBM's trees; `classes` is 0 for a number, 2 for yes or no, else the number of classes."""
     import lightgbm
@@ -93,7 +97,7 @@ def _fit_lightgbm(
     options |= {"deterministic": True, layout: True, "num_leaves": 15}
     if classes > 2:
         options["num_class"] = classes
-    data = lightgbm.Dataset(x, y)
+    data = lightgbm.Dataset(x, y, weight=weights)
     watched: list[Any] = []
     calls: list[Any] = []
     if val is not None and len(val[1]):
@@ -128,6 +132,7 @@ def _fit_sklearn(
     classes: int,
     seed: int,
     rounds: int,
+    weights: np.ndarray | None = None,
 ) -> None:
     """Add the trees of scikit-learn's histogram booster; see `_fit_lightgbm`."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -144,7 +149,7 @@ def _fit_sklearn(
     }
     model = make(**options, min_samples_leaf=min(20, max(1, len(y) // 20)))
     pair = {"X_val": val[0], "y_val": val[1]} if watched and val is not None and _takes_val(model) else {}
-    model.fit(x, y, **pair)
+    model.fit(x, y, weights, **pair)
     baseline = np.ravel(model._baseline_prediction)
     classes_seen = np.zeros(1, dtype=int)
     if classes > 2:
