@@ -30,6 +30,7 @@ from plait.runs.saved import read_run
 from plait.runs.split import group_codes
 from plait.runs.summary import announce, write_problems
 from plait.runs.tables import need_targets, open_given, source_for
+from plait.runs.threshold import check_thresholds
 from plait.runs.train import decide_precision, folder_of_run, recipe_to_train, train_run
 from plait.tasks import Targets
 from plait.tasks.answers import OnError, answer_array, answer_frame
@@ -64,8 +65,7 @@ class Predictor(Estimator):
     scikit-learn's tools know whether it is a classifier once it is fitted, or where `task={"type": "classification"}`
     (or `regression`) says so. `set_params` takes keys of sections, too: `train__learning_rate`, `fusion__method`.
 
-    Attributes that end in an underscore exist after `fit`: `recipe_`, `schema_`, `metrics_`, `classes_`, `model_`,
-    `run_`.
+    After `fit` there are `recipe_`, `schema_`, `metrics_`, `classes_`, `feature_names_in_`, `model_` and `run_`.
 
     >>> import tempfile
     >>> frame = pd.DataFrame({"size": [n / 8 for n in range(40)], "big": ["no"] * 20 + ["yes"] * 20})
@@ -147,8 +147,9 @@ class Predictor(Estimator):
             PlaitError: something in data or recipe does not fit; nothing is lost.
             Interrupted: Ctrl-C; the run folder can be resumed.
         """
+        given = joined(X, y, sample_weight, self.asked()[0].targets)
         with passing_folder(self.output) as (output, kept):
-            self._fit(joined(X, y, sample_weight, self.asked()[0].targets), val, test, output, resume)
+            self._fit(given, val, test, output, resume)
         if not kept:
             self.run_ = None
         return self
@@ -161,16 +162,15 @@ class Predictor(Estimator):
             raise RecipeError(NOTHING_ASKED)
         recipe, tables = open_given(recipe, {"train": given.table, "val": val, "test": test})
         accelerator = make_accelerator(recipe.train.device)
-        main = accelerator.is_main_process
-        recipe = recipe_to_train(recipe, output, resume, self.verbose)
+        main, recipe = accelerator.is_main_process, recipe_to_train(recipe, output, resume, self.verbose)
         prepared = prepare.prepare(recipe, *tables, typed=() if resume else typed)
         prepared.model.to(accelerator.device)
         with accelerator.main_process_first():  # the others read what the first has stored
             prepare.encode_frozen(prepared, self.verbose and main)
+        check_thresholds(prepared)
         prepare.check_media(prepared)
         watch.lap("reading and checking")
-        recipe = decide_precision(prepared, accelerator)
-        prepared.recipe = recipe
+        prepared.recipe = recipe = decide_precision(prepared, accelerator)
         # The folder is made only now, so that a mistake leaves none behind.
         with folder_of_run(accelerator, output, name_of_run(recipe, tables[0]), resume) as folder:
             self._adopt(recipe, prepared.schema, prepared.inputs, prepared.targets, prepared.model, folder)
@@ -319,7 +319,6 @@ class Predictor(Estimator):
         plugins: Sequence[Any] | Mapping[str, Any] = (),
     ) -> Self:
         """Read a run folder. Nothing in it is executed; media may leave a table's folder only with `allow_outside`.
-
         A run with users' own parts needs them in `plugins`: modules, their names, or classes.
 
         Raises:

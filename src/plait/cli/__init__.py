@@ -7,12 +7,13 @@ from typing import NoReturn
 
 import typer
 
+from plait.cli.checking import check
 from plait.cli.comparing import compare
 from plait.cli.datasets import datasets
 from plait.cli.features import features
 from plait.cli.generating import generate, merge
 from plait.cli.options import with_plugins
-from plait.cli.runs import check, evaluate, predict, train
+from plait.cli.runs import evaluate, predict, train
 from plait.cli.searching import index, search
 from plait.cli.tools import demo, doctor
 from plait.errors import PlaitError

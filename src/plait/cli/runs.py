@@ -1,4 +1,4 @@
-"""Commands of one run: train, check, evaluate, predict."""
+"""Commands of one run: train, evaluate, predict."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -50,6 +50,10 @@ def train(
     decimal: Decimal = None,
     preset: Preset = "good",
     time_limit: TimeLimit = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="Of two classes: the probability from which on the second is it, or f1_macro."),
+    ] = None,
     output: Output = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run folder.")] = False,
     as_json: Json = False,
@@ -60,6 +64,7 @@ def train(
     from plait.recipe import apply_overrides, names_of
     from plait.runs.folder import RunFolder
 
+    overrides = [*(overrides or []), *([f"task.threshold={threshold}"] if threshold else [])]
     if resume:
         if overrides or target:
             raise RecipeError("--resume goes on with the run's own recipe; it takes no overrides or targets")
@@ -77,34 +82,6 @@ def train(
     predictor = Predictor.from_recipe(recipe, output, verbose=not quiet, typed=typed).fit(resume=resume)
     if as_json and predictor.run_ is not None:
         print_json({"run": str(predictor.run_.path), **predictor.metrics_})
-
-
-def check(
-    source: Annotated[Path, typer.Argument(help="A table or a recipe.yaml.")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="Recipe values.")] = None,
-    target: TargetNames = None,
-    task: TaskName = None,
-    types: Types = None,
-    val: Val = None,
-    test: Test = None,
-    split: Split = None,
-    group: Group = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    as_json: Json = False,
-) -> None:
-    """Look for what would go wrong in training; exit code 1 where something would."""
-    from plait.checks.tables import check_recipe, show_health
-
-    health = check_recipe(
-        recipe_of(source, overrides, target, types, val, test, split, group, None, task, delimiter, decimal)
-    )
-    if as_json:
-        print_json(health.to_json())
-    else:
-        show_health(health)
-    if not health.ok:
-        raise typer.Exit(1)
 
 
 def evaluate(

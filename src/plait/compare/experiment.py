@@ -42,6 +42,7 @@ from plait.runs import prepare
 from plait.runs.fit import Lesson, fit
 from plait.runs.fitted import FittedRows
 from plait.runs.tables import make_source
+from plait.runs.threshold import without_chosen
 from plait.training.checkpoint import Progress
 from plait.training.devices import make_accelerator
 from plait.training.evaluate import outputs_of
@@ -79,6 +80,8 @@ class Experiment:
                 raise RecipeError(f"train.{name}: compare trains all models from the same beginning; leave it out")
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
+        chosen_later = recipe
+        recipe = without_chosen(recipe)
         # The recipe is completed first: everything below reads its inputs and settings.
         self.table, self.verbose = table, verbose
         self.schema = prepare.type_columns(recipe, table)
@@ -86,6 +89,8 @@ class Experiment:
         recipe = recipe.model_copy(update={"plugins": needed(recipe)})
         self.recipe = name_folders(recipe)
         self.notes: list[str] = []
+        if recipe is not chosen_later:
+            self.notes.append("task.threshold and task.costs wait for training; here the likelier class is the answer")
         every = np.arange(len(table))
         self.targets, reasons = build_targets(self.recipe, table, every)
         kinds = {name: task.kind for name, task in self.targets.tasks.items()}

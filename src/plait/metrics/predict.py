@@ -26,11 +26,13 @@ class Metric:
             Regression: both `[N]`.
         kinds: task types that it fits.
         higher_is_better: which way is better.
+        of_answers: it counts right answers, whatever their probability.
     """
 
     function: Function
     kinds: tuple[str, ...]
     higher_is_better: bool = True
+    of_answers: bool = False
 
 
 def _accuracy(truth: np.ndarray, p: np.ndarray) -> float:
@@ -159,10 +161,10 @@ def _pearson(truth: np.ndarray, p: np.ndarray) -> float:
 CLASSES, LABELS, NUMBERS = ("classification",), ("multilabel",), ("regression",)
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric(_accuracy, CLASSES + LABELS),
-    "balanced_accuracy": Metric(_balanced_accuracy, CLASSES),
-    "f1_macro": Metric(_f1_macro, CLASSES + LABELS),
-    "f1_micro": Metric(_f1_micro, LABELS),
+    "accuracy": Metric(_accuracy, CLASSES + LABELS, of_answers=True),
+    "balanced_accuracy": Metric(_balanced_accuracy, CLASSES, of_answers=True),
+    "f1_macro": Metric(_f1_macro, CLASSES + LABELS, of_answers=True),
+    "f1_micro": Metric(_f1_micro, LABELS, of_answers=True),
     "roc_auc": Metric(_roc_auc, CLASSES + LABELS),
     "average_precision": Metric(_average_precision, CLASSES + LABELS),
     "log_loss": Metric(_log_loss, CLASSES, higher_is_better=False),

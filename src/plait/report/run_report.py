@@ -10,11 +10,11 @@ import torch
 
 from plait.console import number
 from plait.evaluation.modalities import ModalityReport
-from plait.modalities import show_cell
 from plait.report import plots
 from plait.report.found import found_section
 from plait.report.generated import generated_section
-from plait.report.page import SIDE, render, thumbnail
+from plait.report.page import render
+from plait.report.rows import row_shown
 from plait.runs.facts import parameter_rows
 from plait.runs.folder import RunFolder
 from plait.runs.prepare import Part, Prepared
@@ -153,24 +153,13 @@ def _card(
 ) -> dict[str, Any]:
     row = int(part.rows[position])
     table = part.source.table
-    cells: list[tuple[str, str]] = []
-    images: list[str | None] = []
-    for spec in prepared.inputs.values():
-        for column in spec.columns:
-            if column not in table:
-                continue
-            value = table.cells(column, [row])[0]
-            pieces = [] if spec.kind is None else show_cell(spec.kind, value, part.source.media, SIDE, 3)
-            images += [thumbnail(one) for one in pieces]
-            text = str(value)[:300] if spec.kind is None else "; ".join(one.text for one in pieces)
-            if len(cells) < 8 and not (spec.kind is not None and spec.kind.media):
-                cells.append((column, "–" if value is None or not text else text))
+    cells, pictures = row_shown(prepared.inputs, table, part.source.media, row)
     answers = []
     for name, task in prepared.targets.tasks.items():
         prediction = predictions[name][position : position + 1]
         truth = table.cells(name, [row])[0] if name in table else None
         answers.append(_answer(name, task, prediction, truth, part.source.targets[name][row : row + 1].numpy()))
-    return {"row": row + 1, "loss": loss, "cells": cells, "pictures": [p for p in images if p], "answers": answers}
+    return {"row": row + 1, "loss": loss, "cells": cells, "pictures": pictures, "answers": answers}
 
 
 def _answer(name: str, task: Task, prediction: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:

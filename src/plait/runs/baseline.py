@@ -50,9 +50,17 @@ def baselines(prepared: Prepared, name: str, seconds: float) -> dict[str, float]
     predictions = {_constant_name(targets): constant}
     if targets.pairs is None:
         predictions |= _of_words(prepared, train, part, max(LEAST_SECONDS, SHARE * seconds))
-    truth = part.truth()
+    truth, targets = part.truth(), _likeliest(targets)
     scored = {guess: targets.metrics(values, truth, [metric]).get(metric) for guess, values in predictions.items()}
     return {guess: value for guess, value in scored.items() if value is not None}
+
+
+def _likeliest(targets: Targets) -> Targets:
+    """The targets without thresholds: those were chosen for the model's probabilities, not for a guess's."""
+    for name, task in targets.tasks.items():
+        if hasattr(task, "with_threshold"):
+            targets = targets.with_task(name, task.with_threshold(None))
+    return targets
 
 
 def _constant_name(targets: Targets) -> str:

@@ -31,6 +31,7 @@ from plait.runs.fitted import FittedRows, fitted_progress, is_fitted
 from plait.runs.folder import RunFolder, claimed_folder
 from plait.runs.split import group_codes
 from plait.runs.teacher import Teacher
+from plait.runs.threshold import choose_thresholds
 from plait.training.checkpoint import LAST, Progress, progress_of
 from plait.training.loop import Interrupted, train
 from plait.training.objective import Objective, blend_of
@@ -117,6 +118,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
         one = partial(train_run, accelerator=accelerator, resume=False, verbose=verbose)
         progress = train_members(prepared, run, lambda member, folder: one(member, run=folder), verbose)
         calibrate(prepared, accelerator.device)
+        choose_thresholds(prepared, accelerator.device)
         return progress
     # What the loop needs, whichever way the fusion is trained.
     recipe, workers, part = prepared.recipe, prepare.workers_of(prepared.recipe), prepared.parts["train"]
@@ -172,6 +174,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     lesson = _lesson(prepared, accelerator.device)
     progress = fit(prepared.model, lesson, train_whole, train_on_rows)
     calibrate(prepared, accelerator.device)
+    choose_thresholds(prepared, accelerator.device)
     if progress is None:
         return fitted_progress(prepared, lesson.notes, accelerator.device, time.monotonic() - start)
 

@@ -6,17 +6,19 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
-from plait.errors import DataError
+from plait.errors import DataError, RecipeError, unknown
 from plait.layers.spaces import Categorical, Temperature
+from plait.metrics import METRICS, score
 from plait.modalities import Sample as Values
 from plait.tasks.asked import Asked
 from plait.tasks.figures import confusion_of, differing_classes, reliability_of
 from plait.tasks.task import Card, Figure, Task
-from plait.values import Known, Vocabulary, count_values, in_order, is_missing
+from plait.values import Known, Vocabulary, as_text, count_values, in_order, is_missing
 
+Threshold = Annotated[float, Gt(0), Lt(1)]
 MANY, MANY_OF = 10, 2  # fractions: so many distinct ones, in fewer than so many rows each, are no classes
 
 
@@ -28,6 +30,7 @@ class Classification(Task):
         class_weights: weight of each class in the loss; None for one each.
         label_smoothing: share of the target that is spread over all classes.
         temperature: that the logits are divided by, so that probabilities mean what they say.
+        threshold: of two classes, the probability from which on the second is the answer; None for the likelier one.
 
     Raises:
         DataError: there are fewer than two classes.
@@ -49,6 +52,7 @@ class Classification(Task):
         class_weights: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
         temperature: Temperature = 1.0,
+        threshold: Threshold | None = None,
     ) -> None:
         if len(classes) < 2:
             raise DataError(
@@ -56,7 +60,9 @@ class Classification(Task):
             )
         self.classes = list(classes)
         self.class_weights = None if class_weights is None else list(class_weights)
-        self.label_smoothing, self.temperature = label_smoothing, temperature
+        self.label_smoothing, self.temperature, self.threshold = label_smoothing, temperature, threshold
+        if threshold is not None and len(self.classes) != 2:
+            raise DataError(f"task.threshold is for two classes, the target holds {len(self.classes)}; leave it out")
         self._known = Vocabulary(self.classes)
 
     @classmethod
@@ -114,10 +120,27 @@ class Classification(Task):
         class_weights: Literal["none", "balanced"] = "none",
         label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
         top_classes: Annotated[int, Ge(2)] | None = None,
+        threshold: Threshold | Literal["accuracy", "balanced_accuracy", "f1_macro"] | None = None,
+        costs: dict[str, Annotated[float, Ge(0)]] | None = None,
     ) -> "Classification":
-        """See `fit`; `class_weights=balanced` weighs classes by the inverse of their frequency."""
+        """See `fit`; `class_weights=balanced` weighs classes by the inverse of their frequency.
+
+        A `threshold` that names a metric, or `costs` of answering a row of a class wrongly (1 where none is given), are
+        met on validation rows after training; see `plait.runs.threshold`.
+        """
         balanced = class_weights == "balanced"
-        return cls.fit(asked.values, balanced, label_smoothing, top_classes, asked.table.untyped)
+        task = cls.fit(asked.values, balanced, label_smoothing, top_classes, asked.table.untyped)
+        if threshold is None and costs is None:
+            return task
+        if threshold is not None and costs is not None:
+            raise RecipeError(
+                "task.threshold and task.costs both say when the second class is the answer; leave one out"
+            )
+        names = [as_text(name) for name in task.classes]
+        for name in costs or ():
+            if name not in names:
+                raise RecipeError(f"task.costs: {unknown('class', name, names)}")
+        return task.with_threshold(threshold if isinstance(threshold, float) else 0.5)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -125,11 +148,20 @@ class Classification(Task):
             "class_weights": self.class_weights,
             "label_smoothing": self.label_smoothing,
             **({} if self.temperature == 1.0 else {"temperature": self.temperature}),
+            **({} if self.threshold is None else {"threshold": self.threshold}),
         }
 
     def with_temperature(self, temperature: float) -> "Classification":
         """The same task at another temperature."""
-        return Classification(self.classes, self.class_weights, self.label_smoothing, temperature)
+        return Classification(self.classes, self.class_weights, self.label_smoothing, temperature, self.threshold)
+
+    def with_threshold(self, threshold: float | None) -> "Classification":
+        """The same task with another threshold.
+
+        Raises:
+            DataError: there are more than two classes.
+        """
+        return Classification(self.classes, self.class_weights, self.label_smoothing, self.temperature, threshold)
 
     @property
     def out_dim(self) -> int:
@@ -167,12 +199,21 @@ class Classification(Task):
 
     def figures(self, truth: np.ndarray, predictions: np.ndarray) -> list[Figure]:
         """The confusion matrix, and whether probabilities mean what they say."""
-        return [confusion_of(truth, predictions, self.classes), reliability_of(truth, predictions)]
+        answered = np.eye(len(self.classes))[self._codes_of(predictions)]
+        return [confusion_of(truth, answered, self.classes), reliability_of(truth, predictions)]
 
     def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
         """The class and its probability."""
-        right = bool(prediction.argmax() == truth[0])
-        return Card(str(self.answers(prediction)[0]), str(cell), right, f"{prediction.max():.2f}")
+        code = int(self._codes_of(prediction)[0])
+        return Card(str(self.classes[code]), str(cell), bool(code == truth[0]), f"{prediction[0, code]:.2f}")
+
+    def score(self, truth: np.ndarray, predictions: np.ndarray, names: Sequence[str] | None = None) -> dict[str, float]:
+        """Metrics; those that count right answers, of the answers that are given."""
+        scores = score(self.kind, truth, predictions, names)
+        if self.threshold is None or not len(truth):
+            return scores
+        answered = np.eye(len(self.classes))[self._codes_of(predictions)]
+        return scores | score(self.kind, truth, answered, [name for name in scores if METRICS[name].of_answers])
 
     def loss(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Mean cross-entropy over the rows that have a target; logits `[B, C]`, target and weight `[B]`."""
@@ -198,10 +239,16 @@ class Classification(Task):
         return (logits / self.temperature).softmax(dim=1).numpy()
 
     def answers(self, probabilities: np.ndarray) -> list[Known]:
-        """The likeliest class of each row, as the user's table has it."""
-        return [self.classes[code] for code in probabilities.argmax(axis=1)]
+        """The answer to each row, as the user's table has it: the likeliest class, unless there is a threshold."""
+        return [self.classes[code] for code in self._codes_of(probabilities)]
+
+    def _codes_of(self, probabilities: np.ndarray) -> np.ndarray:
+        if self.threshold is None:
+            return probabilities.argmax(axis=1)
+        return (probabilities[:, 1] >= self.threshold).astype(np.int64)
 
     def columns(self, name: str, probabilities: np.ndarray) -> dict[str, Any]:
         """What a predictions file holds: the answer, its probability, and that of every class."""
-        out: dict[str, Any] = {name: self.answers(probabilities), f"{name}_probability": probabilities.max(axis=1)}
+        of_answer = np.take_along_axis(probabilities, self._codes_of(probabilities)[:, None], axis=1)[:, 0]
+        out: dict[str, Any] = {name: self.answers(probabilities), f"{name}_probability": of_answer}
         return out | {f"{name}_p_{c}": probabilities[:, code] for code, c in enumerate(self.classes)}
