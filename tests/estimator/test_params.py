@@ -1,6 +1,7 @@
 """scikit-learn's contract, checked by scikit-learn itself and by the tools that people use it with."""
 
 import pickle
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,11 @@ def test_with_the_tools_of_scikit_learn(tmp_path: Path, monkeypatch: pytest.Monk
     fitted = Predictor(**LINEAR).fit(X, y)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(X), fitted.predict(X))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "sklearn.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "sklearn.md", "exec"), {})
+    assert all(name in page for name in DIFFERENT)
