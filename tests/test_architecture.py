@@ -68,7 +68,6 @@ TESTED_IN = {
     "report/modalities_report.py": "evaluation/test_noise.py",
     "report/run_report.py": "cli/test_runs.py",
     **{f"report/{name}.py": "compare/test_labels.py" for name in ("labels_report", "rows")},
-    "report/notebook.py": "estimator/test_params.py",
     "estimator/unfitted.py": "estimator/test_params.py",
     "runs/saved.py": "test_predictor.py",
     "cli/checking.py": "compare/test_labels.py",

@@ -161,7 +161,7 @@ def test_check_and_its_exit_code(trained: tuple[Path, Path], tmp_path: Path, pla
 @pytest.mark.parametrize(
     ("columns", "parts"),
     [
-        ({"y": ["a"] * 20}, ["target 'y' is constant (always 'a')"]),
+        ({"y": ["a"] * 20}, ["target 'y' is constant (always 'a', one class)"]),
         ({"y": [None] * 20}, ["target 'y' has no values"]),
         ({"y": ["a", "b"] * 9 + [None, "a"]}, ["row 19: the target y is empty (1 such row)", "--on-error skip"]),
         ({"photo": [f"none{i}.png" for i in range(20)]}, ["t.csv: row ", "column 'photo'", "there is no such file", "--on-error skip"]),

@@ -54,7 +54,11 @@ def test_where_nothing_is_known_nobody_is_accused() -> None:
     frame, _ = things()
     shuffled = np.random.default_rng(1).permutation(frame["kind"].to_numpy())
     shuffled[:100] = "tool"
-    found = report(frame.assign(kind=shuffled, text=[f"word {n % 5}" for n in range(150)], size=np.random.default_rng(2).normal(size=150)))
+    found = report(
+        frame.assign(
+            kind=shuffled, text=[f"word {n % 5}" for n in range(150)], size=np.random.default_rng(2).normal(size=150)
+        )
+    )
     assert not found.knows and not found.suspects and "nothing can be said" in found.summary
 
 

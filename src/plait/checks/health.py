@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from plait.checks.duplicates import near_matches
+from plait.console import as_html
 from plait.data.schema import IGNORE, Column, Schema
 from plait.data.table import Table
 from plait.errors import DataError
@@ -53,6 +54,14 @@ class Health:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "ok": self.ok}
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the findings, errors first."""
+        found = sorted(self.findings, key=lambda finding: finding.level != "error")
+        rows = [(one.level, one.message, "; ".join(one.examples)) for one in found]
+        title = ", ".join(f"{count:,} {name} rows" for name, count in self.rows.items())
+        notes = [] if rows else ["nothing found that would go wrong"]
+        return as_html(title, ["level", "what", "such as"], rows, notes=notes)
 
 
 Rows = Mapping[str, tuple[Table, np.ndarray]]

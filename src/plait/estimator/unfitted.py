@@ -6,4 +6,7 @@ from plait.errors import PlaitError
 
 
 class NotFitted(PlaitError, NotFittedError):
-    """`fit` or `load` comes first."""
+    """`fit` or `load` comes first. It reads `PlaitError` in a traceback: scikit-learn's tools catch it by its base."""
+
+
+NotFitted.__name__ = NotFitted.__qualname__ = PlaitError.__name__

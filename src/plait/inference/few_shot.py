@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.console import as_html
 from plait.errors import DataError
 
 Logits = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -95,6 +96,14 @@ class FewShotReport:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the mean accuracy of each method."""
+        shots = [str(count) for count in self.curves[0].points] if self.curves else []
+        rows = [(one.method, *(float(np.mean(drawn)) for drawn in one.points.values())) for one in self.curves]
+        named = "" if self.zero_shot is None else f", by the class names alone {self.zero_shot:.3f}"
+        title = f"accuracy of {self.label} over {self.rows:,} rows{named}; examples a class:"
+        return as_html(title, ["method", *shots], rows, shots)
 
 
 def shot_curves(

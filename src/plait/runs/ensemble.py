@@ -11,6 +11,7 @@ from plait.build.ensemble import EnsembleModel, member_recipe, members_of
 from plait.runs.calibrate import choosing
 from plait.runs.folder import RunFolder
 from plait.runs.prepare import Prepared
+from plait.runs.threshold import without_chosen
 from plait.training.checkpoint import Progress
 
 Train = Callable[[Prepared, RunFolder], Progress]
@@ -25,7 +26,8 @@ def train_members(prepared: Prepared, run: RunFolder, train: Train, verbose: boo
         train: trains one.
         verbose: say which.
     """
-    # Rows that calibrate the whole choose no member's weights; members are not calibrated by themselves.
+    # Rows that calibrate the whole choose no member's weights; members get no temperature or threshold of
+    # their own.
     chosen = choosing(prepared)
     parts = {**prepared.parts, **({} if chosen is None else {"val": chosen})}
     model, start = cast(EnsembleModel, prepared.model), time.monotonic()
@@ -33,7 +35,7 @@ def train_members(prepared: Prepared, run: RunFolder, train: Train, verbose: boo
     for number, member in enumerate(members_of(prepared.recipe), 1):
         if verbose:
             console.say(f"member {number} of {len(model.members)}: {member.method}")
-        recipe = member_recipe(prepared.recipe, member).with_training(calibrate="off")
+        recipe = without_chosen(member_recipe(prepared.recipe, member)).with_training(calibrate="off")
         own = replace(prepared, recipe=recipe, parts=parts, model=cast(Any, model.members[number - 1]))
         done = train(own, run)
         prepared.notes[:] = own.notes

@@ -84,12 +84,6 @@ class Classification(Task):
             untyped: the values come from a file in which every cell is text, so that "1" is an integer.
         """
         counts = count_values(values, untyped)
-        numbers = [name for name in counts if isinstance(name, float)]
-        if len(numbers) > MANY and len(numbers) * MANY_OF > sum(counts.values()):
-            raise DataError(
-                f"classification of {len(numbers):,} distinct numbers such as {numbers[0]:g}: the target is "
-                "continuous; use --task regression, or round it"
-            )
         if most is not None:
             counts = dict(sorted(counts.items(), key=lambda item: -item[1])[:most])
         names = in_order(counts)
@@ -128,8 +122,15 @@ class Classification(Task):
         A `threshold` that names a metric, or `costs` of answering a row of a class wrongly (1 where none is given), are
         met on validation rows after training; see `plait.runs.threshold`.
         """
-        balanced = class_weights == "balanced"
-        task = cls.fit(asked.values, balanced, label_smoothing, top_classes, asked.table.untyped)
+        values = asked.values
+        task = cls.fit(values, class_weights == "balanced", label_smoothing, top_classes, asked.table.untyped)
+        numbers = [name for name in task.classes if isinstance(name, float) and not name.is_integer()]
+        many = len(numbers) > MANY and len(numbers) * MANY_OF > len(values)
+        if many and asked.column not in asked.table.categorical:
+            raise DataError(
+                f"classification of {len(numbers):,} distinct numbers such as {numbers[0]:g}: the target is "
+                "continuous; use --task regression, or round it"
+            )
         if threshold is None and costs is None:
             return task
         if threshold is not None and costs is not None:
