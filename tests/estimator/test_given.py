@@ -37,6 +37,8 @@ def test_columns_of_arrays_get_names_and_keep_their_types() -> None:
     mixed = rows_of(np.array([[1.5, "red"], [2, "blue"]], dtype=object))
     assert mixed.columns.tolist() == ["x0", "x1"] and mixed["x0"].dtype == float
     assert rows_of([[1, "a"], (2, "b")], ["n", "t"])["t"].tolist() == ["a", "b"]
+    named = np.array([(1, "a")], dtype=[("n", int), ("t", "U1")])
+    assert rows_of(named, ["x", "y", "z"]).columns.tolist() == ["n", "t"]
     assert rows_of("table.csv") == "table.csv" and rows_of([{"a": 1}]) == [{"a": 1}]
 
 
@@ -61,6 +63,19 @@ def test_what_is_no_table_is_refused(X: object, y: object, weight: object, probl
     with pytest.raises((DataError, RecipeError), match=problem) as caught:
         joined(X, y, weight)
     assert isinstance(caught.value, PlaitError) and isinstance(caught.value, ValueError)
+
+
+def test_a_frame_of_another_library_keeps_its_names() -> None:
+    class Other:
+        """As polars' frames: an array, and a way to pandas."""
+
+        def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+            return np.zeros((1, 2))
+
+        def to_pandas(self) -> pd.DataFrame:
+            return pd.DataFrame({"a": [1], "b": [2]})
+
+    assert rows_of(Other()).columns.tolist() == ["a", "b"]
 
 
 def test_a_sparse_matrix_is_refused() -> None:

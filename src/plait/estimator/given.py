@@ -107,19 +107,24 @@ def rows_of(X: Any, names: Sequence[str] | None = None) -> Any:
     known = isinstance(X, pd.DataFrame | Table | pa.Table | Mapping | list | tuple | str | Path)
     if not rows and (known or not hasattr(X, "__array__")):
         return X
+    if hasattr(X, "to_pandas"):  # a frame of another library, whose columns have names
+        return X.to_pandas()
     if rows and not all(isinstance(row, Sequence | np.ndarray) and not isinstance(row, str | bytes) for row in X):
         raise DataError(f"expected rows, got a list (1D) of {type(X[0]).__name__}s. Reshape your data: one list a row")
     frame = pd.DataFrame([list(row) for row in X]) if rows else _frame(np.asarray(X))
-    if names is not None and len(names) != frame.shape[1]:
+    if isinstance(frame.columns, pd.RangeIndex) and names is not None and len(names) != frame.shape[1]:
         raise DataError(
             f"X has {frame.shape[1]} features, but Predictor is expecting {len(names)} features as input, as it was "
             "trained on; pass a frame with names where columns are missing"
         )
-    frame.columns = pd.Index(names if names is not None else [f"x{number}" for number in range(frame.shape[1])])
+    if isinstance(frame.columns, pd.RangeIndex):  # not of an array whose columns have names
+        frame.columns = pd.Index(names if names is not None else [f"x{number}" for number in range(frame.shape[1])])
     return frame
 
 
 def _frame(array: np.ndarray) -> pd.DataFrame:
+    if array.dtype.names is not None:
+        return pd.DataFrame.from_records(array)
     if array.ndim != 2:
         raise DataError(f"expected an array of rows and columns (2D), got {array.ndim}D array. Reshape your data")
     if not array.shape[1]:

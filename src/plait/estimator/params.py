@@ -39,7 +39,7 @@ class with_probabilities:  # noqa: N801  # a decorator
                 estimator.targets_.require_probabilities()
             except RecipeError as error:
                 raise NoProbabilities(str(error)) from error
-        elif estimator._estimator_type() == "regressor":
+        elif estimator._estimator_type == "regressor":
             raise NoProbabilities("a regression target has no probabilities; use predict")
         return MethodType(self.method, estimator)
 
@@ -116,7 +116,7 @@ class Estimator:
 
         target = TargetTags(required=False, multi_output=True)  # not required: it may be a column of X
         tags = Tags(estimator_type=None, target_tags=target, input_tags=InputTags())
-        kind = self._estimator_type()
+        kind = self._estimator_type
         if kind is not None:
             tags.estimator_type = kind
             tags.classifier_tags = ClassifierTags() if kind == "classifier" else None
@@ -133,10 +133,8 @@ class Estimator:
         Raises:
             RecipeError: a setting is unknown or out of range.
         """
-        targets = [] if self.target is None else self.target
-        targets = (
-            list(targets) if isinstance(targets, Sequence | np.ndarray) and not isinstance(targets, str) else [targets]
-        )
+        several = isinstance(self.target, Sequence | np.ndarray) and not isinstance(self.target, str)
+        targets = list(self.target) if several else [] if self.target is None else [self.target]
         sections = {name: getattr(self, name) for name in ("inputs", *SECTIONS)}
         own_parts.load_all(self.plugins)
         values = sections_for(targets, own_parts.named(sections), self.types)
@@ -165,8 +163,9 @@ class Estimator:
         """F."""
         return len(self.feature_names_in_)
 
+    @property
     def _estimator_type(self) -> str | None:
-        """`classifier` or `regressor`; None where it is neither, or shows only in the data."""
+        """`classifier` or `regressor`; None where it is neither, or shows only in the data. Older tools ask for it."""
         if hasattr(self, "targets_"):
             return next(iter(self.targets_.tasks.values())).estimator_type
         tasks = self.asked()[0].task
