@@ -1,5 +1,6 @@
 """What several rooms share: a table of colours, a folder with links that lead out, a tiny retrieval run over squares."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from PIL import Image
 
 from fakes import colour_table
 from plait.predictor import Predictor
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; tests press Ctrl-C themselves
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first example may load a library, and a shared machine is slow now and then; the same examples every time.
 settings.register_profile("plait", deadline=None, derandomize=True)
