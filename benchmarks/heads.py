@@ -3,8 +3,8 @@
 Tux Paint kinds, 1,500 questions of easy-VQA and the sentiment of emoji, which plait's defaults have seen, and two
 tables of 300 rows that were held back: groups of emoji, kinds of clip art. scikit-learn's heads read the features that
 the comparison's frozen encoders stored, each modality centred and scaled to mean squared norm 1, and choose their
-strength within the training rows; nothing of plait's own heads is in them. Of the winner that is picked on the other folds, the
-difference to the linear head has an interval: a bootstrap of the same draws of rows for both.
+strength within the training rows; nothing of plait's own heads is in them. Of the winner that is picked on the other
+folds, the difference to the linear head has an interval: a bootstrap of the same draws of rows for both.
 """
 
 import tempfile
