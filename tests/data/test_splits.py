@@ -79,8 +79,10 @@ def test_in_time_nothing_is_learned_from_what_comes_later(times: list[int], shar
         return
     first, second = latest(rows, share, moments)
     assert sorted([*first, *second]) == rows.tolist() and moments[first].max() < moments[second].min()
-    earlier = np.sort(moments)[len(rows) - min(max(1, round(share * len(rows))), len(rows) - 1)]
-    assert moments[second].min() in (earlier, moments[first].max() + 1, *times)
+    size = min(max(1, round(share * len(rows))), len(rows) - 1)
+    later = int((moments > moments.min()).sum())
+    assert len(second) >= min(size, later)  # the share, at least, but for the rows of the first moment
+    assert (moments[second] > moments[second].min()).sum() < size  # and no moment more than it takes
     if len(set(times)) <= folds:
         with pytest.raises(DataError, match=f"{folds} folds in time need at least {folds + 1} moments"):
             forward_folds(rows, folds, moments)
@@ -92,3 +94,10 @@ def test_in_time_nothing_is_learned_from_what_comes_later(times: list[int], shar
         assert len(before) and moments[before].max() < moments[fold].min()
         before = np.concatenate([before, fold])
     assert sorted(before) == rows.tolist()
+
+
+def test_a_first_moment_of_many_rows_is_learned_from() -> None:
+    cut = forward_folds(np.arange(6), 3, np.array([0, 0, 0, 1, 2, 3]))
+    assert [fold.tolist() for fold in cut] == [[3], [4], [5]]
+    with pytest.raises(DataError, match="got 2; leave data.time out"):
+        forward_folds(np.arange(6), 3, np.array([0, 0, 0, 1, 1, 1]))

@@ -138,14 +138,15 @@ def forward_folds(rows: np.ndarray, count: int, moments: np.ndarray) -> list[np.
     """
     known, counts = np.unique(moments, return_counts=True)
     if len(known) <= count:
+        fewer = f"use --folds {len(known) - 1} or fewer, or " if len(known) > 2 else ""
         raise DataError(
-            f"{count} folds in time need at least {count + 1} moments, got {len(known)}; use --folds "
-            f"{max(1, len(known) - 1)} or fewer, or leave data.time out"
+            f"{count} folds in time need at least {count + 1} moments, got {len(known)}; {fewer}leave data.time out"
         )
     # Each moment goes to the block that its middle row falls into; then no block is left empty.
     middle = np.cumsum(counts) - counts / 2
     block = np.minimum((middle * (count + 1) / len(rows)).astype(int), count)
     block = np.maximum(block, np.arange(len(known)) - len(known) + count + 1)  # enough moments for the later ones
+    block[0] = 0  # however many rows the first moment has: the first fold learns from it
     for place in range(1, len(block)):
         block[place] = min(block[place], block[place - 1] + 1)
     of_row = block[np.searchsorted(known, moments)]
