@@ -82,7 +82,7 @@ def test_a_network_and_an_ensemble_of_a_comparison_do_without(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("task", "problem"),
     [
-        ({"threshold": "f1"}, "task.threshold: expected"),
+        ({"threshold": "f1"}, "unknown metric 'f1'. Known: accuracy, balanced_accuracy, f1_macro, or a number"),
         ({"threshold": 1.5}, "task.threshold: expected"),
         ({"costs": {"maybe": 3}}, "task.costs: unknown class 'maybe'"),
         ({"costs": {"yes": -1}}, "task.costs"),

@@ -114,7 +114,7 @@ class Classification(Task):
         class_weights: Literal["none", "balanced"] = "none",
         label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
         top_classes: Annotated[int, Ge(2)] | None = None,
-        threshold: Threshold | Literal["accuracy", "balanced_accuracy", "f1_macro"] | None = None,
+        threshold: Threshold | str | None = None,
         costs: dict[str, Annotated[float, Ge(0)]] | None = None,
     ) -> "Classification":
         """See `fit`; `class_weights=balanced` weighs classes by the inverse of their frequency.
@@ -137,6 +137,9 @@ class Classification(Task):
             raise RecipeError(
                 "task.threshold and task.costs both say when the second class is the answer; leave one out"
             )
+        aims = [name for name in task.measures if METRICS[name].of_answers]
+        if isinstance(threshold, str) and threshold not in aims:
+            raise RecipeError(f"task.threshold: {unknown('metric', threshold, aims)}, or a number between 0 and 1")
         names = [as_text(name) for name in task.classes]
         for name in costs or ():
             if name not in names:
