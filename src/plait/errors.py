@@ -18,6 +18,14 @@ class DataError(PlaitError, ValueError):
     """A table, a cell or a file in it can't be used."""
 
 
+class EmptyValue(DataError):
+    """There is a value and nothing in it, such as a video without sound: its row lacks the value, which is no error."""
+
+
+class DataWarning(UserWarning):
+    """A value was read in a way that its owner should know of, such as a recording of which only the start counts."""
+
+
 class RecipeError(PlaitError, ValueError):
     """A recipe asks for something that does not exist or does not fit."""
 

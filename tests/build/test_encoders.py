@@ -6,13 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakes import make
+from fakes import make, tone
 from plait import Predictor
-from plait.encoders import ENCODERS
+from plait.encoders import ENCODERS, encoder_class
 
 
-@pytest.mark.parametrize("encoder", [name for name in ENCODERS if name.startswith("scratch:")])
+@pytest.mark.parametrize("encoder", [name for name in ENCODERS if name.startswith(("scratch:", "fixed:"))])
 def test_every_encoder_from_scratch_by_name(table: Path, tmp_path: Path, encoder: str) -> None:
+    modality = encoder_class(encoder).modality
+    if modality == "audio":
+        rows = [(f"{n}.wav", ["yes", "no"][n % 2]) for n in range(12)]
+        for n, (name, _) in enumerate(rows):
+            (tmp_path / name).write_bytes(tone(0.2 + 0.05 * n, 400 + 800 * (n % 2)))
+        pd.DataFrame(rows, columns=["sound", "answer"]).to_csv(tmp_path / "sounds.csv", index=False)
+        spec = {"sound": {"modality": "audio", "encoder": encoder}}
+        predictor = make(folder=tmp_path / "run", inputs=spec).fit(tmp_path / "sounds.csv")
+        assert set(predictor.metrics_["val"]) >= {"accuracy", "log_loss"}
+        return
     column = {"scratch:cnn": "photo", "scratch:tabular": "price"}.get(encoder, "title")
     modality = {"photo": "image", "price": "number", "title": "text"}[column]
     spec = {"modality": modality} | ({} if modality == "number" else {"encoder": encoder})

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fakes import tone
 from plait.encoders import (
     ENCODERS,
     Augment,
@@ -19,6 +20,7 @@ from plait.encoders import (
     TextRNN,
     TextTransformer,
     TimmImage,
+    encoder_class,
     hash_weights,
     set_trainable,
 )
@@ -31,7 +33,7 @@ from plait.encoders.tabular_columns import ScaledColumns
 from plait.encoders.text_bag import TextBag
 from plait.encoders.tuning import frozen_parts_to_eval
 from plait.errors import MissingExtra, PlaitError, RecipeError
-from plait.processors import ImageProcessor, TabularProcessor, TextProcessor, TfidfProcessor
+from plait.processors import AudioProcessor, ImageProcessor, TabularProcessor, TextProcessor, TfidfProcessor
 
 TEXTS = ["a red bird sat", "the blue fish swam far away", "green"]
 TEXT = TextProcessor.train(TEXTS * 2, vocab_size=300, max_length=16)
@@ -66,6 +68,13 @@ def make(name: str, request: pytest.FixtureRequest) -> Any:
     sizes["scratch:tfidf"] = {}
     processors = {"scratch:cnn": ImageProcessor(16), "scratch:tabular": TABULAR}
     processors["scratch:tfidf"] = TfidfProcessor.train(TEXTS)
+    if encoder_class(name).modality == "audio":
+        processors[name] = AudioProcessor()
+        sizes |= {
+            "scratch:audio_cnn": {"dim": 8, "widths": [4, 8]},
+            "scratch:audio_transformer": {"dim": 8, "heads": 2},
+        }
+        sizes |= {"fixed:audio_statistics": {"mels": 16}, "packaged:speech-embedding": {"pool": "none"}}
     return ENCODERS[name](processors.get(name, TEXT), **sizes.get(name, {"dim": 8}))
 
 
@@ -77,7 +86,9 @@ def png(colour: str, size: int = 16) -> bytes:
 
 def values_of(modality: str) -> list[Any]:
     rows = [{name: cells[i] for name, cells in ROWS.items()} for i in range(3)]
-    return {"text": TEXTS, "image": [png("red"), png("green"), png("blue")], "tabular": rows}[modality]
+    sounds = [tone(seconds, hertz) for seconds, hertz in ((0.1, 300.0), (1.3, 900.0), (0.6, 2500.0))]
+    pictures = [png("red"), png("green"), png("blue")]
+    return {"text": TEXTS, "image": pictures, "tabular": rows, "audio": sounds}[modality]
 
 
 def features_of(encoder: Any, order: tuple[int, ...] = (0, 1, 2)) -> dict[str, torch.Tensor]:
@@ -94,7 +105,7 @@ def test_shapes_masks_and_gradients(name: str, request: pytest.FixtureRequest) -
     tokens = encoder(features_of(encoder))
     assert tokens.x.shape[0] == 3 and tokens.x.shape[2] == encoder.out_dim
     assert tokens.mask.shape == tokens.x.shape[:2] and tokens.mask.dtype == torch.bool
-    assert tokens.where is None or tokens.where.shape == (*tokens.x.shape[:2], 4)
+    assert tokens.where is None or tokens.where.shape == (*tokens.x.shape[:2], 2 if encoder.modality == "audio" else 4)
     if list(encoder.parameters()):  # counts have nothing to train
         tokens.x[tokens.mask].square().sum().backward()
         grads = [p.grad for p in encoder.parameters() if p.grad is not None]

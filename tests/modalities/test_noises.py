@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from fakes import picture
+from fakes import chirp, picture
 from plait.evaluation.noise import NoisyProcessor
 from plait.modalities import noises
 from plait.modalities.noises import blurred, jpeg, with_fewer_words, with_noise, with_typos
-from plait.processors import ImageProcessor, TabularProcessor, TextProcessor
+from plait.processors import AudioProcessor, ImageProcessor, TabularProcessor, TextProcessor
 
 NOISES = {name: (owner, noise) for name, owner, noise in noises()}
 TEXT = "the quick brown fox jumps over the lazy dog " * 40
@@ -75,6 +75,7 @@ def test_every_noise_changes_what_the_encoder_reads_the_more_the_stronger(name: 
         "image": (ImageProcessor(64), tmp_path / "a.png"),
         "text": (TextProcessor.train([TEXT], vocab_size=400, max_length=10_000), TEXT),
         "tabular": (prices, {"price": 3.0}),
+        "audio": (AudioProcessor(), chirp(1.0)),
     }[owner]
     clean = next(iter(processor(value).values())).astype(float)
 

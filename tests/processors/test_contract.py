@@ -10,9 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+from fakes import tone
 from plait.errors import RunError
 from plait.processors import (
     PROCESSORS,
+    AudioProcessor,
     ImageProcessor,
     Processor,
     TabularProcessor,
@@ -35,6 +37,7 @@ def case(name: str) -> tuple[Any, Any]:
         pytest.importorskip("open_clip")
         return PROCESSORS[name](), "a red bird"
     made = {
+        "audio": lambda: (AudioProcessor(), tone(0.2)),
         "image": lambda: (ImageProcessor(8), buffer.getvalue()),
         "tabular": lambda: (
             TabularProcessor.fit({"p": [1.0, 2.0], "c": ["a", "b"]}, numbers=["p"], dates=[], categories=["c"]),
@@ -78,6 +81,6 @@ def test_one_that_nobody_offers_is_refused(tmp_path: Path) -> None:
     class Own:
         pass
 
-    with pytest.raises(RunError, match="Own is none of image, .*a plugin offers it"):
+    with pytest.raises(RunError, match="Own is none of audio, .*a plugin offers it"):
         save_processor(Own(), tmp_path / "it.json")  # type: ignore[arg-type]
     assert not (tmp_path / "it.json").exists()

@@ -14,7 +14,7 @@ from plait.build.words import WORDS
 from plait.data.batches import InputSpec
 from plait.data.table import Table
 from plait.decoders.language_weights import is_language_model, load_tokenizer
-from plait.encoders import ENCODERS, PRETRAINED, HfText, TimmImage, encoder_class, packaged
+from plait.encoders import ENCODERS, PRETRAINED, HfAudio, HfText, TimmImage, encoder_class, packaged, packaged_audio
 from plait.encoders.dual_hf import is_dual
 from plait.encoders.text_pretrained import load_hf
 from plait.encoders.vlm_vision import is_vlm
@@ -25,10 +25,14 @@ from plait.modalities import IMAGE, MODALITIES, Media, in_words
 from plait.processors import Processor, WordsProcessor
 from plait.recipe import InputRecipe, Recipe
 
-PACKAGED: dict[str, type] = {"packaged:minilm": HfText, **dict.fromkeys(packaged.EFFICIENTNETS, TimmImage)}
+PACKAGED: dict[str, type] = {
+    "packaged:minilm": HfText,
+    **dict.fromkeys(packaged.EFFICIENTNETS, TimmImage),
+    packaged_audio.WHISPER: HfAudio,
+}
 GIVEN = {  # what plait itself gives to a processor's maker
     *("texts", "images", "values", "name", "columns", "numbers", "dates", "categories", "forms", "untyped", "lenient"),
-    *("tokenizer", "places", "image"),
+    *("tokenizer", "places", "image", "sounds"),
 }
 
 
@@ -95,6 +99,12 @@ def build_column_encoder(
         return construct(where, WORDS, Words, options, used, spec.processor)
     if family in ("hf", "open_clip"):
         make = PRETRAINED[_kind(family, variant, config)][modality]
+        if variant == packaged_audio.WHISPER:
+            shape = packaged_audio.whisper_config() if config is None else config
+            made = construct(where, variant, HfAudio, options, used, spec.processor, variant, config=shape)
+            if config is None:
+                packaged_audio.load_whisper(made)
+            return made
         made = construct(where, variant, make, options, used, spec.processor, _local(family, variant), config=config)
         if variant == "packaged:minilm" and config is None:
             packaged.mark_minilm(made)
@@ -110,7 +120,10 @@ def build_column_encoder(
             packaged.load_efficientnet(made, variant)
         return made
     listed = f"{family}:{variant}"
-    return construct(where, listed, ENCODERS[listed], options, used, spec.processor)
+    made = construct(where, listed, ENCODERS[listed], options, used, spec.processor)
+    if listed == packaged_audio.SPEECH and config is None:
+        packaged_audio.load_speech_embedding(made)
+    return made
 
 
 def encoder_name(spec: InputRecipe) -> tuple[str, str]:
@@ -157,7 +170,7 @@ def known_encoders(modality: str | None = None) -> list[str]:
 
 def _kind(family: str, variant: str, config: Mapping[str, Any] | None = None) -> str:
     """`hf`, `timm` or `open_clip`; of transformers' models of images and texts `dual`, or `seeing` if they write."""
-    if family != "hf" or variant == "packaged:minilm":
+    if family != "hf" or variant in PACKAGED:
         return family
     if is_vlm(load_hf("AutoConfig", _local(family, variant))) if config is None else "seeing" in config:
         return "seeing"

@@ -12,7 +12,7 @@ from plait.checks.duplicates import near_matches
 from plait.console import as_html
 from plait.data.schema import IGNORE, Column, Schema
 from plait.data.table import Table
-from plait.errors import DataError
+from plait.errors import DataError, EmptyValue
 from plait.modalities import MODALITIES, Facts, Media, Modality
 from plait.values import Vocabulary, as_text, count_values, is_missing
 
@@ -215,7 +215,15 @@ def _check_values(
         look = partial(_facts_of, modality, Media(table.root, allow_outside))
         with ThreadPoolExecutor(workers) as pool:
             results = dict(zip(first_row, pool.map(look, first_row), strict=True))
-        bad = [f"row {first_row[piece] + 1}: {e}" for piece, e in results.items() if isinstance(e, DataError)]
+        empty = [f"row {first_row[piece] + 1}: {e}" for piece, e in results.items() if isinstance(e, EmptyValue)]
+        if empty:
+            text = f"{name}: {len(empty)} {modality.plural} of {part} hold nothing and count as missing"
+            health.findings.append(Finding("warning", f"empty_{modality.name}", text, len(empty), tuple(empty[:5])))
+        bad = [
+            f"row {first_row[piece] + 1}: {e}"
+            for piece, e in results.items()
+            if isinstance(e, DataError) and not isinstance(e, EmptyValue)
+        ]
         if bad:
             what = f"{len(bad)} {modality.plural} of {part}"
             text = f"{name}: {what} can't be used; fix them, or train with --on-error skip"

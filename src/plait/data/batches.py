@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from plait.data.table import Table
-from plait.errors import DataError
+from plait.errors import DataError, EmptyValue
 from plait.layers.ragged import Ragged
 from plait.modalities import GROUPS, MODALITIES, Media, Modality
 from plait.processors import Features, Processor
 from plait.types import Batch, Input
+
+UNUSABLE, EMPTY = -1, -2  # in place of a value's position; such a value is tried only once
 
 
 @dataclass(frozen=True)
@@ -179,12 +181,14 @@ class TableSource:
             positions = []
             for piece in modality.pieces(cell):
                 if piece not in order:
-                    prepared = self._usable(spec, piece, int(row), partial(self._content, modality, piece))
-                    # -1 marks a value that can't be used, so that it is tried only once.
-                    order[piece] = -1 if prepared is None else len(features)
-                    features += [] if prepared is None else [prepared]
+                    try:
+                        prepared = self._usable(spec, piece, int(row), partial(self._content, modality, piece))
+                        order[piece] = UNUSABLE if prepared is None else len(features)
+                        features += [] if prepared is None else [prepared]
+                    except EmptyValue:
+                        order[piece] = EMPTY
                 positions.append(order[piece])
-            if -1 in positions:
+            if UNUSABLE in positions:
                 self.unusable.add(int(row))
             index.append([position for position in positions if position >= 0])
         return Input(spec.processor.collate(features) if features else {}, _padded(index))
@@ -203,6 +207,8 @@ class TableSource:
         """Prepared features; None where the cell can't be used and that is allowed."""
         try:
             return self._prepared(spec, key, row, raw)
+        except EmptyValue:
+            raise
         except DataError as error:
             if self.problems is None:
                 raise
@@ -221,6 +227,8 @@ class TableSource:
         key = (self._row_marker if spec.is_group else self.table.root, spec.columns[0], key)
         try:
             return self.cache.get(key, lambda: spec.processor(raw()))
+        except EmptyValue:
+            raise
         except DataError as error:
             where = "" if spec.is_group else f", column {spec.columns[0]!r}"
             raise DataError(f"{self.table.source}: row {row + 1}{where}: {error}") from error

@@ -11,7 +11,8 @@ from plait.datasets.emoji import write_emoji
 from plait.datasets.emoji_sentiment import write_emoji_sentiment
 from plait.datasets.openclipart import write_openclipart
 from plait.datasets.scenes import write_scenes
-from plait.datasets.tuxpaint import write_tuxpaint
+from plait.datasets.sounds import write_sounds
+from plait.datasets.tuxpaint import write_tuxpaint, write_tuxpaint_speech
 from plait.errors import DataError, unknown
 from plait.files.atomic import claimed, unwritable
 
@@ -25,7 +26,7 @@ class DataSet:
         rows: how many, about.
         licence: of the data.
         package: that brings it.
-        write: writes tables and images into a folder, and gives the tables.
+        write: writes tables and files into a folder, and gives the tables.
     """
 
     about: str
@@ -76,6 +77,20 @@ DATASETS: dict[str, DataSet] = {
     ),
     "tuxpaint": DataSet(
         "Tux Paint stamps: picture, caption, kind", "785", "GPL-2", "Debian tuxpaint-stamps-default", write_tuxpaint
+    ),
+    "tuxpaint-speech": DataSet(
+        "Tux Paint stamps: picture, caption, the same spoken in French, kind",
+        "785",
+        "GPL-2",
+        "Debian tuxpaint-stamps-default",
+        write_tuxpaint_speech,
+    ),
+    "sounds": DataSet(
+        "samples and effects: sound, kind; two tables",
+        "150 and 121",
+        "CC0 and GPL-2",
+        "Debian sonic-pi-samples, tuxpaint-stamps-default",
+        write_sounds,
     ),
 }
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from plait.datasets.packages import copy_pictures, write_table
+from plait.datasets.packages import copy_files, write_table
 from plait.encoders.packaged import package_folder
 from plait.errors import MissingExtra
 
@@ -22,6 +22,6 @@ def write_easy_vqa(folder: Path) -> list[Path]:
     for split in ("train", "test"):
         questions = json.loads((data / split / "questions.json").read_text(encoding="utf-8"))
         rows = [(f"{split}/{number}.png", question, answer) for question, answer, number in questions]
-        copy_pictures([(path, folder / split / path.name) for path in (data / split / "images").glob("*.png")])
+        copy_files([(path, folder / split / path.name) for path in (data / split / "images").glob("*.png")])
         tables.append(write_table(folder / f"{split}.csv", rows, ["image", "question", "answer"]))
     return tables

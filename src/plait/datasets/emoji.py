@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from plait.datasets.packages import copy_pictures, npm_package, write_table
+from plait.datasets.packages import copy_files, npm_package, write_table
 
 PICTURES, NAMES = ("emoji-datasource-google", "16.0.0"), ("emojibase-data", "17.0.0")
 
@@ -29,7 +29,7 @@ def write_emoji(folder: Path, images: Path | None = None, names: Path | None = N
             files.append((source, folder / name))
             tags = ";".join(entry_with_name.get("tags", []))
             rows.append((name, entry_with_name["label"], tags, entry["category"], entry["subcategory"]))
-    copy_pictures(files)
+    copy_files(files)
     return [write_table(folder / "emoji.csv", rows, ["picture", "name", "tags", "group", "subgroup"])]
 
 

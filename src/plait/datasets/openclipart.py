@@ -4,7 +4,7 @@ import html
 import re
 from pathlib import Path
 
-from plait.datasets.packages import copy_pictures, debian_package, write_table
+from plait.datasets.packages import copy_files, debian_package, write_table
 from plait.errors import DataError
 from plait.processors.image import image_size
 
@@ -38,7 +38,7 @@ def write_openclipart(folder: Path, images: Path | None = None, drawings: Path |
             name = Path("pictures", place)
             files.append((path, folder / name))
             rows.append((name.as_posix(), title, ";".join(keywords), place.parts[0], group))
-    copy_pictures(files)
+    copy_files(files)
     return [write_table(folder / "openclipart.csv", rows, ["picture", "title", "keywords", "kind", "group"])]
 
 

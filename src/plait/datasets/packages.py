@@ -139,7 +139,7 @@ def write_table(path: Path, rows: Sequence[Sequence[Any]], columns: Sequence[str
     return path
 
 
-def copy_pictures(pairs: Sequence[tuple[Path, Path]]) -> None:
+def copy_files(pairs: Sequence[tuple[Path, Path]]) -> None:
     """Copy files that are not there yet, each whole or not at all."""
     for source, target in pairs:
         if not target.exists():

@@ -10,11 +10,16 @@ from typing import Any
 
 from torch import nn
 
+from plait.encoders.audio_cnn import AudioCNN
+from plait.encoders.audio_hf import HfAudio
+from plait.encoders.audio_statistics import AudioStatistics
+from plait.encoders.audio_transformer import AudioTransformer
 from plait.encoders.augment import Augment
 from plait.encoders.dual_hf import HfDualImage, HfDualText
 from plait.encoders.dual_open_clip import OpenClipImage, OpenClipText
 from plait.encoders.image_cnn import ResidualCNN
 from plait.encoders.image_timm import TimmImage
+from plait.encoders.speech_embedding import SpeechEmbedding
 from plait.encoders.stored import StoredEncoder
 from plait.encoders.tabular import TabularEncoder
 from plait.encoders.text_bag import TextBag
@@ -37,6 +42,10 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "scratch:bag": TextBag,
     "scratch:tfidf": TextTfidf,
     "scratch:tabular": TabularEncoder,
+    "scratch:audio_cnn": AudioCNN,
+    "scratch:audio_transformer": AudioTransformer,
+    "fixed:audio_statistics": AudioStatistics,
+    "packaged:speech-embedding": SpeechEmbedding,
     "timm": TimmImage,
     "hf": HfText,
 }
@@ -44,7 +53,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
 # Family → modality → class. Of transformers' models `dual` align images and texts, `seeing` write about images.
 PRETRAINED: dict[str, dict[str, type[nn.Module]]] = {
     "timm": {"image": TimmImage},
-    "hf": {"text": HfText},
+    "hf": {"text": HfText, "audio": HfAudio},
     "dual": {"text": HfDualText, "image": HfDualImage},
     "seeing": {"image": VlmVision},
     "open_clip": {"text": OpenClipText, "image": OpenClipImage},
@@ -64,13 +73,18 @@ def encoder_class(name: str) -> Any:
 __all__ = [
     "ENCODERS",
     "PRETRAINED",
+    "AudioCNN",
+    "AudioStatistics",
+    "AudioTransformer",
     "Augment",
+    "HfAudio",
     "HfDualImage",
     "HfDualText",
     "HfText",
     "OpenClipImage",
     "OpenClipText",
     "ResidualCNN",
+    "SpeechEmbedding",
     "StoredEncoder",
     "TabularEncoder",
     "TextBag",

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from plait.encoders.tuning import device_of
+
 WHERE = "where"  # a processor's feature that says where its pieces lie; a layout reads it, the encoder does not need it
 
 
@@ -44,7 +46,7 @@ def layout_of(encoder: Any, features: Mapping[str, Tensor], length: int) -> Layo
     mask = features.get("mask")
     if mask is not None and mask.shape[1] == length:
         return Layout(mask)
-    device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
+    device = device_of(encoder)
     with torch.inference_mode():
         tokens = encoder({name: tensor.to(device) for name, tensor in features.items()})
     return Layout(tokens.mask.cpu(), None if tokens.where is None else tokens.where.cpu())

@@ -59,13 +59,17 @@ def mark_minilm(encoder: HfText) -> None:
     )
 
 
-def package_folder(module: str) -> Path:
+def package_folder(module: str, install: str = "'plait[packaged]'") -> Path:
     """The folder of an installed package, without importing it.
+
+    Args:
+        module: of the package.
+        install: what pip is to be told.
 
     Raises:
         MissingExtra: it is not installed.
     """
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
-        raise MissingExtra(f"{module} is not installed; run: pip install 'plait[packaged]'")
+        raise MissingExtra(f"{module} is not installed; run: pip install {install}")
     return Path(spec.origin).parent

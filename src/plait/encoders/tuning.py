@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from plait.errors import RecipeError
@@ -30,6 +31,17 @@ def set_trainable(encoder: Any, frozen: bool = False, tune_last: int | None = No
     for block in blocks[-tune_last:]:
         for parameter in block:
             parameter.requires_grad_(True)
+
+
+def is_frozen(encoder: nn.Module) -> bool:
+    """Nothing of it trains, and its outputs are worth keeping: an encoder without parameters says so by `fixed`."""
+    parameters = list(encoder.parameters())
+    return not any(p.requires_grad for p in parameters) if parameters else getattr(encoder, "fixed", False)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's weights lie; the CPU where it has none."""
+    return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
 
 
 def frozen_parts_to_eval(module: nn.Module) -> None:

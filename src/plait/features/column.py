@@ -14,7 +14,7 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.encoders.layout import layout_of
-from plait.errors import DataError, RecipeError, RunError
+from plait.errors import DataError, EmptyValue, RecipeError, RunError
 from plait.features.engine import Engine, choose_engine, encoder_key
 from plait.features.store import FeatureStore, features_folder
 from plait.modalities import MODALITIES, Media
@@ -22,7 +22,8 @@ from plait.processors import Features, Processor
 from plait.types import Input
 
 BATCH = 32  # values an encoder takes at once
-WINDOW = 1024  # texts among which those of like length are batched
+MOST_BYTES = 64_000_000  # of a padded batch
+WINDOW, WINDOW_BYTES = 1024, 256_000_000  # values among which those of like length are batched, and what they hold
 SAVE = 512  # values between two writes
 LARGEST_HALF = 10_000.0  # float16 ends at 65,504
 FITS = {"float16": 65_504.0, "float32": 3.4e38}
@@ -73,11 +74,12 @@ class EncodedColumn:
 
 @dataclass
 class Value:
-    """A distinct value on its way: its content's key, and features where the store has none."""
+    """A distinct value on its way: its content's key, and features where the store has none; or nothing in it."""
 
     key: bytes = b""
     features: Features | None = None
     problem: str = ""
+    empty: bool = False
 
 
 class EncodedValue(NamedTuple):
@@ -135,14 +137,15 @@ class ColumnEncoder:
             for value in values:
                 slots.setdefault(value, len(slots))
             index.append([slots[value] for value in values])
-        keys, problems = self._fill(table, list(slots))
+        keys, problems, empty = self._fill(table, list(slots))
+        index = [[slot for slot in one if slot not in empty] for one in index] if empty else index
         return self._column(table, rows, index, keys, problems)
 
     def _column(
         self, table: Table, rows: np.ndarray, index: list[list[int]], keys: list[bytes], problems: dict[int, str]
     ) -> EncodedColumn:
         store, width = self.store, self.encoder.out_dim if self.store is None else self.store.width
-        usable = [slot for slot in range(len(keys)) if slot not in problems]
+        usable = sorted({slot for slots in index for slot in slots} - problems.keys())
         place = np.full(len(keys) + 1, -1, dtype=np.int64)
         if usable and store is not None:
             place[usable] = store.positions([keys[slot] for slot in usable])
@@ -164,30 +167,34 @@ class ColumnEncoder:
                     )
         return EncodedColumn(store, width, positions, problems_by_row)
 
-    def _fill(self, table: Table, values: list[Any]) -> tuple[list[bytes], dict[int, str]]:
-        """Key of each value, and what is wrong with some."""
+    def _fill(self, table: Table, values: list[Any]) -> tuple[list[bytes], dict[int, str], set[int]]:
+        """Key of each value, what is wrong with some, and those with nothing in them."""
         keys: list[bytes] = []
         problems: dict[int, str] = {}
+        empty: set[int] = set()
         waiting: list[Value] = []
         unsaved: list[EncodedValue] = []
         saved = time.monotonic()
-        window = WINDOW if self.modality.by_length else BATCH
+        window, held = WINDOW if self.modality.by_length else BATCH, 0
         for slot, value in enumerate(self._prepared(table, values)):
             keys.append(value.key)
             if value.problem:
                 problems[slot] = value.problem
+            if value.empty:
+                empty.add(slot)
             if value.features is not None:
                 waiting.append(value)
+                held += _bytes(value.features)
             last = slot + 1 == len(values)
-            if len(waiting) >= window or (last and waiting):
+            if len(waiting) >= window or held >= WINDOW_BYTES or (last and waiting):
                 unsaved += self._encoded(waiting, len(values) - slot)
-                waiting = []
+                waiting, held = [], 0
             if unsaved and (last or len(unsaved) >= SAVE or time.monotonic() - saved > 10):
                 self._save(unsaved)
                 unsaved, saved = [], time.monotonic()
             if last or slot % BATCH == 0:
                 self.tell(slot + 1, len(values), self.engine.name if self.engine else "")
-        return keys, problems
+        return keys, problems, empty
 
     def _prepared(self, table: Table, values: Sequence[Any]) -> Iterator[Value]:
         """Values read, hashed, and decoded where the store lacks them, ahead in threads, in order."""
@@ -209,19 +216,16 @@ class ColumnEncoder:
             key = self.modality.key(opened)
             if self.store is not None and self.store.positions([key])[0] >= 0:
                 return Value(key)
-            try:
-                return Value(key, self.processor(opened.content))
-            except DataError as error:
-                return Value(key, problem=str(error))
+            return Value(key, self.processor(opened.content))
+        except EmptyValue:
+            return Value(empty=True)
         except DataError as error:
             return Value(problem=str(error))
 
     def _encoded(self, values: list[Value], left: int) -> list[EncodedValue]:
         """Values through the encoder, in batches of like length."""
-        order = sorted(range(len(values)), key=lambda i: _length(values[i].features))
         rows = []
-        for start in range(0, len(order), BATCH):
-            batch = [values[i] for i in order[start : start + BATCH]]
+        for batch in in_batches(values):
             features = self.processor.collate([v.features for v in batch if v.features is not None])
             if self.engine is None:
                 self.engine = choose_engine(self.encoder, features, left + len(values), self.half, self.exact)
@@ -274,5 +278,22 @@ class ColumnEncoder:
         store.add([row.key for row in rows], [row.x for row in rows], where)
 
 
-def _length(features: Features | None) -> int:
-    return len(next(iter((features or {"": np.empty(0)}).values())))
+def in_batches(values: Sequence[Value]) -> Iterator[list[Value]]:
+    """Values of like size together, at most 32, and no more than fit into 64 MB when padded to the largest.
+
+    >>> few, many = (Value(features={"wave": np.zeros(n, np.float32)}) for n in (10, 10_000_000))
+    >>> [len(batch) for batch in in_batches([few, many, few, many])]
+    [2, 1, 1]
+    """
+    batch: list[Value] = []
+    for value in sorted(values, key=lambda value: _bytes(value.features)):
+        if batch and (len(batch) == BATCH or (len(batch) + 1) * _bytes(value.features) > MOST_BYTES):
+            yield batch
+            batch = []
+        batch.append(value)
+    if batch:
+        yield batch
+
+
+def _bytes(features: Features | None) -> int:
+    return sum(array.nbytes for array in (features or {}).values())

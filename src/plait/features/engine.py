@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from plait.encoders.layout import WHERE, layout_of, where_width
+from plait.encoders.tuning import device_of
 
 Features = dict[str, Tensor]
 CLOSE = 0.9999  # smallest cosine to eager float32 that any row may have
@@ -112,10 +113,15 @@ def choose_engine(encoder: Any, probe: Features, rows: int, half: bool, exact: b
 
 
 def _candidates(flat: FlatEncoder, names: list[str], half: bool) -> dict[str, Callable[[Features], Any]]:
-    device = next(flat.parameters()).device
+    device = device_of(flat)
     makers: dict[str, Callable[[Features], Any]] = {}
+    if getattr(flat.encoder, "fixed", False):
+        return makers
     if half:
         makers["bfloat16 autocast"] = lambda probe: lambda features: _autocast(flat, features, names)
+    if getattr(flat.encoder, "eager_only", False):  # a graph would keep the probe's lengths
+        return makers
+    if half:
         makers["bfloat16 weights"] = lambda probe: _with_half_weights(flat, names)
     if device.type == "cpu" and _installed("openvino"):
         makers["openvino"] = lambda probe: _openvino(flat, {name: probe[name] for name in names}, half)
@@ -129,11 +135,11 @@ def _arguments(features: Features, names: list[str], device: torch.device) -> li
 
 def _float32(flat: nn.Module, features: Features, names: list[str]) -> Tensor:
     with torch.inference_mode():
-        return flat(*_arguments(features, names, next(flat.parameters()).device)).float().cpu()
+        return flat(*_arguments(features, names, device_of(flat))).float().cpu()
 
 
 def _autocast(flat: nn.Module, features: Features, names: list[str]) -> Tensor:
-    device = next(flat.parameters()).device
+    device = device_of(flat)
     with torch.autocast(device.type, dtype=torch.bfloat16):
         return _float32(flat, features, names)
 
@@ -162,7 +168,7 @@ def _compiled(flat: FlatEncoder, names: list[str], half: bool) -> Callable[[Feat
 
     twin = _half_twin(flat) if half else flat
     compiled: Any = torch.compile(twin, dynamic="mask" in names)  # texts come in many lengths
-    device = next(flat.parameters()).device
+    device = device_of(flat)
 
     def run(features: Features) -> Tensor:
         with config.patch(freezing=True), torch.no_grad():

@@ -4,11 +4,11 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from plait import console
 from plait.data.batches import InputSpec, TableSource
+from plait.encoders.tuning import device_of, is_frozen
 from plait.errors import StoreError
 from plait.features.column import ColumnEncoder
 from plait.features.store import FEATURES
@@ -52,8 +52,7 @@ class FrozenInputs:
         return [name for name, spec in self.inputs.items() if not spec.is_group and self._is_frozen(name)]
 
     def _is_frozen(self, name: str) -> bool:
-        parameters = list(self.model.encoders[name].parameters())
-        return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+        return is_frozen(self.model.encoders[name])
 
     def attach(self, source: TableSource, rows: np.ndarray, times: int = 1) -> list[str]:
         """Let a source read some rows' features from the store, after what is missing there was encoded.
@@ -100,14 +99,14 @@ class FrozenInputs:
     def _encoder(self, name: str) -> ColumnEncoder:
         if name not in self._encoders:
             encoder, spec = self.model.encoders[name].eval(), self.inputs[name]
-            device = next(encoder.parameters()).device
+            device = device_of(encoder)
             self._encoders[name] = ColumnEncoder(
                 spec.columns[0],
                 spec.modality,
                 encoder,
                 spec.processor,
                 exact=self.features == "float32",
-                half=has_bfloat16(torch.device(device)),
+                half=has_bfloat16(device),
                 workers=self.workers,
                 allow_outside=self.allow_outside,
             )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from plait.errors import DataError
+from plait.modalities.audio import AUDIO
 from plait.modalities.category import CATEGORY
 from plait.modalities.date import DATE
 from plait.modalities.image import IMAGE
@@ -23,6 +24,7 @@ from plait.modalities.text import TEXT
 # In the order in which they are tried on a column; text takes what is left.
 MODALITIES: dict[str, Modality] = {
     "image": IMAGE,
+    "audio": AUDIO,
     "date": DATE,
     "number": NUMBER,
     "category": CATEGORY,
@@ -101,6 +103,7 @@ def in_words(name: str) -> str:
 
 
 __all__ = [
+    "AUDIO",
     "GROUPS",
     "IMAGE",
     "MODALITIES",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from plait import former_names
 
 if TYPE_CHECKING:  # torch is imported only when a fingerprint is computed
+    import numpy as np
     from torch import Tensor
 
 
@@ -25,6 +26,27 @@ def image_fingerprint(pixels: "Tensor") -> int:
     grey = pixels.float().mean(dim=0, keepdim=True).unsqueeze(0)
     small = F.interpolate(grey, size=(8, 9), mode="bilinear", antialias=True, align_corners=False)[0, 0]
     bits = (small[:, :-1] > small[:, 1:] + 0.5).flatten().tolist()
+    return sum(1 << position for position, bit in enumerate(bits) if bit)
+
+
+def sound_fingerprint(wave: "np.ndarray", rate: int = 16_000) -> int:
+    """Where in 8 stretches of time and 8 mel bands a sound is louder than the time and the band by themselves are.
+
+    Survives recompression and another loudness; silence and steady tones have no fingerprint of their own, 0.
+
+    Args:
+        wave: `[N]` samples.
+        rate: Hz.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from plait.processors.spectrum import decibels, mel_spectrum
+
+    bands = decibels(mel_spectrum(torch.from_numpy(wave)[None], rate, 32, rate // 40, rate // 100))
+    small = F.adaptive_avg_pool2d(bands, (8, 8))[0]
+    own = small - small.mean(dim=0, keepdim=True) - small.mean(dim=1, keepdim=True) + small.mean()
+    bits = (own > 0.5).flatten().tolist()  # decibels
     return sum(1 << position for position, bit in enumerate(bits) if bit)
 
 

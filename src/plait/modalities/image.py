@@ -8,36 +8,33 @@ from typing import Any
 from plait.errors import DataError
 from plait.files.reading import MOST_MEDIA
 from plait.modalities.fingerprints import image_fingerprint
-from plait.modalities.media import Media, Opened, open_file, split_cell
+from plait.modalities.media import Media, Opened, are_media, open_file, split_cell
 from plait.modalities.modality import Facts, Modality, Oddity, Shown
 from plait.modalities.noises import Noise, blurred, jpeg
-from plait.modalities.sample import Sample, file_names
+from plait.modalities.sample import Sample
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
 )
 HUGE_SIDE = 5_000  # pixels: decoding larger images costs more than they are worth
 LOOKED_AT = 64  # pixels of the shorter side; enough for a fingerprint
-ENOUGH = 0.9  # share of a column's cells that must be images
+STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
 # One red pixel.
 TINY_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 
 
 def recognise(sample: Sample) -> str | None:
     """Nine of ten cells name image files, or are images."""
-    if sum(map(_is_image, sample.values)) < ENOUGH * len(sample.values):
+    if not are_media(sample.values, SUFFIXES, _is_image):
         return None
     return "its cells name image files" if isinstance(sample.values[0], str) else "its cells are images"
 
 
-def _is_image(value: Any) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(map(_is_image, value))
-    if isinstance(value, dict):
-        return "bytes" in value or "path" in value
-    if isinstance(value, bytes):
-        return value[:3] == b"\xff\xd8\xff" or value[:4] in (b"\x89PNG", b"GIF8", b"RIFF", b"BM")
-    return file_names([value], SUFFIXES)
+def _is_image(data: bytes) -> bool:
+    """By how a file begins."""
+    if data[:4] == b"RIFF":
+        return data[8:12] == b"WEBP"
+    return data.startswith(STARTS) or data[4:12] in (b"ftypavif", b"jP  \r\n\x87\n")
 
 
 def takes(cell: Any) -> bool:
@@ -164,6 +161,7 @@ IMAGE = Modality(
     shared=True,
     anchors=True,
     pictured=True,
+    gridded=True,
     unusable="unusable_picture",
     noises={
         "blur": Noise(

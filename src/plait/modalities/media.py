@@ -3,16 +3,20 @@ through this module.
 """
 
 import hashlib
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from plait.errors import DataError
-from plait.files.reading import read_bytes
+from plait.files.reading import open_plain, read_bytes
+from plait.modalities.sample import file_names
 from plait.values import is_missing
 
 LIST_SEPARATOR = ";"
+ENOUGH = 0.9  # share of a column's cells that must be files of a kind
+IN_MEMORY = 32_000_000  # bytes; larger files are read bit by bit, from where they are
 
 
 def content_key(content: bytes) -> bytes:
@@ -22,6 +26,19 @@ def content_key(content: bytes) -> bytes:
     (True, 16)
     """
     return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def file_key(path: Path) -> bytes:
+    """`content_key` of what a file holds, a piece at a time.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    with open_plain(path) as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.digest()
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ class Opened:
     """A value that was opened.
 
     Args:
-        content: what the column's processor takes: bytes, a text, a number.
+        content: what the column's processor takes: bytes, a text, a number; of a large file its path.
         name: what people call it: its path as the cell gives it, or nothing.
     """
 
@@ -86,6 +103,48 @@ def open_file(piece: Any, media: Media, most: int) -> Opened:
         raise DataError(f"{str(piece)[:60]}: expected a path or a file's bytes, got {type(piece).__name__}")
     path = resolve_media(media.root, piece, media.allow_outside)
     return Opened(FileBytes.of(read_bytes(path, most=most), path), piece)
+
+
+def open_long_file(piece: Any, media: Media, most: int) -> Opened:
+    """As `open_file`, for recordings: a file of more than 32 MB is left where it is, and its path is the content.
+
+    Raises:
+        DataError: it is neither, or names a file that is missing, too large, or outside of the table's folder.
+    """
+    if isinstance(piece, str):
+        path = resolve_media(media.root, piece, media.allow_outside)
+        with open_plain(path) as file:
+            size = file.seek(0, io.SEEK_END)
+        if size > most:
+            raise DataError(f"{path}: expected at most {most:,} bytes, the file holds {size:,}; cut it")
+        if size > IN_MEMORY:
+            return Opened(path, piece)
+    return open_file(piece, media, most)
+
+
+def are_media(values: Sequence[Any], suffixes: frozenset[str], begins: Callable[[bytes], bool]) -> bool:
+    """Whether nine of ten cells are files of some kind: by their names' endings, or by how their bytes begin.
+
+    Args:
+        values: cells that are not empty: paths, bytes, Hugging Face's `{bytes, path}`, lists of them.
+        suffixes: of such files.
+        begins: the first bytes of a file → it is one of them.
+
+    >>> are_media(["a.jpg;b.jpg", {"bytes": None, "path": "c.JPG"}], frozenset({".jpg"}), lambda data: False)
+    True
+    """
+    return sum(_is_of(value, suffixes, begins) for value in values) >= ENOUGH * len(values)
+
+
+def _is_of(value: Any, suffixes: frozenset[str], begins: Callable[[bytes], bool]) -> bool:
+    if isinstance(value, list | tuple):
+        return bool(value) and all(_is_of(item, suffixes, begins) for item in value)
+    if isinstance(value, dict):
+        content = value.get("bytes") or value.get("path")
+        return content is not None and _is_of(content, suffixes, begins)
+    if isinstance(value, bytes):
+        return begins(value[:32])
+    return file_names([value], suffixes)
 
 
 def split_cell(value: Any) -> Sequence[Any]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from plait.errors import DataError
-from plait.modalities.media import Media, Opened, content_key
+from plait.modalities.media import Media, Opened, content_key, file_key
 from plait.modalities.noises import Noise
 from plait.modalities.sample import Sample
 from plait.values import as_text, is_missing, shown
@@ -46,10 +47,12 @@ class Shown:
     Args:
         text: words, such as its file's name.
         image: a PIL image; None where it has none.
+        play: gives a short MP3 to be heard; None where there is none.
     """
 
     text: str
     image: Any = None
+    play: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
 
 
 def one_text(cell: Any) -> Sequence[Any]:
@@ -68,6 +71,8 @@ def key_of(opened: Opened) -> bytes:
     >>> key_of(Opened("a red bird")) == key_of(Opened(b"a red bird", "a.txt"))
     True
     """
+    if isinstance(opened.content, Path):
+        return file_key(opened.content)
     return content_key(opened.content if isinstance(opened.content, bytes) else as_text(opened.content).encode())
 
 
@@ -130,6 +135,7 @@ class Modality:
         recur: a column's training values → whether they recur by nature, so that duplicates mean nothing.
         show: (opened, side in pixels) → words, and an image where it has one.
         pictured: `show` gives an image.
+        gridded: its tokens may be the cells of that image, row by row.
         sample_cells: cells that a column of this modality might hold, for tests.
     """
 
@@ -157,6 +163,7 @@ class Modality:
     anchors: bool = False
     by_length: bool = False
     pictured: bool = False
+    gridded: bool = False
     unusable: str = ""
     noises: Mapping[str, Noise] = field(default_factory=dict)
     takes: Callable[[Any], bool] = lambda cell: False

@@ -13,6 +13,7 @@ from torch import Tensor
 from plait.errors import RunError, unknown
 from plait.files.atomic import write_json
 from plait.files.reading import made_of, read_json
+from plait.processors.audio import AudioProcessor
 from plait.processors.image import ImageProcessor
 from plait.processors.open_clip_text import OpenClipTextProcessor
 from plait.processors.tabular import TabularProcessor
@@ -41,6 +42,7 @@ class Processor(Protocol):
 
 
 PROCESSORS: dict[str, type] = {
+    "audio": AudioProcessor,
     "image": ImageProcessor,
     "open_clip_text": OpenClipTextProcessor,
     "tabular": TabularProcessor,
@@ -80,6 +82,7 @@ def load_processor(path: Path) -> Processor:
 
 __all__ = [
     "PROCESSORS",
+    "AudioProcessor",
     "Features",
     "ImageProcessor",
     "OpenClipTextProcessor",

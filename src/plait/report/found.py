@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from plait.metrics.retrieval import Ranks, rank_pairs
-from plait.modalities import show_cell
+from plait.modalities import Shown, show_cell
 from plait.report import plots
-from plait.report.page import SIDE, thumbnail
+from plait.report.page import SIDE, as_cell
 from plait.runs.prepare import Part, Prepared
 
 ASKED, SHOWN = 10, 5
@@ -90,14 +90,14 @@ def _questions(
 
 
 def shown_cell(prepared: Prepared, part: Part, name: str, position: int) -> Mapping[str, Any]:
-    """What a row holds of an input, to show: an image's address, or words."""
+    """What a row holds of an input, for `value.html`."""
     table, spec = part.source.table, prepared.inputs[name]
     row = int(part.rows[position])
     values = {column: table.cells(column, [row])[0] for column in spec.columns if column in table}
     if spec.kind is None:
         text = str(values)[:TEXT] if len(values) != 1 else str(next(iter(values.values())))[:TEXT]
-        return {"picture": None, "text": "–" if text == "None" else text}
+        return as_cell(Shown("–" if text == "None" else text))
     pieces = show_cell(spec.kind, next(iter(values.values()), None), part.source.media, SIDE, 1)
     if not pieces:
-        return {"picture": None, "text": "–"}
-    return {"picture": thumbnail(pieces[0]), "text": pieces[0].text[:TEXT]}
+        return as_cell(Shown("–"))
+    return {**as_cell(pieces[0]), "text": pieces[0].text[:TEXT]}

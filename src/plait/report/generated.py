@@ -67,7 +67,7 @@ def _looks(
 ) -> list[list[dict[str, Any]]]:
     """For each row, its words, each with an image of where the decoder looked as it wrote it; empty where unknown."""
     decoder: Any = prepared.model.head.decoder
-    images = [name for name, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.pictured]
+    images = [name for name, spec in prepared.inputs.items() if spec.kind is not None and spec.kind.gridded]
     if not images or not hasattr(decoder, "looks"):
         return []
     weights = _weights(prepared, part, images[0], positions, predictions)

@@ -45,6 +45,6 @@ def write_labels(
     """
     cards = []
     for one in doubted:
-        cells, pictures = row_shown(inputs, table, media, one.row - 1)
-        cards.append({**asdict(one), "cells": cells, "pictures": pictures})
+        cells, shown = row_shown(inputs, table, media, one.row - 1)
+        cards.append({**asdict(one), "cells": cells, "shown": shown})
     write_text(path, render("labels.html", title=title, summary=summary, cards=cards))

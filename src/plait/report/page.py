@@ -33,6 +33,12 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(style=style, **values)
 
 
+def as_cell(shown: Shown, side: int = SIDE) -> dict[str, str | None]:
+    """A value for `value.html`: its words, its image and its sound as `data:` addresses, None where it has none."""
+    sound = None if shown.play is None else f"data:audio/mpeg;base64,{base64.b64encode(shown.play()).decode()}"
+    return {"picture": thumbnail(shown, side), "sound": sound, "text": shown.text}
+
+
 def thumbnail(shown: Shown, side: int = SIDE) -> str | None:
     """The image of a value as a `data:` address; None where it has none."""
     picture = shown.image

@@ -153,13 +153,13 @@ def _card(
 ) -> dict[str, Any]:
     row = int(part.rows[position])
     table = part.source.table
-    cells, pictures = row_shown(prepared.inputs, table, part.source.media, row)
+    cells, shown = row_shown(prepared.inputs, table, part.source.media, row)
     answers = []
     for name, task in prepared.targets.tasks.items():
         prediction = predictions[name][position : position + 1]
         truth = table.cells(name, [row])[0] if name in table else None
         answers.append(_answer(name, task, prediction, truth, part.source.targets[name][row : row + 1].numpy()))
-    return {"row": row + 1, "loss": loss, "cells": cells, "pictures": pictures, "answers": answers}
+    return {"row": row + 1, "loss": loss, "cells": cells, "shown": shown, "answers": answers}
 
 
 def _answer(name: str, task: Task, prediction: np.ndarray, truth: Any, encoded: np.ndarray) -> dict[str, Any]:

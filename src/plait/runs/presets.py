@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from plait.build.extras import EXTRAS, is_present
+from plait.build.extras import NEEDS, is_present
 from plait.build.fitted import FITTED
 from plait.build.model import complete_inputs
 from plait.build.pairs import is_grouped
@@ -110,8 +110,6 @@ def apply_preset(recipe: Recipe, preset: str) -> tuple[Recipe, list[str]]:
 
 def _encoders(recipe: Recipe, schema: Schema, preset: Preset) -> dict[str, dict[str, Any]]:
     """Settings of the columns whose encoder the recipe leaves open, where there is a packaged one."""
-    if not all(is_present(module) for module in EXTRAS["packaged"] + EXTRAS["pretrained"]):
-        return {}
     changes: dict[str, dict[str, Any]] = {}
     for name, column in schema.items():
         spec = recipe.inputs.get(name)
@@ -120,7 +118,9 @@ def _encoders(recipe: Recipe, schema: Schema, preset: Preset) -> dict[str, dict[
         modality = MODALITIES.get(column.modality)
         if modality is not None and modality.packaged is not None and not set_by_user and takes_part:
             own = preset.encoders.get(column.modality, {})
-            changes[name] = {"encoder": modality.packaged, "frozen": True, **modality.packaged_options, **own}
+            settings = {"encoder": modality.packaged, "frozen": True, **modality.packaged_options, **own}
+            if all(is_present(module) for module in NEEDS[settings["encoder"]]):
+                changes[name] = settings
     return changes
 
 
