@@ -53,7 +53,7 @@ class Predictor(Estimator):
         target: the column to predict, or several; none with `task={"type": "retrieval"}`, or where `fit` gets `y`.
         output: folder of the run; None for `runs/NAME-1`, `-2`, …; False to leave nothing behind, as in
             `cross_val_score`.
-        types: column → `text image number category date ignore`, where plait's own guess is wrong.
+        types: column → `text image audio number category date ignore`, where plait's own guess is wrong.
         inputs: column → options such as `{"modality": "text", "encoder": "packaged:minilm", "frozen": True}`; None
             for every column that is not ignored.
         task, fusion, head, data, train, tabular, decoder, generation: sections of the recipe, as dicts. A fusion, a

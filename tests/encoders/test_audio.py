@@ -100,7 +100,7 @@ def test_it_is_what_transformers_says(kind: str, tmp_path: Path) -> None:
             )
 
 
-@pytest.mark.parametrize("pool", ["mean", "none"])
+@pytest.mark.parametrize("pool", ["mean", "mean_std", "none"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_sound_sees_anothers_padding(kind: str, pool: str, tmp_path: Path) -> None:
     encoder = loaded(kind, tmp_path, pool)

@@ -3,7 +3,8 @@
 import signal
 import sys
 import threading
-from typing import NoReturn
+import warnings
+from typing import Any, NoReturn
 
 import typer
 
@@ -16,11 +17,12 @@ from plait.cli.options import with_plugins
 from plait.cli.runs import evaluate, predict, train
 from plait.cli.searching import index, search
 from plait.cli.tools import demo, doctor
-from plait.errors import PlaitError
+from plait.errors import DataWarning, PlaitError
 
+SHOW = warnings.showwarning
 app = typer.Typer(
     name="plait",
-    help="Train, evaluate and use one model of many modalities: text, images, numbers and categories.",
+    help="Train, evaluate and use one model of many modalities: text, images, sounds, numbers and categories.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,6 +34,16 @@ app.add_typer(features, name="features")
 app.add_typer(datasets, name="datasets")
 
 
+def _warn(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """What a user should know of their data, as one line; other warnings as Python shows them."""
+    if issubclass(category, DataWarning):
+        from plait.console import printable
+
+        sys.stderr.write(f"note: {printable(str(message))}\n")
+    else:
+        SHOW(message, category, *place, **more)
+
+
 def _interrupted() -> NoReturn:
     sys.stderr.write("plait: interrupted before there was anything to save\n")
     sys.exit(130)
@@ -41,6 +53,7 @@ def main() -> NoReturn:
     """Run a command; a user's mistake is one line on stderr and exit code 2."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a Ctrl-C
+    warnings.showwarning = _warn
     try:
         app()
     except PlaitError as error:

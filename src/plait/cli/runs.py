@@ -33,6 +33,7 @@ from plait.cli.options import (
     tell_unusable,
     with_preset,
 )
+from plait.modalities import noises
 
 
 def train(
@@ -96,7 +97,9 @@ def evaluate(
     missing: Annotated[bool, typer.Option("--missing", help="With curves as more rows lack a modality.")] = False,
     noise: Annotated[
         str | None,
-        typer.Option(help="With curves as values get worse: all, or blur,jpeg,typos,word_drop,number_noise."),
+        typer.Option(
+            help=f"With curves as values get worse: all, or some of {', '.join(name for name, *_ in noises())}."
+        ),
     ] = None,
     rows: Annotated[
         int | None, typer.Option(min=1, help="With those: score so many rows, drawn at random by the run's seed.")

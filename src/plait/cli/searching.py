@@ -33,10 +33,11 @@ def search(
     index: Annotated[Path, typer.Argument(help="What plait index made.")],
     words: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
     image: Annotated[Path | None, typer.Option(help="An image to look for; with words both count.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="A sound to look for; with words both count.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=10_000, help="How many.")] = 20,
     where: Annotated[str | None, typer.Option(help="Only rows such as: price < 20 and kind = 'birds'")] = None,
     mode: Annotated[str, typer.Option(help="meaning (vectors), words (full text) or both.")] = "meaning",
-    weights: Annotated[str, typer.Option(help="Of words and image where both are given.")] = "1,1",
+    weights: Annotated[str, typer.Option(help="Of words and file where both are given.")] = "1,1",
     rerank: Annotated[Path | None, typer.Option(help="A matching run that puts what is found in order.")] = None,
     run: Annotated[Path | None, typer.Option(help="Where the model is now, if it was moved.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet of what is found: found.png")] = None,
@@ -45,7 +46,7 @@ def search(
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --web.")] = 8000,
     as_json: Json = False,
 ) -> None:
-    """Find rows by words, by an image, or both: plait search index.lance "a red bird" """
+    """Find rows by words, by an image, by a sound, or several: plait search index.lance "a red bird" """
     from plait.errors import DataError
     from plait.search import Query, Searcher
     from plait.search.showing import show_hits, weights_in, write_sheet
@@ -58,7 +59,7 @@ def search(
         return
     if mode not in ("meaning", "words", "both"):
         raise DataError(f"--mode {mode}: expected meaning, words or both")
-    query = Query(words, image, None, weights_in(weights), where, mode)  # type: ignore[arg-type]
+    query = Query(words, image, audio, None, weights_in(weights), where, mode)  # type: ignore[arg-type]
     hits = searcher.search(query, k)
     if rerank is not None:
         from plait.predictor import Predictor

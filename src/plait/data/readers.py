@@ -1,4 +1,4 @@
-"""Files → `Table`: CSV, TSV, Parquet, JSONL, folders of images, and the formats of `plait.data.formats`."""
+"""Files → `Table`: CSV, TSV, Parquet, JSONL, folders of images or sounds, and the formats of `plait.data.formats`."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ Openable: TypeAlias = str | Path | pd.DataFrame | Table | pa.Table | Mapping[str
 
 
 def open_table(source: Openable, delimiter: str | None = None) -> Table:
-    """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of images; or what already is one.
+    """Open a table by its name: `.csv`, `.tsv`, `.parquet`, `.jsonl`, a folder of images or sounds; or what is one.
 
     That is a pandas frame, an Arrow table, a `datasets.Dataset`, a list of dicts (rows), a dict of columns, or a dict
     of one row. And captioned images: COCO's and Karpathy's `.json`, Flickr30k's `.token` and CSV, WebDataset's
@@ -100,14 +100,14 @@ def _reader(path: Path) -> Callable[[Path], Table]:
     except (OSError, ValueError) as error:
         raise DataError(f"{str(path)[:200]}: can't be read ({getattr(error, 'strerror', None) or error})") from error
     if stat.S_ISDIR(mode):
-        return read_saved_dataset if is_saved_dataset(path) else read_image_folder
+        return read_saved_dataset if is_saved_dataset(path) else read_media_folder
     if not stat.S_ISREG(mode):
         raise DataError(f"{path}: expected a file or a folder, got a pipe or a device")
     ending = ".token" if ".token" in path.name else path.suffix.lower()
     readers = {**READERS, **FORMATS}
     if ending not in readers:
         raise DataError(
-            f"{path}: expected a table ({', '.join(readers)}) or a folder of images, "
+            f"{path}: expected a table ({', '.join(readers)}) or a folder of images or sounds, "
             f"got a {path.suffix or 'file without an ending'}"
         )
     return readers[ending]
@@ -208,13 +208,14 @@ def _json_value(value: Any, kind: pa.DataType) -> Any:
     return json.dumps(value, ensure_ascii=False)
 
 
-def read_image_folder(path: Path) -> Table:
-    """Hugging Face `imagefolder`: `[split/]label/image.png`, or images beside `metadata.csv` or `.jsonl`.
+def read_media_folder(path: Path) -> Table:
+    """Hugging Face `imagefolder` and `audiofolder`: `[split/]label/FILE`, or files beside `metadata.csv` or `.jsonl`.
 
-    Gives the columns `image`, `label` where no metadata says otherwise, and `split` where there are split folders.
+    Gives the columns `image` and `audio`, `label` where no metadata says otherwise, and `split` where there are split
+    folders.
 
     Raises:
-        DataError: there is no image below the folder, or metadata without `file_name`.
+        DataError: there is no image or sound below the folder, or metadata without `file_name`.
     """
     splits = {p: SPLIT_FOLDERS[p.name.lower()] for p in sorted(path.iterdir()) if p.name.lower() in SPLIT_FOLDERS}
     parts = []

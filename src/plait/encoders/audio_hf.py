@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ WAVES = (
     *("sew", "sew-d"),
 )
 WHISPER, AST = "whisper", "audio-spectrogram-transformer"
-Pool = Literal["mean", "none"]
+Pool = Literal["mean", "mean_std", "none"]
 
 
 class Window(NamedTuple):
@@ -46,10 +46,11 @@ class HfAudio(nn.Module):
     Args:
         processor: prepares the sounds; see `HfAudio.make_processor`.
         name: a hub name, a folder that `save_pretrained` wrote (with its feature extractor), or nothing with `config`.
-        pool: `mean` gives one token, of AST its own pooled vector; `none` a token every 20 ms (AST: 100 ms).
+        pool: `mean` gives one token, of AST its own pooled vector; `mean_std` the mean and the deviation over time side
+            by side, which tells more of what was said; `none` a token every 20 ms (AST: 100 ms).
         config: build untrained from this configuration instead of loading `name` (a run's weights follow).
 
-    Shapes: `{"wave": [U, N], "length": [U]}` → Tokens `[U, 1 or T, D]`, of `none` with their seconds.
+    Shapes: `{"wave": [U, N], "length": [U]}` → Tokens `[U, 1 or T, D or 2 D]`, of `none` with their seconds.
 
     Raises:
         RecipeError: the folder holds no model of sound that is known here.
@@ -63,8 +64,8 @@ class HfAudio(nn.Module):
         self, processor: AudioProcessor, name: str, pool: Pool = "mean", config: dict[str, Any] | None = None
     ) -> None:
         super().__init__()
-        if pool not in ("mean", "none"):
-            raise ValueError(f"pool: expected mean or none, got {pool!r}")
+        if pool not in get_args(Pool):
+            raise ValueError(f"pool: expected mean, mean_std or none, got {pool!r}")
         self.processor = processor
         self.pool = pool
         self.weights: Weights | None = None
@@ -84,7 +85,8 @@ class HfAudio(nn.Module):
         self.mean, self.deviation = float(kept.get("mean") or 0.0), float(kept.get("std") or 1.0)
         self.backbone: Any = model.get_encoder() if self.kind == WHISPER else model
         shape = self.backbone.config
-        self.out_dim: int = shape.d_model if self.kind == WHISPER else shape.hidden_size
+        width: int = shape.d_model if self.kind == WHISPER else shape.hidden_size
+        self.out_dim = 2 * width if pool == "mean_std" else width
         if config is None:
             self.weights = Weights(name=f"hf:{name}", source=source_of(name), sha256=hash_weights(self.backbone))
         rate = processor.rate
@@ -114,7 +116,7 @@ class HfAudio(nn.Module):
 
     def layout(self, features: Mapping[str, Tensor]) -> Layout:
         """One vector of the whole sound; else which tokens are real, and from which second to which."""
-        if self.pool == "mean":
+        if self.pool != "none":
             return Layout()
         lengths = features["length"].tolist()
         starts: list[list[float]] = [[] for _ in lengths]
@@ -168,8 +170,11 @@ class HfAudio(nn.Module):
         for place, window in enumerate(windows):
             of_sound[window.sound].append(encoded[place])
         whole = [torch.cat(parts) for parts in of_sound]
-        if self.pool == "mean":
-            return Tokens.single(torch.stack([tokens.mean(dim=0) for tokens in whole]))
+        if self.pool != "none":
+            x = torch.stack([tokens.mean(dim=0) for tokens in whole])
+            if self.pool == "mean_std":
+                x = torch.cat([x, torch.stack([tokens.std(dim=0, correction=0) for tokens in whole])], dim=1)
+            return Tokens.single(x)
         mask, where = self.layout(features)
         assert mask is not None
         return Tokens(nn.utils.rnn.pad_sequence(whole, batch_first=True), mask, where)

@@ -140,6 +140,15 @@ def side_with_media(predictor: Predictor) -> str:
     return _first_side(predictor, "files", lambda kind: kind.media)
 
 
+def side_of_kind(predictor: Predictor, modality: str) -> str:
+    """The run's input that reads a modality.
+
+    Raises:
+        RunError: it has none.
+    """
+    return _first_side(predictor, in_words(modality), lambda kind: kind.name == modality)
+
+
 def _first_side(predictor: Predictor, what: str, fits: Callable[[Modality], bool]) -> str:
     for name, spec in predictor.inputs_.items():
         if spec.kind is not None and fits(spec.kind):

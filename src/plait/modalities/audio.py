@@ -179,6 +179,7 @@ AUDIO = Modality(
     anchors=True,
     by_length=True,
     pictured=True,
+    heard=True,
     unusable="unusable_sound",
     noises={
         "white_noise": Noise(

@@ -135,6 +135,7 @@ class Modality:
         recur: a column's training values → whether they recur by nature, so that duplicates mean nothing.
         show: (opened, side in pixels) → words, and an image where it has one.
         pictured: `show` gives an image.
+        heard: `show` gives a sound to be played.
         gridded: its tokens may be the cells of that image, row by row.
         sample_cells: cells that a column of this modality might hold, for tests.
     """
@@ -163,6 +164,7 @@ class Modality:
     anchors: bool = False
     by_length: bool = False
     pictured: bool = False
+    heard: bool = False
     gridded: bool = False
     unusable: str = ""
     noises: Mapping[str, Noise] = field(default_factory=dict)

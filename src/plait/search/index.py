@@ -43,6 +43,7 @@ class Meta(TypedDict):
     stored: NotRequired[dict[str, str]]  # what a column is called in the database, which has no room for some names
     forms: NotRequired[dict[str, dict[str, str]]]  # how a column writes its numbers
     pictures: list[str]
+    heard: NotRequired[bool]  # a column holds sounds, of which the first ten seconds are kept
     root: str
 
 
@@ -90,6 +91,7 @@ class Index:
             "stored": {name: f"c{place}" for place, name in enumerate(kinds)},
             "forms": {name: column.form for name, column in schema.items() if column.form},
             "pictures": [name for name, modality in modalities.items() if modality is not None and modality.pictured],
+            "heard": any(modality is not None and modality.heard for modality in modalities.values()),
             "root": "",
         }
         write_json(path / META, meta)
@@ -279,10 +281,16 @@ def as_rows(
         form = index.meta.get("forms", {}).get(name)
         columns[index.stored[name]] = _cells(name, cells, kind, form)
     pictured = [(name, MODALITIES.get(schema[name].modality)) for name in index.meta["pictures"] if name in table]
+    pictured.sort(key=lambda pair: pair[1] is None or not pair[1].gridded)  # images before spectrograms
     small: list[bytes | None] = [None] * len(rows)
     for name, modality in pictured[:1]:
         small = [_thumbnail(modality, cell, media) for cell in table.cells(name, rows)]
     columns["thumbnail"] = pa.array(small, pa.binary())
+    if index.meta.get("heard"):
+        sounds: list[bytes | None] = [None] * len(rows)
+        for name, modality in [(n, m) for n, m in pictured if m is not None and m.heard][:1]:
+            sounds = [_sound(modality, cell, media) for cell in table.cells(name, rows)]
+        columns["sound"] = pa.array(sounds, pa.binary())
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
     columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
     return pa.table(columns)
@@ -309,6 +317,12 @@ def _thumbnail(modality: Modality | None, cell: Any, media: Media) -> bytes | No
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
+
+
+def _sound(modality: Modality | None, cell: Any, media: Media) -> bytes | None:
+    """The first sound of a cell, to be played; None where it has none."""
+    pieces = [] if modality is None else show_cell(modality, cell, media, SIDE, 1)
+    return pieces[0].play() if pieces and pieces[0].play is not None else None
 
 
 def parts_of(count: int, size: int = PART) -> Iterator[np.ndarray]:

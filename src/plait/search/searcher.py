@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from plait.data.table import Table
 from plait.errors import DataError, RunError, import_extra, unknown
-from plait.inference.zero_shot import embed_side, embed_texts, side_with_media
+from plait.inference.zero_shot import embed_side, embed_texts, side_of_kind
+from plait.modalities import AUDIO, IMAGE
 from plait.predictor import Predictor
 from plait.search.exact import ExactIndex
 from plait.search.index import ANN_FROM, Index
@@ -30,23 +31,31 @@ LONGEST_QUERY, LONGEST_FILTER = 10_000, 20_000  # characters
 
 @dataclass(frozen=True)
 class Query:
-    """What is looked for; at least one of `text`, `image` and `like`.
+    """What is looked for; at least one of `text`, `image`, `audio` and `like`.
 
     Args:
         text: words.
         image: an image file, or its bytes.
+        audio: a sound file, or its bytes.
         like: the id of a row of the index.
-        weights: of text, of image (or like) where both are given.
+        weights: of text, and of each of the others where both are given.
         where: a filter such as `price < 20`.
         mode: `meaning` by vectors, `words` by full text, `both` by reciprocal-rank fusion.
     """
 
     text: str | None = None
     image: Path | bytes | None = None
+    audio: Path | bytes | None = None
     like: str | None = None
     weights: tuple[float, float] = (1.0, 1.0)
     where: str | None = None
     mode: Mode = "meaning"
+
+    @property
+    def files(self) -> dict[str, Path | bytes]:
+        """Modality → the file that is looked for."""
+        given = {IMAGE.name: self.image, AUDIO.name: self.audio}
+        return {modality: file for modality, file in given.items() if file is not None}
 
 
 @dataclass
@@ -59,16 +68,18 @@ class Hit:
             of a match.
         row: its columns.
         thumbnail: JPEG; None where the row has no image.
+        heard: the row has a sound, see `Searcher.sound`.
     """
 
     id: str
     score: float
     row: dict[str, Any]
     thumbnail: bytes | None = field(default=None, repr=False)
+    heard: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Without the thumbnail."""
-        return {key: value for key, value in asdict(self).items() if key != "thumbnail"}
+        """Without what is only shown."""
+        return {key: value for key, value in asdict(self).items() if key not in ("thumbnail", "heard")}
 
 
 class Searcher:
@@ -114,7 +125,8 @@ class Searcher:
             return self._hits(self._by_words(str(query.text), k, where))
         vector = self._vector(query)
         if query.mode == "meaning":
-            skip = 1 if query.like and not query.text and query.image is None else 0  # not the row itself
+            alone = query.like and not query.text and not query.files
+            skip = 1 if alone else 0  # not the row itself
             nearest = self._by_vector(vector, k + skip, where)
             return self._hits([(p, s) for p, s in nearest if not (skip and self.ids[p] == query.like)][:k])
         deeper = DEEPER * k
@@ -151,14 +163,14 @@ class Searcher:
         table = Table(pa.table({text: [query.text] * len(hits), picture: paths}), self.index.root, "the rows found")
         chances = np.asarray(matcher.predict_proba(table))[:, 1]
         order = np.argsort(-chances, kind="stable")
-        return [Hit(hits[i].id, float(chances[i]), hits[i].row, hits[i].thumbnail) for i in order]
+        return [replace(hits[i], score=float(chances[i])) for i in order]
 
     def _check(self, query: Query) -> None:
         if query.mode not in MODES:
             raise DataError(f"--mode: {unknown('mode', query.mode, MODES)}")
         words = (query.text or "").strip()
-        if not words and query.image is None and query.like is None:
-            raise DataError("the query is empty; give words, --image FILE, or both")
+        if not words and not query.files and query.like is None:
+            raise DataError("the query is empty; give words, --image FILE, --audio FILE, or several of them")
         for text in (words, query.where or ""):
             if any("\ud800" <= letter <= "\udfff" for letter in text):
                 raise DataError(f"the query holds half a character, which is no text: {text[:40]!a}")
@@ -180,8 +192,7 @@ class Searcher:
         parts = []
         if (query.text or "").strip():
             parts.append((query.weights[0], embed_texts(self.predictor, [str(query.text)])[0]))
-        if query.image is not None:
-            parts.append((query.weights[1], self._image(query.image)))
+        parts += [(query.weights[1], self._file(modality, file)) for modality, file in query.files.items()]
         if query.like is not None:
             parts.append((query.weights[1], self._stored(self._place[query.like])))
         if len(parts) == 1:
@@ -193,17 +204,20 @@ class Searcher:
             raise DataError("--weights: what is left of the query is nothing; give one of its parts more weight")
         return np.asarray(vector / length, np.float32)
 
-    def _image(self, image: Path | bytes) -> np.ndarray:
-        side = side_with_media(self.predictor)
+    def _file(self, modality: str, file: Path | bytes) -> np.ndarray:
+        side = side_of_kind(self.predictor, modality)
         column = self.predictor.inputs_[side].columns[0]
-        if isinstance(image, Path):
-            if not image.is_file():
-                raise DataError(f"{image}: there is no such image")
-            image = image.read_bytes()
+        if isinstance(file, Path):
+            if not file.is_file():
+                raise DataError(f"{file}: there is no such {modality}")
+            file = file.read_bytes()
         try:
-            return embed_side(self.predictor, side, pd.DataFrame({column: [image]}))[0]
+            vector = embed_side(self.predictor, side, pd.DataFrame({column: [file]}))[0]
         except DataError as error:
-            raise DataError(f"the query's image can't be used: {str(error).split(': ', 2)[-1]}") from error
+            raise DataError(f"the query's {modality} can't be used: {str(error).split(': ', 2)[-1]}") from error
+        if not np.isfinite(vector).all() or not vector.any():
+            raise DataError(f"the query's {modality} can't be used: there is nothing in it")
+        return vector
 
     def _stored(self, place: int) -> np.ndarray:
         if self.exact is not None:
@@ -256,10 +270,11 @@ class Searcher:
         rows = {row["id"]: row for row in self._rows([self.ids[place] for place, _ in ranked])}
         hits = []
         stored = self.index.stored
+        heard = self._heard(list(rows))
         for place, score in ranked:
             row = rows[self.ids[place]]
             cells = {name: row[stored[name]] for name in self.index.columns}
-            hits.append(Hit(row["id"], float(score), cells, row["thumbnail"]))
+            hits.append(Hit(row["id"], float(score), cells, row["thumbnail"], row["id"] in heard))
         return hits
 
     def _rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -269,6 +284,20 @@ class Searcher:
         columns = ["id", "thumbnail", *self.index.stored.values()]
         rows: list[dict[str, Any]] = self.index.read(columns, f"`id` IN ({listed})").to_pylist()
         return rows
+
+    def _heard(self, ids: Sequence[str]) -> set[str]:
+        """Those of some rows that have a sound."""
+        if not ids or not self.index.meta.get("heard"):
+            return set()
+        listed = ", ".join(f"'{identity}'" for identity in ids)
+        return set(self.index.read(["id"], f"`id` IN ({listed}) AND `sound` IS NOT NULL").column("id").to_pylist())
+
+    def sound(self, identity: str) -> bytes | None:
+        """A row's sound as a short MP3; None where it has none, or there is no such row."""
+        if identity not in self._place or not self.index.meta.get("heard"):
+            return None
+        sounds: list[bytes | None] = self.index.read(["sound"], f"`id` = '{identity}'").column(0).to_pylist()
+        return sounds[0] if sounds else None
 
     def thumbnail(self, identity: str) -> bytes | None:
         """A row's small image; None where it has none, or there is no such row."""

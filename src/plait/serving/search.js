@@ -1,8 +1,8 @@
 "use strict";
 // The page of one index. Nothing that a row holds becomes markup: all of it is set as text.
 const by = (id) => document.getElementById(id);
-const state = { image: null, like: null, asked: 0 };
-let about = { columns: {}, texts: [], pictures: [] };
+const state = { file: null, kind: null, like: null, asked: 0 }; // kind: image or audio
+let about = { columns: {}, texts: [], pictures: [], asks_files: [] };
 
 function say(text, bad = false) {
   by("said").textContent = text;
@@ -18,16 +18,16 @@ function base64(buffer) {
 
 async function search() {
   const text = by("text").value.trim();
-  if (!text && !state.image && !state.like) {
-    say("Write what you look for, or drop an image.");
+  if (!text && !state.file && !state.like) {
+    say(`Write what you look for${about.asks_files.length ? `, or drop ${wanted()}` : ""}.`);
     return;
   }
   const number = ++state.asked;
   const share = Number(by("weight").value);
   const body = { text, where: by("where").value.trim(), mode: by("mode").value, k: 60, weights: [1 - share, share] };
-  if (state.image) body.image = state.image;
+  if (state.file) body[state.kind] = state.file;
   if (state.like) body.like = state.like;
-  if (!(text && (state.image || state.like))) body.weights = [1, 1];
+  if (!(text && (state.file || state.like))) body.weights = [1, 1];
   say("Searching …");
   const start = performance.now();
   let answer, held;
@@ -84,9 +84,9 @@ function show(hits) {
     like.className = "like";
     like.type = "button";
     like.textContent = "more like this";
-    like.addEventListener("click", () => { state.like = hit.id; by("text").value = ""; setImage(null); search(); scrollTo(0, 0); });
+    like.addEventListener("click", () => { state.like = hit.id; by("text").value = ""; setFile(null); search(); scrollTo(0, 0); });
     foot.append(score, like);
-    item.append(open, foot);
+    item.append(open, ...(hit.sound ? [player(hit)] : []), foot);
     return item;
   }));
 }
@@ -99,6 +99,14 @@ function picture(hit) {
   return image;
 }
 
+function player(hit) {
+  const sound = document.createElement("audio");
+  sound.controls = true;
+  sound.preload = "none";
+  sound.src = `/sounds/${encodeURIComponent(hit.id)}`;
+  return sound;
+}
+
 function detail(hit) {
   const list = document.createElement("dl");
   for (const [name, value] of Object.entries({ ...hit.row, score: hit.score })) {
@@ -108,26 +116,37 @@ function detail(hit) {
     given.textContent = value === null ? "–" : String(value);
     list.append(term, given);
   }
-  by("detail-body").replaceChildren(...(hit.picture ? [picture(hit)] : []), list);
+  by("detail-body").replaceChildren(...(hit.picture ? [picture(hit)] : []), ...(hit.sound ? [player(hit)] : []), list);
   by("detail").showModal();
 }
 
-function setImage(file) {
+function wanted() {
+  return about.asks_files.map((kind) => ({ image: "an image", audio: "a sound" })[kind]).join(" or ");
+}
+
+function setFile(file) {
   URL.revokeObjectURL(by("asked").src);
-  by("asked").hidden = by("clear").hidden = by("weight-label").hidden = !file;
-  by("drop-text").textContent = file ? file.name.slice(0, 24) : "Drop or choose an image";
-  state.image = null;
-  if (file) by("asked").src = URL.createObjectURL(file);
+  by("clear").hidden = by("weight-label").hidden = !file;
+  by("asked").hidden = !file || state.kind !== "image";
+  by("drop-text").textContent = file ? file.name.slice(0, 24) : `Drop or choose ${wanted()}`;
+  state.file = null;
+  if (file && state.kind === "image") by("asked").src = URL.createObjectURL(file);
 }
 
 async function take(file) {
   if (!file) return;
   if (file.size > 14000000) {
-    say(`${file.name} is larger than 14 MB; choose a smaller image.`, true);
+    say(`${file.name} is larger than 14 MB; choose a smaller file.`, true);
     return;
   }
-  setImage(file);
-  state.image = base64(await file.arrayBuffer());
+  const kind = file.type.split("/")[0];
+  if (about.asks_files.length > 1 && !about.asks_files.includes(kind)) {
+    say(`${file.name} is neither an image nor a sound.`, true);
+    return;
+  }
+  state.kind = about.asks_files.length === 1 ? about.asks_files[0] : kind;
+  setFile(file);
+  state.file = base64(await file.arrayBuffer());
   state.like = null;
   search();
 }
@@ -135,7 +154,7 @@ async function take(file) {
 by("form").addEventListener("submit", (event) => { event.preventDefault(); if (by("text").value.trim()) state.like = null; search(); });
 by("file").addEventListener("change", () => take(by("file").files[0]));
 by("drop").addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); by("file").click(); } });
-by("clear").addEventListener("click", () => { setImage(null); by("file").value = ""; by("text").focus(); });
+by("clear").addEventListener("click", () => { setFile(null); by("file").value = ""; by("text").focus(); });
 by("close").addEventListener("click", () => by("detail").close());
 for (const name of ["dragenter", "dragover"]) addEventListener(name, (event) => { event.preventDefault(); by("drop").classList.add("over"); });
 for (const name of ["dragleave", "drop"]) addEventListener(name, (event) => { event.preventDefault(); by("drop").classList.remove("over"); });
@@ -158,7 +177,9 @@ addEventListener("keydown", (event) => {
   about = await (await fetch("/api/about")).json();
   document.title = about.title;
   by("title").textContent = `${about.title}: ${about.rows.toLocaleString()} rows`;
-  by("drop").hidden = !about.asks_pictures;
+  by("drop").hidden = !about.asks_files.length;
+  by("file").accept = about.asks_files.map((kind) => `${kind}/*`).join(",");
+  setFile(null);
   by("text").disabled = !about.asks_words && !about.texts.length;
   by("columns").textContent = `columns: ${Object.entries(about.columns).map(([name, kind]) => `${name} (${kind})`).join(", ")}`;
   const asked = new URLSearchParams(location.search);

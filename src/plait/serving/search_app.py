@@ -11,6 +11,7 @@ from typing import Any
 
 from plait import console
 from plait.errors import DataError, PlaitError, import_extra
+from plait.modalities import AUDIO, IMAGE
 from plait.processors.image import refuse_heavy
 from plait.search import Query, Searcher
 from plait.search.searcher import Hit
@@ -20,7 +21,7 @@ LARGEST_UPLOAD = 20_000_000  # bytes of a request
 MOST = 200  # rows an answer
 LARGEST = 1e300  # of weights: larger whole numbers are no floats
 SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -30,7 +31,7 @@ SECURITY = {
 def make_app(
     searcher: Searcher, title: str = "plait search", host: str = "127.0.0.1", patience: float = PATIENCE
 ) -> Any:
-    """A FastAPI application of one index: `/` the page, `/api/about`, `/api/search`, `/thumbnails/ID`.
+    """A FastAPI application of one index: `/` the page, `/api/about`, `/api/search`, `/thumbnails/ID`, `/sounds/ID`.
 
     Args:
         searcher: the open index.
@@ -72,9 +73,11 @@ def make_app(
     def about() -> dict[str, Any]:
         index = searcher.index
         kinds = [spec.kind for spec in searcher.predictor.inputs_.values() if spec.kind is not None]
-        images, words = any(kind.media for kind in kinds), any(kind.words for kind in kinds)
+        read = {kind.name for kind in kinds}
+        words = any(kind.words for kind in kinds)
         facts = {"title": title, "rows": len(searcher.ids), "columns": index.columns, "texts": index.texts}
-        return {**facts, "pictures": index.meta["pictures"], "asks_pictures": images, "asks_words": words}
+        files = [name for name in (IMAGE.name, AUDIO.name) if name in read]
+        return {**facts, "pictures": index.meta["pictures"], "asks_files": files, "asks_words": words}
 
     def answer(raw: bytes) -> Any:
         try:
@@ -98,6 +101,13 @@ def make_app(
             return responses.JSONResponse({"error": "there is no such image"}, status_code=404)
         return responses.Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400, immutable"})
 
+    @app.get("/sounds/{identity}")
+    def sound(identity: str) -> Any:
+        mp3 = searcher.sound(identity)
+        if mp3 is None:
+            return responses.JSONResponse({"error": "there is no such sound"}, status_code=404)
+        return responses.Response(mp3, media_type="audio/mpeg", headers={"Cache-Control": "max-age=86400, immutable"})
+
     return app
 
 
@@ -118,7 +128,7 @@ def _read(raw: bytes) -> dict[str, Any]:
 
 def _hit_as_json(hit: Hit) -> dict[str, Any]:
     """A row as JSON has it: no NaN, no infinity."""
-    fields = {**hit.to_json(), "picture": hit.thumbnail is not None}
+    fields = {**hit.to_json(), "picture": hit.thumbnail is not None, "sound": hit.heard}
     fields["row"] = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields["row"].items()}
     return fields
 
@@ -129,15 +139,11 @@ def _query(body: dict[str, Any]) -> Query:
     Raises:
         DataError: a field is of the wrong kind.
     """
-    for name in ("text", "like", "where", "mode", "image"):
+    for name in ("text", "like", "where", "mode", "image", "audio"):
         if not isinstance(body.get(name) or "", str):
             raise DataError(f"{name}: expected text, got {type(body[name]).__name__}")
-    image = None
-    if body.get("image"):
-        try:
-            image = base64.b64decode(body["image"], validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise DataError("image: expected an image file in base64") from error
+    image, audio = _file(body, IMAGE.name), _file(body, AUDIO.name)
+    if image is not None:
         try:
             refuse_heavy(image)
         except DataError as error:
@@ -149,11 +155,22 @@ def _query(body: dict[str, Any]) -> Query:
     return Query(
         text=body.get("text") or None,
         image=image,
+        audio=audio,
         like=body.get("like") or None,
         weights=(float(weights[0]), float(weights[1])),
         where=body.get("where") or None,
         mode=mode,  # type: ignore[arg-type]  # the searcher says what it knows
     )
+
+
+def _file(body: dict[str, Any], name: str) -> bytes | None:
+    """A file that the page sends."""
+    if not body.get(name):
+        return None
+    try:
+        return base64.b64decode(body[name], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise DataError(f"{name}: expected a file in base64") from error
 
 
 def _is_number(value: Any) -> bool:

@@ -49,7 +49,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def read_shards(path: Path) -> Table:
-    """Shards → `image` (bytes), `caption` (`.txt`), `label` (`.cls`), and the keys of `.json`; a row a sample.
+    """Shards → `image`, `audio` (bytes), `caption` (`.txt`), `label` (`.cls`), and the keys of `.json`; a row a sample.
 
     Files of other kinds are left out. Samples are streamed to a temporary file: memory does not grow with the shards.
 
@@ -62,7 +62,7 @@ def read_shards(path: Path) -> Table:
             raise DataError(f"{shard}: there is no such shard" + (f" (of {path})" if len(shards) > 1 else ""))
     names = _columns(shards)
     if not names:
-        raise DataError(f"{path}: holds no sample with an image, .txt, .cls or .json file")
+        raise DataError(f"{path}: holds no sample with an image, a sound, .txt, .cls or .json file")
     media = _media()
     schema = pa.schema([(name, pa.binary() if name in media else pa.string()) for name in names])
 
