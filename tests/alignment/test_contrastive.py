@@ -103,3 +103,20 @@ def test_hard_negatives_count_more_against_numpy() -> None:
     found = info_nce(given_[:, 0, :-1], given_[:, 1, :-1], 1.0, hardness=beta)
     assert float(found) == pytest.approx(np.mean(losses), abs=1e-5)
     assert found > info_nce(given_[:, 0, :-1], given_[:, 1, :-1], 1.0)
+
+
+def test_a_standardised_space_reads_features_on_one_scale() -> None:
+    """Against numpy: the mean and deviation of rows that have the value, over all batches; a missing one stays zero."""
+    torch.manual_seed(0)
+    space = SharedSpace({"photo": 5}, out_dim=5, hidden=None, standardise=True).double()
+    x = torch.randn(40, 5, dtype=torch.float64) * torch.tensor([1e3, 1.0, 1e-3, 5.0, 2.0]) + 7
+    present = torch.arange(40) % 4 > 0
+    for rows in (slice(0, 20), slice(20, 40)):
+        said = space({"photo": Tokens.single(x[rows], present[rows])}).pooled
+        assert not said[~present[rows]].any()
+    space.eval()
+    halves = [x[rows][present[rows]] for rows in (slice(0, 20), slice(20, 40))]
+    mean = torch.stack([half.mean(dim=0) for half in halves]).mean(dim=0)
+    variance = torch.stack([half.var(dim=0) for half in halves]).mean(dim=0)
+    expected = torch.nn.functional.normalize((x - mean) / (variance + 1e-5).sqrt(), dim=1)
+    torch.testing.assert_close(space({"photo": Tokens.single(x)}).pooled, expected)

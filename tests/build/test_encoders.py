@@ -14,6 +14,14 @@ from plait.encoders import ENCODERS, encoder_class
 @pytest.mark.parametrize("encoder", [name for name in ENCODERS if name.startswith(("scratch:", "fixed:"))])
 def test_every_encoder_from_scratch_by_name(table: Path, tmp_path: Path, encoder: str) -> None:
     modality = encoder_class(encoder).modality
+    if modality == "series":
+        random = np.random.default_rng(0)
+        rows = [{"sensor": random.normal(n % 2, 1, 20 + n).tolist(), "answer": ["yes", "no"][n % 2]} for n in range(16)]
+        predictor = make(folder=tmp_path / "run", inputs={"sensor": {"modality": "series", "encoder": encoder}}).fit(
+            rows
+        )
+        assert set(predictor.metrics_["val"]) >= {"accuracy", "log_loss"}
+        return
     if modality == "audio":
         rows = [(f"{n}.wav", ["yes", "no"][n % 2]) for n in range(12)]
         for n, (name, _) in enumerate(rows):

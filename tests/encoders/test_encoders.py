@@ -34,6 +34,7 @@ from plait.encoders.text_bag import TextBag
 from plait.encoders.tuning import frozen_parts_to_eval
 from plait.errors import MissingExtra, PlaitError, RecipeError
 from plait.processors import AudioProcessor, ImageProcessor, TabularProcessor, TextProcessor, TfidfProcessor
+from plait.processors.series_cells import as_bytes
 
 TEXTS = ["a red bird sat", "the blue fish swam far away", "green"]
 TEXT = TextProcessor.train(TEXTS * 2, vocab_size=300, max_length=16)
@@ -68,6 +69,13 @@ def make(name: str, request: pytest.FixtureRequest) -> Any:
     sizes["scratch:tfidf"] = {}
     processors = {"scratch:cnn": ImageProcessor(16), "scratch:tabular": TABULAR}
     processors["scratch:tfidf"] = TfidfProcessor.train(TEXTS)
+    if encoder_class(name).modality == "series":
+        processors[name] = encoder_class(name).fit_processor(values_of("series"))
+        sizes |= {"fixed:minirocket": {}, "fixed:series_statistics": {}}
+        sizes |= {
+            "scratch:series_cnn": {"dim": 8, "widths": [4, 8]},
+            "scratch:series_transformer": {"dim": 8, "heads": 2},
+        }
     if encoder_class(name).modality == "audio":
         processors[name] = AudioProcessor()
         sizes |= {
@@ -88,7 +96,8 @@ def values_of(modality: str) -> list[Any]:
     rows = [{name: cells[i] for name, cells in ROWS.items()} for i in range(3)]
     sounds = [tone(seconds, hertz) for seconds, hertz in ((0.1, 300.0), (1.3, 900.0), (0.6, 2500.0))]
     pictures = [png("red"), png("green"), png("blue")]
-    return {"text": TEXTS, "image": pictures, "tabular": rows, "audio": sounds}[modality]
+    series = [as_bytes(np.random.default_rng(n).normal(size=(20 + 15 * n, 2))) for n in range(3)]
+    return {"text": TEXTS, "image": pictures, "tabular": rows, "audio": sounds, "series": series}[modality]
 
 
 def features_of(encoder: Any, order: tuple[int, ...] = (0, 1, 2)) -> dict[str, torch.Tensor]:
@@ -105,7 +114,10 @@ def test_shapes_masks_and_gradients(name: str, request: pytest.FixtureRequest) -
     tokens = encoder(features_of(encoder))
     assert tokens.x.shape[0] == 3 and tokens.x.shape[2] == encoder.out_dim
     assert tokens.mask.shape == tokens.x.shape[:2] and tokens.mask.dtype == torch.bool
-    assert tokens.where is None or tokens.where.shape == (*tokens.x.shape[:2], 2 if encoder.modality == "audio" else 4)
+    assert tokens.where is None or tokens.where.shape == (
+        *tokens.x.shape[:2],
+        2 if encoder.modality in ("audio", "series") else 4,
+    )
     if list(encoder.parameters()):  # counts have nothing to train
         tokens.x[tokens.mask].square().sum().backward()
         grads = [p.grad for p in encoder.parameters() if p.grad is not None]

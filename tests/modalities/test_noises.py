@@ -13,7 +13,8 @@ from fakes import chirp, picture
 from plait.evaluation.noise import NoisyProcessor
 from plait.modalities import noises
 from plait.modalities.noises import blurred, jpeg, with_fewer_words, with_noise, with_typos
-from plait.processors import AudioProcessor, ImageProcessor, TabularProcessor, TextProcessor
+from plait.processors import AudioProcessor, ImageProcessor, SeriesProcessor, TabularProcessor, TextProcessor
+from plait.processors.series_cells import as_bytes
 
 NOISES = {name: (owner, noise) for name, owner, noise in noises()}
 TEXT = "the quick brown fox jumps over the lazy dog " * 40
@@ -71,11 +72,13 @@ def test_every_noise_changes_what_the_encoder_reads_the_more_the_stronger(name: 
     random = np.random.default_rng(0)
     Image.fromarray(random.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     prices = TabularProcessor.fit({"price": [0.0, 9.0]}, numbers=["price"], dates=[], categories=[])
+    steps = as_bytes(random.normal(size=(200, 6)).cumsum(axis=0))
     processor, value = {
         "image": (ImageProcessor(64), tmp_path / "a.png"),
         "text": (TextProcessor.train([TEXT], vocab_size=400, max_length=10_000), TEXT),
         "tabular": (prices, {"price": 3.0}),
         "audio": (AudioProcessor(), chirp(1.0)),
+        "series": (SeriesProcessor.fit([steps]), steps),
     }[owner]
     clean = next(iter(processor(value).values())).astype(float)
 

@@ -16,7 +16,9 @@ from plait.processors import (
     PROCESSORS,
     AudioProcessor,
     ImageProcessor,
+    MiniRocketProcessor,
     Processor,
+    SeriesProcessor,
     TabularProcessor,
     TextProcessor,
     TfidfProcessor,
@@ -24,8 +26,10 @@ from plait.processors import (
     load_processor,
     save_processor,
 )
+from plait.processors.series_cells import as_bytes
 from plait.processors.text import train_tokenizer
 
+SERIES = [as_bytes(np.random.default_rng(n).normal(size=(20 + n, 2))) for n in range(4)]
 every_processor = pytest.mark.parametrize("name", PROCESSORS)
 
 
@@ -39,6 +43,8 @@ def case(name: str) -> tuple[Any, Any]:
     made = {
         "audio": lambda: (AudioProcessor(), tone(0.2)),
         "image": lambda: (ImageProcessor(8), buffer.getvalue()),
+        "series": lambda: (SeriesProcessor.fit(SERIES), SERIES[0]),
+        "minirocket": lambda: (MiniRocketProcessor.fit(SERIES, features=168), SERIES[0]),
         "tabular": lambda: (
             TabularProcessor.fit({"p": [1.0, 2.0], "c": ["a", "b"]}, numbers=["p"], dates=[], categories=["c"]),
             {"p": 3, "c": "b"},

@@ -21,6 +21,7 @@ class SharedSpace(nn.Module):
             all, where encoders that were trained together share a space already and `in_dims` are `out_dim`.
         dropout: within the projections.
         noise: in training, standard deviation of noise on the inputs, relative to their own size.
+        standardise: inputs are brought to mean 0 and deviation 1, number by number, before noise is added.
         power: inputs are raised to it, keeping their signs: below 1 the strongest features drown the others less.
 
     Shapes: {modality: Tokens `[B, T, in_dims[modality]]`} → Fused `[B, M * D]`, zero where a row lacks a modality.
@@ -44,12 +45,14 @@ class SharedSpace(nn.Module):
         dropout: float = 0.1,
         noise: float = 0.0,
         power: float = 1.0,
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         self.names = list(in_dims)
         self.noise, self.power = noise, power
         if hidden is None and any(dim != out_dim for dim in in_dims.values()):
             raise ValueError(f"without projections every encoder must give {out_dim} numbers, got {dict(in_dims)}")
+        self.scalings = NamedModules({name: Standardised(dim) for name, dim in in_dims.items()} if standardise else {})
         self.projections = NamedModules(
             {
                 name: nn.Identity() if hidden is None else Projection(dim, out_dim, hidden, dropout)
@@ -63,6 +66,8 @@ class SharedSpace(nn.Module):
             x_BD = masked_mean(tokens[name])
             if self.power != 1:
                 x_BD = x_BD.sign() * x_BD.abs().pow(self.power)
+            if name in self.scalings:
+                x_BD = self.scalings[name](x_BD, tokens[name].present)
             if self.noise and self.training:
                 scale_B1 = x_BD.detach().norm(dim=1, keepdim=True) / x_BD.shape[1] ** 0.5
                 x_BD = x_BD + self.noise * scale_B1 * torch.randn_like(x_BD)
@@ -74,6 +79,31 @@ class SharedSpace(nn.Module):
     def _as_tokens(self, vectors: list[Tensor], tokens: Mapping[str, Tokens]) -> Tokens:
         present = torch.stack([tokens[name].present for name in self.names], dim=1)
         return Tokens(torch.stack(vectors, dim=1), present)
+
+
+class Standardised(nn.Module):
+    """Each number of a vector less its mean, over its deviation: those of all training rows that had one.
+
+    Numbers of frozen encoders differ in size by orders of magnitude; a few would else be all that noise leaves visible.
+
+    Args:
+        dim: of the vectors.
+
+    Shapes: `[B, D]`, `[B]` bool: the row has one → `[B, D]`.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(dim, affine=False, momentum=None)  # the mean over all batches
+
+    def forward(self, x_BD: Tensor, present_B: Tensor) -> Tensor:
+        x_BD = at_least_float32(x_BD)
+        if self.training and int(present_B.sum()) > 1:
+            x_BD = x_BD.masked_scatter(present_B.unsqueeze(1), self.norm(x_BD[present_B]))
+            return x_BD * present_B.unsqueeze(1)
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        assert mean is not None and variance is not None
+        return (x_BD - mean) * torch.rsqrt(variance + self.norm.eps)
 
 
 class Projection(nn.Module):

@@ -32,7 +32,7 @@ PACKAGED: dict[str, type] = {
 }
 GIVEN = {  # what plait itself gives to a processor's maker
     *("texts", "images", "values", "name", "columns", "numbers", "dates", "categories", "forms", "untyped", "lenient"),
-    *("tokenizer", "places", "image", "sounds"),
+    *("tokenizer", "places", "image", "sounds", "series"),
 }
 
 

@@ -98,7 +98,7 @@ def _typed(table: Table, name: str, override: str | None, role: str | None, deci
         reason += f"; it is {role} too"  # rows that share an image belong together, and still show it
     elif role is not None:
         modality, reason, kind = IGNORE, f"it is {role}", None
-    many = any(isinstance(value, list) for value in sample.values[:100])
+    many = any(isinstance(value, list) for value in sample.values[:100]) and not (kind is not None and kind.lists)
     if kind is not None and kind.several:
         many = many or any(isinstance(value, str) and len(kind.pieces(value)) > 1 for value in sample.values)
         reason += SEVERAL if many else ""
@@ -132,7 +132,7 @@ def _declared(kind: pa.DataType) -> str:
 def _check_override(table: Table, name: str, modality: str, present: Sequence[Any]) -> None:
     """Refuse lists and objects as what only single values can be: the text of their `repr` is nothing to learn from."""
     odd = next((value for value in present if isinstance(value, list | dict)), None)
-    if odd is not None and modality in MODALITIES and not MODALITIES[modality].several:
+    if odd is not None and modality in MODALITIES and not (MODALITIES[modality].several or MODALITIES[modality].lists):
         raise DataError(
             f"{table.source}: column {name!r} can't be {modality}: its cells are {type(odd).__name__}s, such as "
             f"{shown(odd, 40)}; give each value a column of its own"

@@ -19,6 +19,10 @@ from plait.encoders.dual_hf import HfDualImage, HfDualText
 from plait.encoders.dual_open_clip import OpenClipImage, OpenClipText
 from plait.encoders.image_cnn import ResidualCNN
 from plait.encoders.image_timm import TimmImage
+from plait.encoders.minirocket import MiniRocket
+from plait.encoders.series_cnn import SeriesCNN
+from plait.encoders.series_statistics import SeriesStatistics
+from plait.encoders.series_transformer import SeriesTransformer
 from plait.encoders.speech_embedding import SpeechEmbedding
 from plait.encoders.stored import StoredEncoder
 from plait.encoders.tabular import TabularEncoder
@@ -46,6 +50,10 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "scratch:audio_transformer": AudioTransformer,
     "fixed:audio_statistics": AudioStatistics,
     "packaged:speech-embedding": SpeechEmbedding,
+    "scratch:series_cnn": SeriesCNN,
+    "scratch:series_transformer": SeriesTransformer,
+    "fixed:minirocket": MiniRocket,
+    "fixed:series_statistics": SeriesStatistics,
     "timm": TimmImage,
     "hf": HfText,
 }
@@ -81,9 +89,13 @@ __all__ = [
     "HfDualImage",
     "HfDualText",
     "HfText",
+    "MiniRocket",
     "OpenClipImage",
     "OpenClipText",
     "ResidualCNN",
+    "SeriesCNN",
+    "SeriesStatistics",
+    "SeriesTransformer",
     "SpeechEmbedding",
     "StoredEncoder",
     "TabularEncoder",

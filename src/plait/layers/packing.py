@@ -10,22 +10,23 @@ from torch import Tensor
 class Packing:
     """Where each of U sequences lies in R rows of equal length, and back; almost nothing of the rows is padding.
 
-    A sequence starts at a multiple of `step`, and behind it lie `step` to `2 * step - 1` empty places: whatever halves
-    the places until `step` of them are one keeps an empty place between neighbours. Convolutions that see empty places
-    as zeros then give each sequence what they would give it alone.
+    A sequence starts at a multiple of `step`, and behind it lie `gap` empty places or a few more: whatever halves the
+    places until `step` of them are one keeps `gap / step` empty places between neighbours. Convolutions that see empty
+    places as zeros, and look no further than that, give each sequence what they would give it alone.
 
     Args:
         lengths: of the sequences, at least 1 each.
         step: a power of 2.
+        gap: places, a multiple of `step`; None for `step`.
 
     >>> packing = Packing([2, 5, 1], step=2)
     >>> packing.rows, packing.mask().long().tolist()
     (2, [[1, 1, 1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 1, 0, 0, 0]])
     """
 
-    def __init__(self, lengths: Sequence[int], step: int) -> None:
+    def __init__(self, lengths: Sequence[int], step: int, gap: int | None = None) -> None:
         self.lengths, self.step = list(lengths), step
-        needed = [-(-length // step) * step + step for length in lengths]
+        needed = [-(-length // step) * step + (gap or step) for length in lengths]
         self.width = max(needed)
         self.starts: list[tuple[int, int]] = [(0, 0)] * len(needed)
         filled: list[int] = []  # places taken of each row

@@ -18,6 +18,7 @@ from plait.modalities.modality import Facts, Group, Modality, Oddity, Shown
 from plait.modalities.noises import Noise
 from plait.modalities.number import NUMBER
 from plait.modalities.sample import Sample
+from plait.modalities.series import SERIES
 from plait.modalities.tabular import TABULAR
 from plait.modalities.text import TEXT
 
@@ -25,6 +26,7 @@ from plait.modalities.text import TEXT
 MODALITIES: dict[str, Modality] = {
     "image": IMAGE,
     "audio": AUDIO,
+    "series": SERIES,
     "date": DATE,
     "number": NUMBER,
     "category": CATEGORY,

@@ -38,15 +38,15 @@ def _is_image(data: bytes) -> bool:
 
 
 def takes(cell: Any) -> bool:
-    """PIL's images and arrays of two or three dimensions, or a list of such."""
+    """PIL's images, arrays of three dimensions, or of two of uint8, bool or uint16; or a list of such."""
     if isinstance(cell, list | tuple):
         return bool(cell) and all(map(_is_object, cell))
     return _is_object(cell)
 
 
 def _is_object(value: Any) -> bool:
-    if type(value).__name__ == "ndarray":
-        return value.ndim in (2, 3)
+    if type(value).__name__ == "ndarray":  # of two dimensions and other numbers: a series
+        return value.ndim == 3 or (value.ndim == 2 and value.dtype.name in ("uint8", "bool", "uint16"))
     return hasattr(value, "convert") and hasattr(value, "getbands")  # PIL's images, without importing PIL
 
 

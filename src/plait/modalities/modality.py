@@ -118,6 +118,7 @@ class Modality:
         words: its values are words that language models, TF-IDF and full-text search can read.
         numeric: its values are numbers that a filter may compare.
         several: a cell may hold several values, a set without order.
+        lists: a cell may be a list that is one value.
         shared: rows that share a value are kept together in batches, and its column may serve as the group.
         anchors: in pairs the other sides are aligned with it, and rows that share a value stay in one part of a split.
         by_length: values differ in length, and batches are made of values of similar length.
@@ -160,6 +161,7 @@ class Modality:
     words: bool = False
     numeric: bool = False
     several: bool = False
+    lists: bool = False
     shared: bool = False
     anchors: bool = False
     by_length: bool = False

@@ -15,7 +15,9 @@ from plait.files.atomic import write_json
 from plait.files.reading import made_of, read_json
 from plait.processors.audio import AudioProcessor
 from plait.processors.image import ImageProcessor
+from plait.processors.minirocket import MiniRocketProcessor
 from plait.processors.open_clip_text import OpenClipTextProcessor
+from plait.processors.series import SeriesProcessor
 from plait.processors.tabular import TabularProcessor
 from plait.processors.target_text import TargetText
 from plait.processors.text import TextProcessor
@@ -44,7 +46,9 @@ class Processor(Protocol):
 PROCESSORS: dict[str, type] = {
     "audio": AudioProcessor,
     "image": ImageProcessor,
+    "minirocket": MiniRocketProcessor,
     "open_clip_text": OpenClipTextProcessor,
+    "series": SeriesProcessor,
     "tabular": TabularProcessor,
     "text": TextProcessor,
     "tfidf": TfidfProcessor,
@@ -85,8 +89,10 @@ __all__ = [
     "AudioProcessor",
     "Features",
     "ImageProcessor",
+    "MiniRocketProcessor",
     "OpenClipTextProcessor",
     "Processor",
+    "SeriesProcessor",
     "TabularProcessor",
     "TargetText",
     "TextProcessor",

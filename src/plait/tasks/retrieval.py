@@ -1,7 +1,8 @@
 """Retrieval: each side of a row finds the row's other sides among those of all rows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from itertools import combinations
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from plait.tasks.asked import Asked
 from plait.tasks.pairs import Sides, needs_two, side_codes
 from plait.tasks.task import Task
 
+Align = Literal["anchor", "all"]
 Loss = Literal["info_nce", "sigmoid", "triplet"]
 LOSSES = ("info_nce", "sigmoid", "triplet")
 
@@ -24,8 +26,9 @@ LOSSES = ("info_nce", "sigmoid", "triplet")
 class Retrieval(Task):
     """Two or more sides in one space: a text finds its image, an image its texts.
 
-    Every side is aligned with the anchor; rows that lack either are left out there. Rows that share a value on either
-    side (two captions of an image, a text that occurs twice) are not negatives of each other.
+    Every side is aligned with the anchor, or with every other side; rows that lack either are left out there. Rows
+    that share a value on either side (two captions of an image, a text that occurs twice) are not negatives of each
+    other.
 
     Args:
         sides: input → the columns that it reads, in the order of the model's vectors.
@@ -34,6 +37,7 @@ class Retrieval(Task):
         loss: `info_nce`, `sigmoid` or `triplet` (with the hardest negative of the batch).
         hardness: of `info_nce`: how much more a negative counts the closer it is; 0 for all alike.
         margin: of `triplet`, in cosine.
+        align: `anchor` aligns the others with it alone, `all` each side with each.
 
     What the model gives is `[B, M, D + 1]`: a vector a side whose dot products are logits, zero where the row lacks
     the side, and the logits' bias.
@@ -56,6 +60,7 @@ class Retrieval(Task):
         loss: Loss = "info_nce",
         hardness: float = 0.0,
         margin: float = 0.2,
+        align: Align = "anchor",
     ) -> None:
         self.sides = {name: list(columns) for name, columns in sides.items()}
         self.modalities = {name: modalities[name] for name in self.sides}
@@ -72,6 +77,9 @@ class Retrieval(Task):
             raise RecipeError(f"task.loss: {unknown('loss', loss, LOSSES)}")
         self.loss_name: Loss = loss
         self.hardness, self.margin = hardness, margin
+        if align not in get_args(Align):
+            raise RecipeError(f"task.align: {unknown('way', str(align), get_args(Align))}")
+        self.align: Align = align
 
     @classmethod
     def from_table(
@@ -83,9 +91,10 @@ class Retrieval(Task):
         temperature: Annotated[float, Gt(0)] | None = None,
         hardness: Annotated[float, Ge(0)] = 0.0,
         margin: Annotated[float, Ge(0)] = 0.2,
+        align: Align = "anchor",
     ) -> "Retrieval":
         """The task of a table's inputs; the logits' scale is learned and begins at `temperature`."""
-        return cls(asked.sides, asked.modalities, anchor, loss, hardness, margin)
+        return cls(asked.sides, asked.modalities, anchor, loss, hardness, margin, align)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -95,6 +104,7 @@ class Retrieval(Task):
             "loss": self.loss_name,
             "hardness": self.hardness,
             "margin": self.margin,
+            **({"align": self.align} if self.align != "anchor" else {}),
         }
 
     space = None  # vectors are no distribution
@@ -110,10 +120,12 @@ class Retrieval(Task):
 
     @property
     def links(self) -> list[tuple[int, int]]:
-        """Positions of the anchor and of each other side."""
+        """Positions of the sides that are aligned: the anchor and each other side, then the others with each other."""
         names = self.names
         anchor = names.index(self.anchor)
-        return [(anchor, other) for other in range(len(names)) if other != anchor]
+        others = [other for other in range(len(names)) if other != anchor]
+        rest = list(combinations(others, 2)) if self.align == "all" else []
+        return [*((anchor, other) for other in others), *rest]
 
     @property
     def measures(self) -> dict[str, bool]:
@@ -143,7 +155,8 @@ class Retrieval(Task):
     def describe(self) -> str:
         """The anchor, the others and the loss."""
         others = ", ".join(name for name in self.names if name != self.anchor)
-        return f"retrieval: {self.anchor} with {others}, loss {self.loss_name}"
+        each = ", all with each other" if len(self.links) >= len(self.names) else ""
+        return f"retrieval: {self.anchor} with {others}{each}, loss {self.loss_name}"
 
     def needs(self, name: str) -> str:
         """Two sides."""
@@ -160,7 +173,7 @@ class Retrieval(Task):
         return ~np.any([has_side[:, a] & has_side[:, b] for a, b in self.links], axis=0)
 
     def loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """The mean over the other sides of their loss with the anchor; `[B, M, D + 1]` and `[B, M]`."""
+        """The mean over aligned pairs of sides of their loss; `[B, M, D + 1]` and `[B, M]`."""
         losses = []
         for a, b in self.links:
             complete = (codes[:, [a, b]] >= 0).all(dim=1) & (vectors[:, [a, b], :-1] != 0).any(dim=2).all(dim=1)
@@ -179,7 +192,7 @@ class Retrieval(Task):
         return triplet_loss(unit(x, dim=1), unit(y, dim=1), self.margin, same)
 
     def row_loss(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """`[B]` one minus the mean cosine of the anchor and the row's other sides."""
+        """`[B]` one minus the mean cosine of the aligned pairs."""
         unit = torch.nn.functional.normalize(vectors[..., :-1].float(), dim=2)
         return 1 - torch.stack([(unit[:, a] * unit[:, b]).sum(dim=1) for a, b in self.links]).mean(dim=0)
 
@@ -214,10 +227,11 @@ class Retrieval(Task):
         return np.nanmean(self._similarities(vectors), axis=0).tolist() if len(vectors) else []
 
     def columns(self, name: str, vectors: np.ndarray) -> dict[str, Any]:
-        """What a predictions file holds: the cosine of the anchor and each other side; NaN where the row lacks one."""
+        """What a predictions file holds: the cosine of each aligned pair; NaN where the row lacks a side."""
+        names = self.names
         return {
-            f"similarity_{self.names[b]}": values
-            for (_, b), values in zip(self.links, self._similarities(vectors), strict=True)
+            f"similarity_{names[b]}" if names[a] == self.anchor else f"similarity_{names[a]}_{names[b]}": values
+            for (a, b), values in zip(self.links, self._similarities(vectors), strict=True)
         }
 
     def _similarities(self, vectors: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from plait.data.formats.hugging_face import (
     read_hub_dataset,
     read_saved_dataset,
 )
+from plait.data.formats.uea import read_ts
 from plait.data.formats.web_dataset import is_shards, read_shards
 from plait.data.table import Table
 
@@ -22,6 +23,7 @@ FORMATS: dict[str, Callable[[Path], Table]] = {
     ".json": read_captions_json,
     ".token": read_flickr_token,
     ".tar": read_shards,
+    ".ts": read_ts,
 }
 
 __all__ = [
@@ -39,4 +41,5 @@ __all__ = [
     "read_hub_dataset",
     "read_saved_dataset",
     "read_shards",
+    "read_ts",
 ]

@@ -1,0 +1,144 @@
+"""Series: values on one scale, a mask of what is there, and true times."""
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor
+
+from plait.errors import DataError, DataWarning
+from plait.processors.series_cells import Series, read_series
+
+STEPS = 10_000  # longer series are averaged down to so many
+Steps = Annotated[int, Ge(8), Le(10_000_000)]
+
+
+class SeriesProcessor:
+    """A series → scaled values, which of them are there, and seconds since its start; nothing is interpolated.
+
+    Args:
+        means, deviations: of each channel, over the numbers of training series.
+        step: seconds from a step to the next, as a rule; 1 where series say nothing of time.
+        steps: most of a series; a longer one is averaged over equal stretches, and a warning says so.
+
+    >>> processor = SeriesProcessor.fit([b"t,a\\n0,1\\n1,3\\n"])
+    >>> processor(b"t,a\\n0,3\\n5,\\n7,1\\n")["values"].tolist(), processor.step
+    ([[1.0], [0.0], [-1.0]], 1.0)
+    """
+
+    def __init__(self, means: list[float], deviations: list[float], step: float = 1.0, steps: Steps = STEPS) -> None:
+        self.means, self.deviations = list(means), list(deviations)
+        self.step, self.steps = step, steps
+
+    @classmethod
+    def fit(cls, series: Iterable[Path | str | bytes], steps: Steps = STEPS) -> "SeriesProcessor":
+        """A processor that knows the channels' means and deviations.
+
+        Args:
+            series: of training rows; those that can't be read are ignored.
+            steps: as above.
+
+        Raises:
+            DataError: no series can be read, or they differ in their channels.
+        """
+        totals, squares, counts, gaps = np.zeros(0), np.zeros(0), np.zeros(0), []
+        for value in series:
+            try:
+                one = read_series(value)
+            except DataError:
+                continue
+            wide = one.values.astype(np.float64)
+            if len(totals) == 0:
+                totals, squares, counts = np.zeros((3, wide.shape[1]))
+            if wide.shape[1] != len(totals):
+                raise DataError(f"series of {len(totals)} and of {wide.shape[1]} channels in one column")
+            totals += np.nansum(wide, axis=0)
+            squares += np.nansum(wide**2, axis=0)
+            counts += np.isfinite(wide).sum(axis=0)
+            if one.times is not None and len(one.times) > 1:
+                gaps.append(float(np.median(np.diff(one.times))))
+        if len(totals) == 0:
+            raise DataError("no series can be read")
+        counts = np.maximum(counts, 1)
+        means = totals / counts
+        deviations = np.sqrt(np.maximum(squares / counts - means**2, 0))
+        deviations = np.where(deviations > 1e-6 * (np.abs(means) + 1e-12), deviations, 1.0)
+        step = float(np.median(gaps)) if gaps else 1.0
+        return cls(means.tolist(), deviations.tolist(), step if step > 0 else 1.0, steps)
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def __call__(self, value: Path | str | bytes) -> dict[str, np.ndarray]:
+        """Read one series.
+
+        Raises:
+            EmptyValue: it has no step, or no number at all.
+            DataError: it can't be read, or has another number of channels than those of training.
+        """
+        series = self.read(value)
+        there = np.isfinite(series.values)
+        scaled = (series.values - np.asarray(self.means, np.float32)) / np.asarray(self.deviations, np.float32)
+        times = np.arange(len(there)) * self.step if series.times is None else series.times - series.times[0]
+        return {
+            "values": np.where(there, scaled, 0).astype(np.float32),
+            "there": there,
+            "times": times.astype(np.float32),
+        }
+
+    def read(self, value: Path | str | bytes) -> Series:
+        """One series, with the channels of training and not too long."""
+        series = read_series(value)
+        if series.values.shape[1] != len(self.means):
+            raise DataError(f"expected a series of {len(self.means)} channels, got {series.values.shape[1]}")
+        if series.sorted:
+            _warn("sorted", "its times were not in order; its steps were sorted")
+        if len(series.values) > self.steps:
+            _warn("long", f"of {len(series.values):,} steps, averaged to {self.steps:,}; raise the input's steps")
+            series = averaged(series, self.steps)
+        return series
+
+    def blank(self) -> dict[str, np.ndarray]:
+        """One step that holds nothing."""
+        channels = len(self.means)
+        nothing = {"values": np.zeros((1, channels), np.float32), "there": np.zeros((1, channels), bool)}
+        return {**nothing, "times": np.zeros(1, np.float32)}
+
+    def collate(self, values: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
+        """U series → `{"values": [U, T, C], "there": [U, T, C] bool, "times": [U, T], "mask": [U, T] bool}`."""
+        lengths = [len(value["times"]) for value in values]
+        longest, channels = max(lengths), len(self.means)
+        padded = {
+            "values": np.zeros((len(values), longest, channels), np.float32),
+            "there": np.zeros((len(values), longest, channels), bool),
+            "times": np.zeros((len(values), longest), np.float32),
+            "mask": np.arange(longest) < np.array(lengths)[:, None],
+        }
+        for row, (value, length) in enumerate(zip(values, lengths, strict=True)):
+            for key in ("values", "there", "times"):
+                padded[key][row, :length] = value[key]
+        return {key: torch.from_numpy(array) for key, array in padded.items()}
+
+
+def averaged(series: Series, steps: int) -> Series:
+    """A series of so many steps: the means of equal stretches, of what is there."""
+    edges = np.linspace(0, len(series.values), steps + 1).astype(np.int64)[:-1]
+    there = np.isfinite(series.values)
+    counts = np.add.reduceat(there, edges, axis=0, dtype=np.int64)
+    sums = np.add.reduceat(np.where(there, series.values, 0).astype(np.float64), edges, axis=0)
+    values = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
+    times = np.arange(len(series.values), dtype=np.float64) if series.times is None else series.times
+    return Series(values, times[edges], series.sorted)
+
+
+def _warn(kind: str, text: str) -> None:
+    if kind not in _said:
+        _said.add(kind)
+        warnings.warn(f"a series {text} (said once)", DataWarning, stacklevel=3)
+
+
+_said: set[str] = set()

@@ -1,0 +1,215 @@
+"""Series of numbers over time: lists, arrays, NumPy's and CSV files → values, times, and which of them are there."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plait.errors import DataError, EmptyValue
+from plait.files.reading import MOST_MEDIA, read_bytes
+from plait.values import MISSING_WORDS
+
+MOST_CHANNELS = 4_096
+MOST_NUMBERS = 1 << 28  # of one series, as an array file may claim
+TIMES = ("time", "times", "timestamp", "datetime", "date", "seconds", "t")  # columns of a CSV file that say when
+NPY, ZIP = b"\x93NUMPY", b"PK"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Numbers of one or several channels over time.
+
+    Args:
+        values: `[T, C]` float32, NaN where a channel has no number.
+        times: `[T]` float64 seconds, never falling; None where the series says nothing of time.
+        sorted: its times had to be put in order.
+    """
+
+    values: np.ndarray
+    times: np.ndarray | None = None
+    sorted: bool = False
+
+
+def as_bytes(cell: Any) -> bytes:
+    """A list or an array of numbers as the bytes of an `.npy` file, float64 `[T, C]`.
+
+    Args:
+        cell: T numbers, T rows of C numbers, or an array of one or two dimensions; None and NaN are gaps.
+
+    Raises:
+        DataError: rows differ in length, or something in it is no number.
+
+    >>> read_series(as_bytes([1, None, 3])).values.tolist()
+    [[1.0], [nan], [3.0]]
+    """
+    array = _array(cell)
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _array(cell: Any) -> np.ndarray:
+    """`[T, C]` float64."""
+    if isinstance(cell, np.ndarray) and cell.dtype != object:
+        array = cell
+    else:
+        rows = list(cell)
+        several = any(isinstance(row, Sequence | np.ndarray) and not isinstance(row, str) for row in rows)
+        if several:
+            widths = {len(row) for row in rows if row is not None}
+            if len(widths) != 1:
+                raise DataError(f"expected rows of one length in a series, got {sorted(widths)[:4]}")
+            empty = [None] * widths.pop()
+            array = np.array([[_number(value) for value in (empty if row is None else row)] for row in rows])
+        else:
+            array = np.array([_number(value) for value in rows], dtype=np.float64)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"expected numbers in a series, got an array of {array.dtype}")
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        shape = "×".join(map(str, array.shape))
+        raise DataError(f"expected a series as T numbers or T×channels, got an array of {shape}")
+    return array.astype(np.float64)
+
+
+def _number(value: Any) -> float:
+    if value is None:
+        return float("nan")
+    if isinstance(value, str):
+        text = value.strip()
+        if text.lower() in MISSING_WORDS:
+            return float("nan")
+        try:
+            return float(text) if "_" not in text else float("x")
+        except ValueError as error:
+            raise DataError(f"expected numbers in a series, got {value[:40]!r}") from error
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"expected numbers in a series, got {str(value)[:40]!r}") from error
+
+
+def read_series(value: Path | str | bytes) -> Series:
+    """A series from an `.npy`, `.npz` or CSV file, or its bytes.
+
+    An `.npz` holds `values` `[T]` or `[T, C]`, and may hold `times` (seconds, or NumPy's datetimes). A CSV file has a
+    header and a channel a column; a column called time, timestamp, date or the like says when. Rows are put in the
+    order of their times; equal times stay, and nothing is filled in between.
+
+    Raises:
+        EmptyValue: it has no step, or no number at all.
+        DataError: it is missing, damaged, of an unknown kind, or holds what is no number.
+    """
+    name = getattr(value, "path", "") or (f"series of {len(value):,} bytes" if isinstance(value, bytes) else str(value))
+    data = value if isinstance(value, bytes) else read_bytes(value, most=MOST_MEDIA)
+    try:
+        if data[:6] == NPY:
+            values, times = _array(_npy(data)), None
+        elif data[:2] == ZIP:
+            values, times = _npz(data)
+        else:
+            values, times = _csv(data)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    return _checked(values, times, name)
+
+
+def _checked(values: np.ndarray, times: np.ndarray | None, name: str) -> Series:
+    if not 1 <= values.shape[1] <= MOST_CHANNELS:
+        raise DataError(f"{name}: expected 1 to {MOST_CHANNELS:,} channels, got {values.shape[1]:,}")
+    in_order = True
+    if times is not None:
+        if len(times) != len(values):
+            raise DataError(f"{name}: {len(values):,} steps and {len(times):,} times")
+        known = np.isfinite(times)
+        values, times = values[known], times[known]  # a step without a time lies nowhere
+        in_order = bool((np.diff(times) >= 0).all())
+        if not in_order:
+            order = np.argsort(times, kind="stable")
+            values, times = values[order], times[order]
+    values = np.where(np.isinf(values), np.nan, values).astype(np.float32)
+    if not len(values) or np.isnan(values).all():
+        raise EmptyValue(f"{name}: holds no number")
+    return Series(values, times, not in_order)
+
+
+def _npy(data: bytes) -> np.ndarray:
+    """An array of numbers or moments; what would need pickle, or claims more than there is, is refused."""
+    file = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(file)
+        count = int(np.prod(shape, dtype=np.float64)) if shape else 1
+        if dtype.hasobject or count > MOST_NUMBERS or count * dtype.itemsize > len(data):
+            raise DataError("expected an array of numbers, whole and without Python objects")
+        file.seek(0)
+        array: np.ndarray = np.load(file, allow_pickle=False)
+        return array
+    except DataError:
+        raise
+    except Exception as error:  # NumPy reads a header as Python text, and raises whatever its tokenizer does
+        raise DataError(
+            f"the array file is damaged ({str(error).splitlines()[0][:80] if str(error) else ''})"
+        ) from error
+
+
+def _npz(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            sizes = {one.filename: one.file_size for one in archive.infolist()}
+            if sum(sizes.values()) > MOST_MEDIA:
+                raise DataError(f"the arrays unpack to more than {MOST_MEDIA:,} bytes")
+            if "values.npy" not in sizes:
+                raise DataError(f"expected an array called values, got {', '.join(sizes) or 'none'}")
+            arrays = {key: _npy(archive.read(f"{key}.npy")) for key in ("values", "times") if f"{key}.npy" in sizes}
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
+        raise DataError(f"the file of arrays is damaged ({str(error)[:80]})") from error
+    return _array(arrays["values"]), _seconds(arrays["times"]) if "times" in arrays else None
+
+
+def _seconds(times: np.ndarray) -> np.ndarray:
+    """Moments or numbers as float64 seconds, NaN for none."""
+    if times.dtype.kind == "M":
+        seconds = times.astype("datetime64[us]").astype(np.int64) / 1e6
+        return np.where(np.isnat(times), np.nan, seconds)
+    if times.dtype.kind not in "fiu" or times.ndim != 1:
+        raise DataError(f"expected times as one number or moment a step, got an array of {times.dtype}")
+    return times.astype(np.float64)
+
+
+def _csv(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+    """A header and a channel a column."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError("expected an .npy, .npz or CSV file of numbers, got a file of another kind") from error
+    mark = max(",;\t", key=text.partition("\n")[0].count)
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=mark) if row]
+    if len(rows) < 2:
+        raise DataError("expected an .npy, .npz or CSV file of numbers, with a header and a row a step")
+    header, body = [name.strip() for name in rows[0]], rows[1:]
+    ragged = next((place for place, row in enumerate(body, 2) if len(row) != len(header)), None)
+    if ragged is not None:
+        raise DataError(f"line {ragged}: expected {len(header)} columns")
+    clock = next((place for place, name in enumerate(header) if name.lower() in TIMES), None)
+    channels = [place for place in range(len(header)) if place != clock]
+    values = np.array([[_number(row[place]) for place in channels] for row in body], dtype=np.float64)
+    return values.reshape(len(body), len(channels)), None if clock is None else _moments([row[clock] for row in body])
+
+
+def _moments(cells: Sequence[str]) -> np.ndarray:
+    try:
+        return np.array([_number(cell) for cell in cells], dtype=np.float64)
+    except DataError:
+        pass
+    try:
+        return _seconds(np.array([cell.strip().rstrip("Z") or "NaT" for cell in cells], dtype="datetime64[us]"))
+    except ValueError as error:
+        raise DataError(f"expected times as seconds or ISO dates ({str(error)[:80]})") from error

@@ -1,0 +1,70 @@
+"""Series on one scale, with true times; nothing is filled in."""
+
+import io
+
+import numpy as np
+import pytest
+
+from plait.errors import DataError, DataWarning
+from plait.processors import SeriesProcessor
+from plait.processors import series as module
+from plait.processors.series import averaged
+from plait.processors.series_cells import Series, as_bytes
+
+
+def timed(values: list[float | None], times: list[float]) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, values=np.array(values, dtype=np.float64), times=np.array(times))
+    return file.getvalue()
+
+
+def test_scale_and_step_are_those_of_training() -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.normal(5, 3, (40 + n, 2)) * [1, 100] for n in range(6)]
+    processor = SeriesProcessor.fit([*map(as_bytes, arrays), b"broken"])
+    every = np.concatenate(arrays)
+    np.testing.assert_allclose(processor.means, every.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(processor.deviations, every.std(axis=0), rtol=1e-5)
+    features = processor(as_bytes(arrays[0]))
+    np.testing.assert_allclose(features["values"], (arrays[0] - every.mean(0)) / every.std(0), atol=1e-4)
+    assert processor.step == 1.0 and features["times"].tolist() == list(range(40))
+
+
+def test_true_times_and_gaps() -> None:
+    processor = SeriesProcessor.fit([timed([1, 2, 3, 4], [0, 5, 10, 15])])
+    features = processor(timed([1, None, 4], [100.0, 105.0, 140.0]))
+    assert processor.step == 5.0 and features["times"].tolist() == [0, 5, 40]
+    assert features["there"][:, 0].tolist() == [True, False, True] and features["values"][1, 0] == 0
+
+
+def test_a_channel_that_never_changes_is_not_blown_up() -> None:
+    processor = SeriesProcessor.fit([as_bytes([[1.0, 7.0], [2.0, 7.0]])])
+    assert np.isfinite(processor(as_bytes([[1.0, 8.0], [1.0, 7.0]]))["values"]).all() and processor.deviations[1] == 1
+
+
+def test_other_channels_are_refused() -> None:
+    processor = SeriesProcessor.fit([as_bytes([1, 2, 3])])
+    with pytest.raises(DataError, match="expected a series of 1 channels, got 2"):
+        processor(as_bytes([[1, 2], [3, 4]]))
+    with pytest.raises(DataError, match="series of 1 and of 2 channels in one column"):
+        SeriesProcessor.fit([as_bytes([1, 2, 3]), as_bytes([[1, 2]])])
+    with pytest.raises(DataError, match="no series can be read"):
+        SeriesProcessor.fit([b"x"])
+
+
+def test_long_series_are_averaged_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_said", set())
+    processor = SeriesProcessor.fit([as_bytes(np.arange(100.0))], steps=10)
+    with pytest.warns(DataWarning, match="of 100 steps, averaged to 10; raise the input's steps"):
+        features = processor(as_bytes(np.arange(100.0)))
+    assert features["times"].tolist() == list(range(0, 100, 10))
+    whole = averaged(Series(np.arange(100, dtype=np.float32)[:, None]), 10)
+    assert whole.values[:, 0].tolist() == [4.5 + 10 * n for n in range(10)]
+    gap = averaged(Series(np.array([[1.0], [np.nan], [np.nan], [np.nan]], np.float32)), 2)
+    assert gap.values[0, 0] == 1 and np.isnan(gap.values[1, 0])
+
+
+def test_unequal_lengths_are_padded_and_known() -> None:
+    processor = SeriesProcessor.fit([as_bytes([1, 2, 3])])
+    batch = processor.collate([processor(as_bytes(list(range(n)))) for n in (3, 1, 5)])
+    assert batch["mask"].sum(dim=1).tolist() == [3, 1, 5] and not batch["there"][1, 1:].any()
