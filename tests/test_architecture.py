@@ -51,6 +51,7 @@ TESTED_IN = {
     **{f"decoders/{name}.py": "decoders/test_decoders.py" for name in ("text_rnn", "text_transformer")},
     "processors/open_clip_text.py": "processors/test_contract.py",
     "alignment/shared_space.py": "alignment/test_contrastive.py",
+    "modalities/series_noises.py": "modalities/test_series.py",
     "heads/kernel.py": "training/test_closed_form.py",  # against scikit-learn's answers, as is the next
     "heads/linear.py": "training/test_closed_form.py",
     "heads/split.py": "heads/test_predict.py",

@@ -85,13 +85,13 @@ def test_a_picture_breaks_its_line_where_there_is_a_gap() -> None:
 @pytest.mark.parametrize("encoder", ["scratch:series_cnn", "fixed:minirocket"])
 def test_from_rows_to_answers_and_back(tmp_path: Path, encoder: str) -> None:
     """Frames of arrays, a saved run, `predict` on lists: the same answers, and a missing series is a missing one."""
-    waves = [np.sin((0.4 + n % 2) * np.arange(30 + n % 5)) + 0.1 * RANDOM.normal(size=30 + n % 5) for n in range(60)]
+    waves = [np.sin((0.4 + n % 2) * np.arange(30 + n % 5)) + 0.1 * RANDOM.normal(size=30 + n % 5) for n in range(120)]
     rows = [{"sensor": wave, "label": ["slow", "fast"][n % 2]} for n, wave in enumerate(waves)]
     predictor = Predictor(
         "label",
         output=tmp_path / "run",
         inputs={"sensor": {"modality": "series", "encoder": encoder, "frozen": encoder.startswith("fixed")}},
-        train={"epochs": 15, "device": "cpu", "precision": "float32", "learning_rate": 0.01},
+        train={"epochs": 15, "device": "cpu", "precision": "float32", "learning_rate": 0.002},
         verbose=False,
     ).fit(pd.DataFrame(rows))
     assert predictor.metrics_["val"]["accuracy"] > 0.8

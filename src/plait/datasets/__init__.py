@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from plait import console
@@ -13,6 +14,8 @@ from plait.datasets.openclipart import write_openclipart
 from plait.datasets.scenes import write_scenes
 from plait.datasets.sounds import write_sounds
 from plait.datasets.tuxpaint import write_tuxpaint, write_tuxpaint_speech
+from plait.datasets.ucr import ARCHIVE, write_ucr
+from plait.datasets.watch import write_watch
 from plait.errors import DataError, unknown
 from plait.files.atomic import claimed, unwritable
 
@@ -85,6 +88,26 @@ DATASETS: dict[str, DataSet] = {
         "Debian tuxpaint-stamps-default",
         write_tuxpaint_speech,
     ),
+    "watch": DataSet(
+        "shoulder exercises: accelerometer, gyroscope, side, subject, exercise",
+        "140",
+        "BSD",
+        "PyPI seglearn",
+        write_watch,
+    ),
+    **{
+        name: DataSet(
+            f"{about}: series, label (UCR/UEA {ARCHIVE[name]})", rows, "BSD", "PyPI aeon", partial(write_ucr, name=name)
+        )
+        for name, about, rows in (
+            ("gestures", "gestures with a game's remote control", "50 and 50"),
+            ("gun-point", "drawing a gun, or pointing", "50 and 150"),
+            ("arrow-head", "outlines of arrow heads", "36 and 175"),
+            ("italy-power", "power demand of a day, by season", "67 and 1,029"),
+            ("basic-motions", "four motions, six channels", "40 and 40"),
+            ("japanese-vowels", "nine speakers, twelve channels", "270 and 370"),
+        )
+    },
     "sounds": DataSet(
         "samples and effects: sound, kind; two tables",
         "150 and 121",
