@@ -1,6 +1,7 @@
 """Encoders of series: numpy's statistics, padding that changes nothing, true times, what they learn."""
 
 import io
+import itertools
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ def test_statistics_are_numpys() -> None:
             there.mean(),
         ]
         np.testing.assert_allclose(said[channel::2][:13], expected, rtol=2e-3, atol=1e-4)
+        around = np.where(there, away, 0) * np.hanning(50).clip(1e-3)
+        energy, share = np.abs(np.fft.rfft(around)) ** 2, np.linspace(0, 1, 26)
+        edges = [-1, *(2.0**-k for k in range(8, -1, -1))]
+        octaves = [energy[(share > low) & (share <= high)].sum() for low, high in itertools.pairwise(edges)]
+        np.testing.assert_allclose(said[channel::2][13:22], np.log(octaves / energy.sum() + 1e-6), atol=2e-3)
     assert said[-1] == pytest.approx(np.log(50))
 
 
