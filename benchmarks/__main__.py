@@ -13,7 +13,7 @@ from rich.console import Console
 from plait.console import table
 
 NAMES = ("loop", "engine", "features", "compare", "pictures", "search", "generation", "captions", "remedies", "startup")
-NAMES += ("memory", "heads")
+NAMES += ("memory", "heads", "recordings")
 ON_CUDA = ("gpu",)  # run by default where there is such a device
 RESULTS = Path(__file__).parent / "results.json"
 

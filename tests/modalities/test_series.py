@@ -28,6 +28,9 @@ RANDOM = np.random.default_rng(0)
         ([RANDOM.normal(size=(30, 3)), RANDOM.normal(size=(20, 3))], "series"),
         ([np.arange(9), np.arange(12)], "series"),
         (["a.npy", "b.npz"], "series"),
+        (["[1, 2, 3, 4, 5, 6, 7, 8]", "[1.5, null, 3, 4, NaN, 6, 7, 8, 9]"], "series"),
+        (["[1. 2. 3. 4. 5. 6.\n 7. 8.]", "[0.5 1. 1. 1. 1. 1. 1. 1.]"], "series"),
+        (["[red] a bird on a branch", "[blue] another bird in a tree"], "text"),
         ([[1, 2], [3]], "ignore"),
         ([["a", "b"], ["c"]], "ignore"),
         ([np.zeros((8, 8), np.uint8), np.ones((8, 8), np.uint8)], "image"),
@@ -51,9 +54,19 @@ def test_arrays_and_lists_of_one_column_are_one_series() -> None:
 
 
 def test_what_is_wrong_with_a_cell_shows_when_it_is_opened() -> None:
-    (piece,) = SERIES.pieces([1, "x"])
-    with pytest.raises(DataError, match="got 'x'"):
-        SERIES.open(piece, Media(None))
+    for cell, named in (([1, "x"], "got 'x'"), ("[1. 2. ... 3.]", r"got '\[1\. 2\. \.\.\. 3\.\]'")):
+        (piece,) = SERIES.pieces(cell)
+        with pytest.raises(DataError, match=named):
+            SERIES.open(piece, Media(None))
+
+
+def test_lists_as_text_are_the_lists() -> None:
+    keys = {
+        SERIES.key(SERIES.open(piece, Media(None)))
+        for cell in ([1, None, 3.5], "[1, null, 3.5]", "[1. nan 3.5]", "[1, NaN, 3.5]")
+        for piece in SERIES.pieces(cell)
+    }
+    assert len(keys) == 1
 
 
 def test_a_check_names_what_is_odd(tmp_path: Path) -> None:

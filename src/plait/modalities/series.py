@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from plait.errors import DataError
-from plait.files.reading import MOST_MEDIA
+from plait.files.reading import MOST_MEDIA, parse_json
 from plait.modalities.media import Media, Opened, open_file
 from plait.modalities.modality import Facts, Modality, Oddity, Shown
 from plait.modalities.noises import Noise
@@ -20,15 +20,30 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
 def recognise(sample: Sample) -> str | None:
-    """Nine of ten cells are lists of numbers, most of them of eight or more, or name array files."""
+    """Nine of ten cells are lists of numbers, most of them of eight or more (as text, too), or name array files."""
     values = sample.values
-    if isinstance(values[0], str):
+    if isinstance(values[0], str) and not values[0].lstrip().startswith("["):
         return "its cells name array files" if file_names(values, SUFFIXES) else None
+    written = isinstance(values[0], str)
+    values = [_listed(value) if isinstance(value, str) else value for value in values]
     lengths = [len(value) for value in values if _is_series(value)]
     if len(lengths) < ENOUGH * len(values) or sorted(lengths)[len(lengths) // 2] < FEWEST:
         return None
-    same = "" if len(set(lengths)) > 1 else " each"
-    return f"its cells are lists of numbers, {min(lengths):,}{'' if same else f' to {max(lengths):,}'}{same}"
+    least, most = min(lengths), max(lengths)
+    count = f"{least:,} each" if least == most else f"{least:,} to {most:,}"
+    return f"its cells are lists of numbers{' as text' if written else ''}, {count}"
+
+
+def _listed(text: str) -> Any:
+    """A list that is written as text, as JSON or as NumPy prints it; None where it is none."""
+    try:
+        return parse_json(text, "")
+    except DataError:
+        pass
+    try:
+        return [float(part) for part in text.strip().strip("[]").split()]
+    except ValueError:
+        return None
 
 
 def _is_series(value: Any) -> bool:
@@ -67,6 +82,9 @@ def pieces(cell: Any) -> Sequence[Any]:
         return [Numbers(cell)] if len(cell) else []
     if isinstance(cell, dict):
         return pieces(cell.get("bytes") or cell.get("path"))
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        listed = _listed(cell)
+        return pieces([cell[:60]] if listed is None else listed)  # the text itself, to be named when it is opened
     return [] if is_missing(cell) else [plain(cell)]
 
 
