@@ -14,6 +14,8 @@ from plait.compare.timing import settled_precision
 from plait.data.readers import open_table
 from plait.data.table import Table
 from plait.errors import RecipeError
+from plait.processors import MiniRocketProcessor
+from plait.processors.series_cells import as_bytes
 from plait.recipe import Recipe
 from tasks.captions import caption_table
 
@@ -67,3 +69,18 @@ def test_a_sample_of_whole_groups() -> None:
     assert 50 <= len(experiment.rows) <= 53
     assert all(len(part) == 4 for _, part in table.iloc[experiment.rows].groupby("owner"))
     assert any("of 120 rows are compared" in note for note in experiment.notes)
+
+
+def test_what_is_fitted_to_rows_is_fitted_in_each_fold(tmp_path: Path) -> None:
+    """Biases of MiniRocket are drawn from a fold's own training rows: series of test rows change nothing of them."""
+    random = np.random.default_rng(0)
+    rows = [{"sensor": random.normal(size=30).cumsum().tolist(), "answer": "ab"[n % 2]} for n in range(30)]
+    inputs = {"sensor": {"modality": "series", "encoder": "fixed:minirocket", "features": 168, "frozen": True}}
+    recipe = Recipe.parse({"task": {"target": "answer"}, "inputs": inputs, "train": {"device": "cpu"}})
+    experiment = Experiment(recipe, open_table(rows), 3, verbose=False)
+    assert experiment.encoded == {} and experiment.fittable and experiment.pointless()
+    processors = [experiment.fold(number).inputs["sensor"].processor for number in range(3)]
+    for number, processor in enumerate(processors):
+        own = [as_bytes(rows[row]["sensor"]) for row in experiment.fold(number).train]
+        assert processor.to_json() == MiniRocketProcessor.fit(own, features=168).to_json()
+    assert processors[0].to_json() != processors[1].to_json()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from plait.encoders import ENCODERS, encoder_class
 from plait.encoders.tabular_columns import ScaledColumns
 from plait.encoders.tabular_raw import RawTabular
 from plait.heads import CLOSED_FORM, TreeHead
@@ -31,7 +32,9 @@ def countable(spec: InputRecipe, over_named: bool = False) -> str | None:
         over_named: also in place of an encoder from scratch that the recipe names, as networks have it.
     """
     modality = MODALITIES.get(spec.modality or "")
-    if modality is None or modality.counted is None or spec.frozen:
+    if spec.encoder in ENCODERS and getattr(encoder_class(spec.encoder), "fixed", False):
+        return spec.encoder  # named, and there is nothing to train
+    if modality is None or modality.counted is None or (spec.frozen and spec.encoder != modality.counted):
         return None
     named = spec.encoder not in (None, modality.counted)
     from_scratch = str(spec.encoder).startswith("scratch:")

@@ -154,7 +154,7 @@ class Experiment:
         lenient = self.recipe.data.on_error != "refuse"
         problems: list[str] | None = [] if lenient else None
         source = make_source(self.recipe, self.table, self.inputs, targets, self._cache(), problems, lenient)
-        frozen = prepare.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose)
+        frozen = prepare.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose, for_folds=True)
         self.notes += frozen.attach(source, self.rows, expected_epochs(self.recipe.train))
         self.encoded = source.encoded
         for encoded in self.encoded.values():
@@ -331,7 +331,8 @@ class Experiment:
     def pointless(self) -> list[str]:
         """Fusions that attend to tokens, where every modality is one vector: they cost more and see no more."""
         some = self.rows[:64]
-        if len(self.encoded) < len(self.inputs) or any(
+        vectors = {name for name in self.inputs if getattr(self.full.encoders[name], "fixed", False)}
+        if len(vectors | self.encoded.keys()) < len(self.inputs) or any(
             one.take(some).features["stored"].shape[1] > 1 for one in self.encoded.values()
         ):
             return []

@@ -29,6 +29,8 @@ class FrozenInputs:
         workers: threads that read and decode.
         allow_outside: media paths may leave the table's folder.
         verbose: show progress.
+        for_folds: several folds will read the features. What was fitted to rows of all of them, such as the biases of
+            MiniRocket, must not be: it is left to each fold's own training rows.
     """
 
     def __init__(
@@ -39,9 +41,11 @@ class FrozenInputs:
         workers: int,
         allow_outside: bool,
         verbose: bool,
+        for_folds: bool = False,
     ) -> None:
         self.model, self.inputs, self.features = model, inputs, features
         self.workers, self.allow_outside, self.verbose = workers, allow_outside, verbose
+        self.for_folds = for_folds
         self._encoders: dict[str, ColumnEncoder] = {}
 
     @property
@@ -49,7 +53,10 @@ class FrozenInputs:
         """Inputs with an encoder of which nothing trains; numbers and categories need no store."""
         if self.features == "off":
             return []
-        return [name for name, spec in self.inputs.items() if not spec.is_group and self._is_frozen(name)]
+        names = [name for name, spec in self.inputs.items() if not spec.is_group and self._is_frozen(name)]
+        return [
+            name for name in names if not (self.for_folds and getattr(self.inputs[name].processor, "learns", False))
+        ]
 
     def _is_frozen(self, name: str) -> bool:
         return is_frozen(self.model.encoders[name])

@@ -40,6 +40,8 @@ class MiniRocketProcessor:
     Shapes: a series of T steps and C channels → `{"shares": [F] float32}`.
     """
 
+    learns = True  # of training rows
+
     def __init__(
         self,
         scaling: dict[str, Any],

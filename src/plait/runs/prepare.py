@@ -202,11 +202,11 @@ def with_drawn(recipe: Recipe, part: Part, targets: Targets) -> Part:
 
 
 def frozen_inputs(
-    recipe: Recipe, model: MultimodalModel, inputs: Mapping[str, InputSpec], verbose: bool
+    recipe: Recipe, model: MultimodalModel, inputs: Mapping[str, InputSpec], verbose: bool, for_folds: bool = False
 ) -> FrozenInputs:
     """An object that encodes the inputs of a model's frozen encoders and stores the outputs."""
     data, settings = recipe.data, recipe.train
-    return FrozenInputs(model, inputs, settings.features, workers_of(recipe), data.allow_outside, verbose)
+    return FrozenInputs(model, inputs, settings.features, workers_of(recipe), data.allow_outside, verbose, for_folds)
 
 
 def encode_frozen(prepared: Prepared, verbose: bool) -> None:
