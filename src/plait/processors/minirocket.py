@@ -40,7 +40,7 @@ class MiniRocketProcessor:
     Shapes: a series of T steps and C channels → `{"shares": [F] float32}`.
     """
 
-    learns = True  # of training rows
+    learns = True  # of training rows more than a scale, which linear models take out again
 
     def __init__(
         self,

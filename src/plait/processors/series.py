@@ -30,8 +30,6 @@ class SeriesProcessor:
     ([[1.0], [0.0], [-1.0]], 1.0)
     """
 
-    learns = True  # of training rows
-
     def __init__(self, means: list[float], deviations: list[float], step: float = 1.0, steps: Steps = STEPS) -> None:
         self.means, self.deviations = list(means), list(deviations)
         self.step, self.steps = step, steps
