@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from plait import Predictor
 from plait.checks.health import check
@@ -54,7 +55,8 @@ def test_arrays_and_lists_of_one_column_are_one_series() -> None:
 
 
 def test_what_is_wrong_with_a_cell_shows_when_it_is_opened() -> None:
-    for cell, named in (([1, "x"], "got 'x'"), ("[1. 2. ... 3.]", r"got '\[1\. 2\. \.\.\. 3\.\]'")):
+    cut = [("[1. 2. ... 3.]", r"got '\[1\. 2\. \.\.\. 3\.\]'"), ("[1. 2. 3.", r"got '\[1\. 2\. 3\.'")]
+    for cell, named in (([1, "x"], "got 'x'"), *cut):
         (piece,) = SERIES.pieces(cell)
         with pytest.raises(DataError, match=named):
             SERIES.open(piece, Media(None))
@@ -63,10 +65,47 @@ def test_what_is_wrong_with_a_cell_shows_when_it_is_opened() -> None:
 def test_lists_as_text_are_the_lists() -> None:
     keys = {
         SERIES.key(SERIES.open(piece, Media(None)))
-        for cell in ([1, None, 3.5], "[1, null, 3.5]", "[1. nan 3.5]", "[1, NaN, 3.5]")
+        for cell in (
+            [1, None, 3.5],
+            "[1, null, 3.5]",
+            "[1. nan 3.5]",
+            "[1, NaN, 3.5]",
+            str([1, np.nan, np.float64(3.5)]),
+        )
         for piece in SERIES.pieces(cell)
     }
     assert len(keys) == 1
+    for rows in (np.array([[1.5, 2], [3, 4e-7]]), np.arange(6).reshape(3, 2) - 2):
+        for text in (str(rows), str(rows.tolist()), str([tuple(row) for row in rows.tolist()])):
+            ((piece,), (same,)) = SERIES.pieces(text), SERIES.pieces(rows)
+            assert piece == same, text
+
+
+def test_one_odd_cell_of_a_frame_is_one_unusable_cell(tmp_path: Path) -> None:
+    """It took the whole column with it, in prediction with no word."""
+    waves = [np.sin((0.4 + n % 2) * np.arange(30)) for n in range(60)]
+    frame = pd.DataFrame({"sensor": waves, "label": [["slow", "fast"][n % 2] for n in range(60)]})
+    predictor = Predictor(
+        "label",
+        output=tmp_path / "run",
+        inputs={"sensor": {"modality": "series", "encoder": "fixed:minirocket"}},
+        fusion={"method": "linear"},
+        verbose=False,
+    ).fit(frame)
+    cells = [waves[0].tolist(), waves[1], pd.Series(waves[2]), torch.tensor(waves[3]), [1.0, "x"]]
+    with pytest.raises(DataError, match="row 5, column 'sensor'.*got 'x'"):
+        predictor.predict(pd.DataFrame({"sensor": cells}))
+    assert list(predictor.predict(pd.DataFrame({"sensor": cells[:4]}))) == ["slow", "fast"] * 2
+    with pytest.raises(DataError, match="column 'sensor' can't be read: its cells are object objects"):
+        predictor.predict(pd.DataFrame({"sensor": [object(), object()]}))
+
+
+def test_different_series_of_one_length_are_not_the_same() -> None:
+    rows = pd.DataFrame({"sensor": [RANDOM.normal(size=50) for _ in range(40)], "label": list("ab" * 20)})
+    table = Table.from_frame(rows)
+    schema = infer_schema(table, roles={"label": "the target"})
+    health = check({"train": (table, np.arange(30)), "val": (table, np.arange(30, 40))}, schema, ["label"])
+    assert not [one.message for one in health.findings if "duplicate" in one.kind]
 
 
 def test_a_check_names_what_is_odd(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def test_other_channels_are_refused() -> None:
     processor = SeriesProcessor.fit([as_bytes([1, 2, 3])])
     with pytest.raises(DataError, match="expected a series of 1 channels, got 2"):
         processor(as_bytes([[1, 2], [3, 4]]))
-    with pytest.raises(DataError, match="series of 1 and of 2 channels in one column"):
-        SeriesProcessor.fit([as_bytes([1, 2, 3]), as_bytes([[1, 2]])])
+    usual = SeriesProcessor.fit([as_bytes([[1, 2]]), as_bytes([1, 2, 3]), as_bytes([4, 5])])
+    assert usual.means == [3.0], "those of fewer series are unusable cells, named where they are read"
     with pytest.raises(DataError, match="no series can be read"):
         SeriesProcessor.fit([b"x"])
 
@@ -55,13 +55,37 @@ def test_other_channels_are_refused() -> None:
 def test_long_series_are_averaged_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_said", set())
     processor = SeriesProcessor.fit([as_bytes(np.arange(100.0))], steps=10)
-    with pytest.warns(DataWarning, match="of 100 steps, averaged to 10; raise the input's steps"):
+    with pytest.warns(DataWarning, match="of 100 steps was averaged to 10; raise the input's steps"):
         features = processor(as_bytes(np.arange(100.0)))
     assert features["times"].tolist() == list(range(0, 100, 10))
     whole = averaged(Series(np.arange(100, dtype=np.float32)[:, None]), 10)
     assert whole.values[:, 0].tolist() == [4.5 + 10 * n for n in range(10)]
     gap = averaged(Series(np.array([[1.0], [np.nan], [np.nan], [np.nan]], np.float32)), 2)
     assert gap.values[0, 0] == 1 and np.isnan(gap.values[1, 0])
+
+
+def test_a_large_level_hides_nothing() -> None:
+    """A meter's counter: what varies is a ten-billionth of the level."""
+    random = np.random.default_rng(0)
+    arrays = [1e8 + 0.01 * random.normal(size=200) for _ in range(5)]
+    processor = SeriesProcessor.fit(map(as_bytes, arrays))
+    assert processor.deviations[0] == pytest.approx(np.concatenate(arrays).std(), rel=1e-3)
+    scaled = processor(as_bytes(arrays[0]))["values"][:, 0]
+    np.testing.assert_allclose(scaled, (arrays[0] - 1e8) / processor.deviations[0], atol=0.2)
+
+
+def test_a_number_beyond_float32_is_a_gap() -> None:
+    processor = SeriesProcessor.fit([as_bytes([1, 2, 1e300, 10**400, 3])])
+    assert processor.means == [2.0] and np.isfinite(processor.deviations).all()
+    assert processor(as_bytes([1, 1e300]))["there"][:, 0].tolist() == [True, False]
+
+
+def test_channels_of_files_go_by_their_names() -> None:
+    processor = SeriesProcessor.fit([b"time,x,y\n0,1,10\n1,2,20\n"])
+    one, other = processor(b"time,x,y\n0,1,10\n1,2,20\n"), processor(b"time,y,x\n0,10,1\n1,20,2\n")
+    np.testing.assert_array_equal(one["values"], other["values"])
+    with pytest.raises(DataError, match="expected the channels x, y, got x, z"):
+        processor(b"time,x,z\n0,1,10\n1,2,20\n")
 
 
 def test_unequal_lengths_are_padded_and_known() -> None:

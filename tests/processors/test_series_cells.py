@@ -28,7 +28,7 @@ def npz(**arrays: Any) -> bytes:
     )
 )
 def test_lists_arrays_and_files_are_one_series(array: np.ndarray) -> None:
-    expected = (array[:, None] if array.ndim == 1 else array).astype(np.float32)
+    expected = array[:, None] if array.ndim == 1 else array
     for cell in (array, array.tolist(), array.astype(object).tolist()):
         np.testing.assert_array_equal(read_series(as_bytes(cell)).values, expected)
     assert as_bytes(array) == as_bytes(array.tolist())
@@ -47,10 +47,13 @@ def test_a_csv_file_with_moments_and_channels() -> None:
     text = b"timestamp;speed;heart\n2026-01-01T00:00:00Z;1;60\n2026-01-01T00:00:02.5Z;2;\n2026-01-01T00:00:03Z;;62\n"
     series = read_series(text)
     assert (series.times - series.times[0]).tolist() == [0, 2.5, 3.0] and not series.sorted
-    np.testing.assert_array_equal(series.values, np.array([[1, 60], [2, np.nan], [np.nan, 62]], np.float32))
+    np.testing.assert_array_equal(series.values, np.array([[1, 60], [2, np.nan], [np.nan, 62]]))
     plain = read_series("\ufeffa,b\n1,2\n3,4\n".encode())
     assert plain.times is None and plain.values.tolist() == [[1, 2], [3, 4]]
-    assert read_series(b"t,a\n0.5,1\n1.5,2\n").times.tolist() == [0.5, 1.5]
+    assert read_series(b"time,a\n0.5,1\n1.5,2\n").times.tolist() == [0.5, 1.5]
+    assert read_series(b"T,RH\r21.5,40\r20,41\r").names == ("T", "RH"), "a temperature is no clock"
+    nothing = read_series(npz(values=[3, 1, 2], times=np.array(["NaT"] * 3, "M8[s]")))
+    assert nothing.times is None and nothing.values[:, 0].tolist() == [3, 1, 2]
 
 
 def test_times_out_of_order_are_sorted_and_doubles_stay() -> None:
@@ -61,7 +64,7 @@ def test_times_out_of_order_are_sorted_and_doubles_stay() -> None:
         series = read_series(npz(values=[3, 10, 11, 2], times=times))
         assert series.sorted and series.values[:, 0].tolist() == [10, 11, 2, 3] and (np.diff(series.times) >= 0).all()
     without = read_series(npz(values=[1, 2, 3], times=[0.0, np.nan, 5.0]))
-    assert without.values[:, 0].tolist() == [1, 3], "a step without a time lies nowhere"
+    assert without.values[:, 0].tolist() == [1, 3] and without.untimed == 1, "a step without a time lies nowhere"
 
 
 def test_one_step_and_ten_million(tmp_path: Path) -> None:
@@ -85,6 +88,7 @@ def test_nothing_in_it_is_missing(cell: Any) -> None:
         (np.zeros((2, 2, 2)), "got an array of 2×2×2"),
         (np.array(["a", "b"]), "got an array of <U1"),
         ([1, {"a": 2}], "expected numbers in a series"),
+        ([1, [2], 3], "expected rows of numbers in a series, got '1' among them"),
     ],
 )
 def test_cells_that_are_no_series(cell: Any, message: str) -> None:
@@ -127,8 +131,10 @@ def bomb() -> bytes:
         (b"\xff\xfe\x00", "another kind"),
         (b"just words", "with a header and a row a step"),
         (b"a,b\n1,2\n3\n", "line 3: expected 2 columns"),
-        (b"t,a\nyesterday,1\ntoday,2\n", "expected times as seconds or ISO dates"),
-        (b"t,a\n1,one\n", "expected numbers in a series, got 'one'"),
+        (b"time,a\nyesterday,1\ntoday,2\n", "expected times as seconds or ISO dates"),
+        (b"time,a\n1,one\n", "expected numbers in a series, got 'one'"),
+        (b"1,2\n3,4\n5,6\n", "expected a first line of names"),
+        (b"date,a\n20240130,1\n20240131,2\n", "expected ISO dates such as 2026-01-30, got '20240130'"),
     ],
 )
 def test_files_that_are_no_series_are_one_line(data: bytes, message: str) -> None:

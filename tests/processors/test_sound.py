@@ -81,6 +81,16 @@ def test_lossy_files_stay_in_place(kind: str, subtype: str) -> None:
     assert abs(int(np.abs(sound.wave).argmax()) - RATE - 20) < 60
 
 
+@pytest.mark.parametrize(("kind", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")])
+def test_blocks_are_the_whole(kind: str, subtype: str) -> None:
+    """A decoder that is sent somewhere between two blocks loses samples there."""
+    data = written(np.random.default_rng(0).normal(size=12 * RATE) * 0.1, kind=kind, subtype=subtype)
+    whole, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    sound = read_sound(data, 60)
+    assert sound.rate == rate
+    np.testing.assert_allclose(sound.wave, whole, atol=1e-6)
+
+
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("mov", "aac"), ("webm", "libopus"), ("adts", "aac")])
 def test_what_ffmpeg_reads_stays_in_place(container: str, codec: str) -> None:
     samples = np.zeros(96_000, np.float32)
@@ -142,8 +152,11 @@ def test_a_cut_file_is_said_with_what_could_be_read() -> None:
         sound = read_sound(data[: len(data) // 2], 60)
         assert sound.cut and 0.5 < sound.seconds < 2.2, kind
         assert not read_sound(data, 60).cut, kind
-    flac = tone(20.0, kind="FLAC")
-    assert read_sound(flac[: len(flac) // 2], 60).cut
+    flac = tone(3.0, kind="FLAC")
+    nearly = read_sound(flac[:-2_000], 60)
+    assert nearly.cut and nearly.seconds > 2.4
+    with pytest.raises(DataError, match="cut off|damaged"):
+        read_sound(tone(0.2, kind="FLAC")[:600], 60)
 
 
 def test_a_stream_that_never_knew_its_length_is_whole() -> None:
@@ -185,6 +198,33 @@ def test_three_hours_are_read_as_far_as_asked(tmp_path: Path) -> None:
 def test_what_is_no_sound_is_one_line(data: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_sound(data, 60)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_pictures_are_no_silent_sounds(kind: str) -> None:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(file, kind)
+    with pytest.raises(DataError, match="expected sound") as caught:
+        read_sound(file.getvalue(), 60)
+    assert not isinstance(caught.value, EmptyValue)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile other.wav\n",
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\nother.wav\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    ],
+)
+def test_a_file_opens_no_other_and_no_address(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other.wav").write_bytes(tone(0.5))
+    (tmp_path / "a.wav").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="expected sound"):
+        read_sound(tmp_path / "a.wav", 60)
 
 
 def test_values_that_are_no_numbers_are_named() -> None:

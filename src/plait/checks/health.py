@@ -237,9 +237,7 @@ def _check_values(
         for (kind, description), rows_of in odd.items():
             text = f"{name}: {len(rows_of)} {modality.plural} of {part} {description}"
             health.findings.append(Finding("warning", kind, text, len(rows_of), tuple(rows_of[:5])))
-        fingerprints[part] = {
-            piece if isinstance(piece, str) else str(piece)[:200]: fact.fingerprint for piece, fact in facts.items()
-        }
+        fingerprints[part] = {_named(piece): fact.fingerprint for piece, fact in facts.items()}
     # Values of other parts that train has too, or nearly; not where values are expected to come again and again.
     train = fingerprints.get("train", {})
     if not train or modality.recur(every):
@@ -252,6 +250,11 @@ def _check_values(
             matches = near_matches(list(new_prints.values()), list(train_prints.values()))
             near = [(list(new_prints)[a], list(train_prints)[b]) for a, b in matches]
             _report_duplicates(health, name, part, shared + near, modality.plural, _advice(name, group))
+
+
+def _named(piece: Any) -> str:
+    """A value's path or text; of others some of it and a number, so that only equal values have equal names."""
+    return piece if isinstance(piece, str) else f"{str(piece)[:60]} #{hash(piece):x}"
 
 
 def _facts_of(modality: Modality, media: Media, piece: Any) -> Facts | DataError:

@@ -114,6 +114,10 @@ class TableSource:
     ) -> None:
         self.table = table
         self.inputs = dict(inputs)
+        for spec in inputs.values():
+            odd = next((name for name in spec.columns if name in table.uncovered), None)
+            if odd is not None:  # its cells were left out when the table was made, and are not missing
+                raise DataError(f"{table.source}: column {odd!r} can't be read: {table.uncovered[odd]}")
         self.targets = {name: _as_target(values) for name, values in (targets or {}).items()}
         self.allow_outside = allow_outside
         self.cache = cache or Cache(0)

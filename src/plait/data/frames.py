@@ -6,6 +6,7 @@ covers is never turned into the text of its `repr`: its column stays empty, and 
 
 import decimal
 import enum
+import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
@@ -122,7 +123,10 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     for fits, convert in [*objects, *_KINDS]:
         if present and all(fits(value) for value in present):
             converted = [None if value is None else convert(name, row, value) for row, value in enumerate(cells, 1)]
-            return pa.array(converted), ""
+            try:
+                return pa.array(converted), ""
+            except UNFIT:  # of several kinds, such as lists of one and of two levels
+                break
     bare = [value if _nested(value) else plain(value) for value in cells]
     try:
         array = pa.array(bare, from_pandas=True)
@@ -131,6 +135,10 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
     except UNFIT:
         if all(value is None or isinstance(value, TEXTS + NUMBERS) for value in bare):
             return pa.array([None if value is None else as_text(value) for value in bare], pa.string()), ""
+        lists = [modality.takes for modality in MODALITIES.values() if modality.lists]
+        if any(2 * sum(map(takes, present)) >= len(present) for takes in lists) and all(map(_listed, present)):
+            # Most are lists of numbers; as texts the others are unusable cells, and not a column that is left out.
+            return pa.array([None if value is None else _as_json(value) for value in cells], pa.string()), ""
         kinds = sorted({type(value).__name__ for value in present})
         reason = f"its cells are {' and '.join(kinds[:3])} objects, which no type covers"
         return pa.nulls(len(cells)), reason
@@ -139,6 +147,14 @@ def _array(name: str, series: pd.Series) -> tuple[pa.Array, str]:
 
 def _nested(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset | dict | np.ndarray)
+
+
+def _listed(value: Any) -> bool:
+    return isinstance(value, list | tuple) or hasattr(value, "tolist")
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value.tolist() if hasattr(value, "tolist") else value, default=str)
 
 
 def _sequence(value: Any) -> bool:

@@ -85,7 +85,10 @@ def store(column: str, row: int, value: Any) -> Any:
     else:
         decoded = value.get_all_samples()
         samples, rate = decoded.data, decoded.sample_rate
-    array = np.asarray(samples)
+    try:
+        array = np.asarray(samples)
+    except (ValueError, RuntimeError, TypeError) as error:  # rows of unlike length, a tensor with a gradient
+        raise DataError(f"{where}: expected samples as an array ({str(error)[:80]})") from error
     shape = "×".join(map(str, array.shape))
     if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 100 <= rate <= 1_000_000:
         raise DataError(f"{where}: expected a rate of 100 to 1,000,000 Hz beside the samples, got {str(rate)[:40]!r}")
@@ -94,7 +97,9 @@ def store(column: str, row: int, value: Any) -> Any:
     if array.ndim == 2:
         if array.shape[0] < array.shape[1]:
             array = array.T
-        if array.shape[1] > MOST_CHANNELS or array.shape[0] == array.shape[1]:
+        if 0 in array.shape:
+            array = np.zeros((0, 1), np.float32)
+        elif array.shape[1] > MOST_CHANNELS or array.shape[0] == array.shape[1] > 1:
             raise DataError(f"{where}: expected sound as N samples or N×channels, got an array of {shape}")
     if array.dtype.name in WHOLE:
         array = array / WHOLE[array.dtype.name]
@@ -183,7 +188,7 @@ AUDIO = Modality(
     unusable="unusable_sound",
     noises={
         "white_noise": Noise(
-            (20, 10, 5, 0), "signal to noise, dB", lambda s, level, r, _: with_white_noise(s, level, r)
+            (20, 10, 5, -5), "signal to noise, dB", lambda s, level, r, _: with_white_noise(s, level, r)
         ),
         "low_pass": Noise(
             (4000, 2000, 1000, 500), "highest frequency, Hz", lambda s, level, r, _: low_passed(s, level)

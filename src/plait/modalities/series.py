@@ -1,5 +1,7 @@
 """Series of numbers over time: lists, arrays, files of numbers."""
 
+import contextlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from plait.values import is_missing, plain
 SUFFIXES = frozenset((".npy", ".npz"))
 ENOUGH = 0.9  # share of a column's cells that must be series
 FEWEST = 8  # numbers in half of the cells; shorter lists may be sets of tags, or a few measures
+MOST_TEXT = 100_000_000  # characters of a list
 SPARK = 200  # points of a drawn line
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
@@ -35,15 +38,26 @@ def recognise(sample: Sample) -> str | None:
 
 
 def _listed(text: str) -> Any:
-    """A list that is written as text, as JSON or as NumPy prints it; None where it is none."""
-    try:
-        return parse_json(text, "")
-    except DataError:
-        pass
-    try:
-        return [float(part) for part in text.strip().strip("[]").split()]
-    except ValueError:
-        return None
+    """A list that is written as text: as JSON, or as Python and NumPy print lists, tuples and arrays; None for others.
+
+    >>> _listed("[1. nan 3.5]"), _listed("[[1 2] [3 4]]"), _listed("[1, None]"), _listed("[1 2"), _listed("[1 ... 2]")
+    ([1.0, nan, 3.5], [[1, 2], [3, 4]], [1, None], None, None)
+    """
+    if len(text) < MOST_TEXT and "..." not in text:
+        for written in (text, _as_json(text)):
+            with contextlib.suppress(DataError):
+                return parse_json(written, "")
+    return None
+
+
+def _as_json(text: str) -> str:
+    """Python's and NumPy's way of writing numbers and lists as JSON's."""
+    text = re.sub(r"\b(?:np\.)?(?:float|int)\d+\(([^()]*)\)", r"\1", text)
+    text = re.sub(r"\bnan\b", "NaN", text).replace("None", "null").replace("(", "[").replace(")", "]")
+    text = re.sub(r",\s*\]", "]", text)
+    text = re.sub(r"(?<=[\d.\]lN])\s+(?=[-+\d.\[nN])", ", ", text)
+    text = re.sub(r"(?<=\d)\.(?=[\s,\]e])", ".0", text)
+    return re.sub(r"(?<![\d.])\.(?=\d)", "0.", text)
 
 
 def _is_series(value: Any) -> bool:
@@ -60,16 +74,20 @@ def _is_number(value: Any) -> bool:
 
 
 def takes(cell: Any) -> bool:
-    """Arrays of one dimension, and of two unless they are images: uint8, bool or uint16."""
-    if type(cell).__name__ != "ndarray":
-        return False
-    kinds = ("uint8", "bool", "uint16")
-    return cell.dtype.kind in "fiu" and (cell.ndim == 1 or (cell.ndim == 2 and cell.dtype.name not in kinds))
+    """Lists of numbers, pandas' series, tensors, and arrays of one dimension, or of two unless they are images: uint8,
+    bool or uint16.
+    """
+    if type(cell).__name__ == "ndarray":
+        kinds = ("uint8", "bool", "uint16")
+        return cell.dtype.kind in "fiu" and (cell.ndim == 1 or (cell.ndim == 2 and cell.dtype.name not in kinds))
+    return _is_series(cell) or (type(cell).__name__ in ("Series", "Tensor") and cell.ndim in (1, 2))
 
 
 def store(column: str, row: int, value: Any) -> Any:
     """An array as the lists that a table can hold."""
-    return value.tolist()
+    if type(value).__name__ == "Tensor":
+        value = value.detach().cpu()
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def read(column: str, cell: Any, form: Any = None) -> None:
@@ -132,7 +150,9 @@ def look(opened: Opened) -> Facts:
 
     series = read_series(opened.content)
     odd = None
-    if series.sorted:
+    if series.untimed:
+        odd = Oddity("untimed_steps", "have steps without a time, which are left out", f"{series.untimed} steps")
+    elif series.sorted:
         odd = Oddity("unsorted_times", "have times out of order; their steps are sorted", f"{len(series.values)} steps")
     elif series.times is not None and (np.diff(series.times) == 0).any():
         twice = int((np.diff(series.times) == 0).sum())

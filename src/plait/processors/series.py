@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,15 +25,23 @@ class SeriesProcessor:
         means, deviations: of each channel, over the numbers of training series.
         step: seconds from a step to the next, as a rule; 1 where series say nothing of time.
         steps: most of a series; a longer one is averaged over equal stretches, and a warning says so.
+        names: of the channels, where files say them: a file's own order does not matter.
 
-    >>> processor = SeriesProcessor.fit([b"t,a\\n0,1\\n1,3\\n"])
-    >>> processor(b"t,a\\n0,3\\n5,\\n7,1\\n")["values"].tolist(), processor.step
+    >>> processor = SeriesProcessor.fit([b"time,a\\n0,1\\n1,3\\n"])
+    >>> processor(b"time,a\\n0,3\\n5,\\n7,1\\n")["values"].tolist(), processor.step
     ([[1.0], [0.0], [-1.0]], 1.0)
     """
 
-    def __init__(self, means: list[float], deviations: list[float], step: float = 1.0, steps: Steps = STEPS) -> None:
+    def __init__(
+        self,
+        means: list[float],
+        deviations: list[float],
+        step: float = 1.0,
+        steps: Steps = STEPS,
+        names: list[str] | None = None,
+    ) -> None:
         self.means, self.deviations = list(means), list(deviations)
-        self.step, self.steps = step, steps
+        self.step, self.steps, self.names = step, steps, names
 
     @classmethod
     def fit(cls, series: Iterable[Path | str | bytes], steps: Steps = STEPS) -> "SeriesProcessor":
@@ -43,32 +52,35 @@ class SeriesProcessor:
             steps: as above.
 
         Raises:
-            DataError: no series can be read, or they differ in their channels.
+            DataError: no series can be read.
         """
-        totals, squares, counts, gaps = np.zeros(0), np.zeros(0), np.zeros(0), []
+        read: dict[int, list[Series]] = {}
         for value in series:
             try:
                 one = read_series(value)
             except DataError:
                 continue
-            wide = one.values.astype(np.float64)
-            if len(totals) == 0:
-                totals, squares, counts = np.zeros((3, wide.shape[1]))
-            if wide.shape[1] != len(totals):
-                raise DataError(f"series of {len(totals)} and of {wide.shape[1]} channels in one column")
-            totals += np.nansum(wide, axis=0)
-            squares += np.nansum(wide**2, axis=0)
-            counts += np.isfinite(wide).sum(axis=0)
-            if one.times is not None and len(one.times) > 1:
-                gaps.append(float(np.median(np.diff(one.times))))
-        if len(totals) == 0:
+            read.setdefault(one.values.shape[1], []).append(one)
+        if not read:
             raise DataError("no series can be read")
-        counts = np.maximum(counts, 1)
-        means = totals / counts
-        deviations = np.sqrt(np.maximum(squares / counts - means**2, 0))
-        deviations = np.where(deviations > 1e-6 * (np.abs(means) + 1e-12), deviations, 1.0)
+        usual = max(read.values(), key=len)  # others are unusable cells, and named as such
+        count, means, scatter = np.zeros((3, usual[0].values.shape[1]))
+        # Means and sums of squares are merged (Chan, 1979): no large level drowns what varies.
+        for one in usual:
+            there = np.isfinite(one.values)
+            own = there.sum(axis=0)
+            mean = np.where(there, one.values, 0).sum(axis=0) / np.maximum(own, 1)
+            away = (np.where(there, one.values - mean, 0) ** 2).sum(axis=0)
+            total = np.maximum(count + own, 1)
+            scatter += away + (mean - means) ** 2 * count * own / total
+            means += (mean - means) * own / total
+            count += own
+        deviations = np.sqrt(scatter / np.maximum(count, 1))
+        deviations = np.where(deviations > 1e-12 * (np.abs(means) + 1e-300), deviations, 1.0)
+        gaps = [float(np.median(np.diff(one.times))) for one in usual if one.times is not None and len(one.times) > 1]
         step = float(np.median(gaps)) if gaps else 1.0
-        return cls(means.tolist(), deviations.tolist(), step if step > 0 else 1.0, steps)
+        names = None if usual[0].names is None else list(usual[0].names)
+        return cls(means.tolist(), deviations.tolist(), step if step > 0 else 1.0, steps, names)
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -82,7 +94,7 @@ class SeriesProcessor:
         """
         series = self.read(value)
         there = np.isfinite(series.values)
-        scaled = (series.values - np.asarray(self.means, np.float32)) / np.asarray(self.deviations, np.float32)
+        scaled = (series.values - np.asarray(self.means)) / np.asarray(self.deviations)
         times = np.arange(len(there)) * self.step if series.times is None else series.times - series.times[0]
         return {
             "values": np.where(there, scaled, 0).astype(np.float32),
@@ -95,10 +107,16 @@ class SeriesProcessor:
         series = read_series(value)
         if series.values.shape[1] != len(self.means):
             raise DataError(f"expected a series of {len(self.means)} channels, got {series.values.shape[1]}")
+        if self.names is not None and series.names is not None and list(series.names) != self.names:
+            if sorted(series.names) != sorted(self.names):
+                wanted, got = ", ".join(self.names), ", ".join(series.names)
+                raise DataError(f"expected the channels {wanted[:80]}, got {got[:80]}")
+            order = [series.names.index(name) for name in self.names]
+            series = replace(series, values=series.values[:, order], names=tuple(self.names))
         if series.sorted:
-            _warn("sorted", "its times were not in order; its steps were sorted")
+            _warn("sorted", "had times out of order; its steps were sorted")
         if len(series.values) > self.steps:
-            _warn("long", f"of {len(series.values):,} steps, averaged to {self.steps:,}; raise the input's steps")
+            _warn("long", f"of {len(series.values):,} steps was averaged to {self.steps:,}; raise the input's steps")
             series = averaged(series, self.steps)
         return series
 
@@ -130,9 +148,9 @@ def averaged(series: Series, steps: int) -> Series:
     there = np.isfinite(series.values)
     counts = np.add.reduceat(there, edges, axis=0, dtype=np.int64)
     sums = np.add.reduceat(np.where(there, series.values, 0).astype(np.float64), edges, axis=0)
-    values = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
+    values = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     times = np.arange(len(series.values), dtype=np.float64) if series.times is None else series.times
-    return Series(values, times[edges], series.sorted)
+    return replace(series, values=values, times=times[edges])
 
 
 def _warn(kind: str, text: str) -> None:

@@ -1,5 +1,6 @@
 """Series of numbers over time: lists, arrays, NumPy's and CSV files → values, times, and which of them are there."""
 
+import contextlib
 import csv
 import io
 import zipfile
@@ -16,7 +17,8 @@ from plait.values import MISSING_WORDS
 
 MOST_CHANNELS = 4_096
 MOST_NUMBERS = 1 << 28  # of one series, as an array file may claim
-TIMES = ("time", "times", "timestamp", "datetime", "date", "seconds", "t")  # columns of a CSV file that say when
+TIMES = ("time", "times", "timestamp", "datetime", "date", "seconds")  # columns of a CSV file that say when
+LARGEST = 3e38  # what float32 holds; a larger number is none
 NPY, ZIP = b"\x93NUMPY", b"PK"
 
 
@@ -25,14 +27,18 @@ class Series:
     """Numbers of one or several channels over time.
 
     Args:
-        values: `[T, C]` float32, NaN where a channel has no number.
+        values: `[T, C]` float64, NaN where a channel has no number.
         times: `[T]` float64 seconds, never falling; None where the series says nothing of time.
         sorted: its times had to be put in order.
+        names: of the channels, where a CSV file says them.
+        untimed: steps that had no time, and lie nowhere.
     """
 
     values: np.ndarray
     times: np.ndarray | None = None
     sorted: bool = False
+    names: tuple[str, ...] | None = None
+    untimed: int = 0
 
 
 def as_bytes(cell: Any) -> bytes:
@@ -59,8 +65,11 @@ def _array(cell: Any) -> np.ndarray:
         array = cell
     else:
         rows = list(cell)
-        several = any(isinstance(row, Sequence | np.ndarray) and not isinstance(row, str) for row in rows)
-        if several:
+        nested = [isinstance(row, Sequence | np.ndarray) and not isinstance(row, str) for row in rows]
+        if any(nested):
+            odd = next((row for row, one in zip(rows, nested, strict=True) if not one and row is not None), None)
+            if odd is not None:
+                raise DataError(f"expected rows of numbers in a series, got {str(odd)[:40]!r} among them")
             widths = {len(row) for row in rows if row is not None}
             if len(widths) != 1:
                 raise DataError(f"expected rows of one length in a series, got {sorted(widths)[:4]}")
@@ -91,6 +100,8 @@ def _number(value: Any) -> float:
             raise DataError(f"expected numbers in a series, got {value[:40]!r}") from error
     try:
         return float(value)
+    except OverflowError:
+        return float("nan")  # an integer beyond any float
     except (TypeError, ValueError) as error:
         raise DataError(f"expected numbers in a series, got {str(value)[:40]!r}") from error
 
@@ -108,35 +119,39 @@ def read_series(value: Path | str | bytes) -> Series:
     """
     name = getattr(value, "path", "") or (f"series of {len(value):,} bytes" if isinstance(value, bytes) else str(value))
     data = value if isinstance(value, bytes) else read_bytes(value, most=MOST_MEDIA)
+    names: tuple[str, ...] | None = None
     try:
         if data[:6] == NPY:
             values, times = _array(_npy(data)), None
         elif data[:2] == ZIP:
             values, times = _npz(data)
         else:
-            values, times = _csv(data)
+            values, times, names = _csv(data)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
-    return _checked(values, times, name)
+    return _checked(values, times, names, name)
 
 
-def _checked(values: np.ndarray, times: np.ndarray | None, name: str) -> Series:
+def _checked(values: np.ndarray, times: np.ndarray | None, names: tuple[str, ...] | None, name: str) -> Series:
     if not 1 <= values.shape[1] <= MOST_CHANNELS:
         raise DataError(f"{name}: expected 1 to {MOST_CHANNELS:,} channels, got {values.shape[1]:,}")
-    in_order = True
+    in_order, untimed = True, 0
+    if times is not None and len(times) != len(values):
+        raise DataError(f"{name}: {len(values):,} steps and {len(times):,} times")
+    if times is not None and not np.isfinite(times).any():
+        times = None  # nothing is known of time
     if times is not None:
-        if len(times) != len(values):
-            raise DataError(f"{name}: {len(values):,} steps and {len(times):,} times")
         known = np.isfinite(times)
+        untimed = int((~known).sum())
         values, times = values[known], times[known]  # a step without a time lies nowhere
         in_order = bool((np.diff(times) >= 0).all())
         if not in_order:
             order = np.argsort(times, kind="stable")
             values, times = values[order], times[order]
-    values = np.where(np.isinf(values), np.nan, values).astype(np.float32)
+    values = np.where(np.abs(values) < LARGEST, values, np.nan)
     if not len(values) or np.isnan(values).all():
         raise EmptyValue(f"{name}: holds no number")
-    return Series(values, times, not in_order)
+    return Series(values, times, not in_order, names, untimed)
 
 
 def _npy(data: bytes) -> np.ndarray:
@@ -184,32 +199,50 @@ def _seconds(times: np.ndarray) -> np.ndarray:
     return times.astype(np.float64)
 
 
-def _csv(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+def _csv(data: bytes) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """A header and a channel a column."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError("expected an .npy, .npz or CSV file of numbers, got a file of another kind") from error
     mark = max(",;\t", key=text.partition("\n")[0].count)
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=mark) if row]
+    try:
+        rows = [row for row in csv.reader(text.splitlines(), delimiter=mark) if row]
+    except csv.Error as error:
+        raise DataError(f"expected a CSV file of numbers ({error})") from error
     if len(rows) < 2:
         raise DataError("expected an .npy, .npz or CSV file of numbers, with a header and a row a step")
     header, body = [name.strip() for name in rows[0]], rows[1:]
+    if all(_is_number(name) for name in header):
+        raise DataError("expected a first line of names, such as time,speed; got numbers")
     ragged = next((place for place, row in enumerate(body, 2) if len(row) != len(header)), None)
     if ragged is not None:
         raise DataError(f"line {ragged}: expected {len(header)} columns")
     clock = next((place for place, name in enumerate(header) if name.lower() in TIMES), None)
     channels = [place for place in range(len(header)) if place != clock]
     values = np.array([[_number(row[place]) for place in channels] for row in body], dtype=np.float64)
-    return values.reshape(len(body), len(channels)), None if clock is None else _moments([row[clock] for row in body])
+    times = None if clock is None else _moments(header[clock], [row[clock] for row in body])
+    return values.reshape(len(body), len(channels)), times, tuple(header[place] for place in channels)
 
 
-def _moments(cells: Sequence[str]) -> np.ndarray:
+def _is_number(text: str) -> bool:
     try:
-        return np.array([_number(cell) for cell in cells], dtype=np.float64)
+        return bool(np.isfinite(_number(text)))
     except DataError:
-        pass
+        return False
+
+
+def _moments(name: str, cells: Sequence[str]) -> np.ndarray:
+    numbers = None
+    with contextlib.suppress(DataError):
+        numbers = np.array([_number(cell) for cell in cells], dtype=np.float64)
+    if numbers is not None and "date" in name.lower():
+        raise DataError(f"{name}: expected ISO dates such as 2026-01-30, got {cells[0][:20]!r}; call seconds time")
+    if numbers is not None:
+        return numbers
     try:
-        return _seconds(np.array([cell.strip().rstrip("Z") or "NaT" for cell in cells], dtype="datetime64[us]"))
+        known = [cell.strip().rstrip("Z") for cell in cells]
+        plain = ["NaT" if cell.lower() in MISSING_WORDS else cell for cell in known]
+        return _seconds(np.array(plain, dtype="datetime64[us]"))
     except ValueError as error:
         raise DataError(f"expected times as seconds or ISO dates ({str(error)[:80]})") from error

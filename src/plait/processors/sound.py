@@ -12,7 +12,13 @@ import numpy as np
 from plait.errors import DataError, DataWarning, EmptyValue, import_extra
 from plait.files.reading import open_plain
 
-BLOCK = 1 << 16  # frames that are decoded at once
+BLOCK = 1 << 12  # frames that are decoded at once; of a damaged file a block is lost
+# What FFmpeg may take a file for. Others open further files or addresses that a file names (concat, hls, sdp), or are
+# images.
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,wav,w64,flac,mp3,aac,ac3,eac3,aiff,amr,caf,asf,avi,mpegts,mpeg,au,wv,"
+    "ape,tta,dts,flv"
+)
 MOST_CHANNELS = 64
 RATES = (100, 1_000_000)  # Hz that a file may claim
 FAINT = 0.01  # share of a channel's energy below which the mean of the channels has lost it
@@ -95,6 +101,8 @@ def _by_sndfile(source: BinaryIO, name: str) -> _Decoded | None:
         source.seek(0)
         return None
     length = opened.frames if 0 <= opened.frames < 1 << 62 else None
+    # Else soundfile seeks after every read, to where it is: decoders of MP3 start anew there, and lose samples.
+    opened.seekable = lambda: False
     decoded = _Decoded(iter(()), opened.samplerate, opened.channels, length, _is_cut(source), opened)
 
     def blocks() -> Iterator[np.ndarray]:
@@ -105,7 +113,7 @@ def _by_sndfile(source: BinaryIO, name: str) -> _Decoded | None:
                 decoded.cut = True
                 if opened.tell() <= 0:
                     raise DataError(f"{name}: the sound is damaged ({_first(error)})") from error
-                return
+                return  # what came before it counts
             if not len(block):
                 return
             yield block
@@ -117,7 +125,7 @@ def _by_sndfile(source: BinaryIO, name: str) -> _Decoded | None:
 def _by_ffmpeg(source: BinaryIO, name: str) -> _Decoded:
     av = import_extra("av", "audio")
     try:
-        container = av.open(source)
+        container = av.open(source, container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "none"})
     except (av.FFmpegError, ValueError, OSError) as error:
         raise DataError(f"{name}: expected sound, got a file of another kind or a damaged one") from error
     if not container.streams.audio:
@@ -198,6 +206,8 @@ def _mixed(decoded: _Decoded, name: str, seconds: float, rate: int | None, loude
         count += len(block)
         if count >= most:
             break
+    if count == 0 and decoded.cut:
+        raise DataError(f"{name}: the sound is cut off before its first piece")
     if count == 0:
         raise EmptyValue(f"{name}: holds no sound (0 seconds)")
     if not np.isfinite(energy).all():
