@@ -12,7 +12,8 @@ import numpy as np
 from plait.errors import DataError, DataWarning, EmptyValue, import_extra
 from plait.files.reading import open_plain
 
-BLOCK = 1 << 12  # frames that are decoded at once; of a damaged file a block is lost
+BLOCK = 1 << 16  # frames that are decoded at once
+SMALL = 1 << 12  # of FLAC, whose decoder gives nothing of a block in which the file ends
 # What FFmpeg may take a file for. Others open further files or addresses that a file names (concat, hls, sdp), or are
 # images.
 CONTAINERS = (
@@ -103,12 +104,13 @@ def _by_sndfile(source: BinaryIO, name: str) -> _Decoded | None:
     length = opened.frames if 0 <= opened.frames < 1 << 62 else None
     # Else soundfile seeks after every read, to where it is: decoders of MP3 start anew there, and lose samples.
     opened.seekable = lambda: False
+    size = SMALL if opened.format == "FLAC" else BLOCK
     decoded = _Decoded(iter(()), opened.samplerate, opened.channels, length, _is_cut(source), opened)
 
     def blocks() -> Iterator[np.ndarray]:
         while True:
             try:
-                block = opened.read(BLOCK, dtype="float32", always_2d=True)
+                block = opened.read(size, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
                 decoded.cut = True
                 if opened.tell() <= 0:
@@ -200,8 +202,9 @@ def _mixed(decoded: _Decoded, name: str, seconds: float, rate: int | None, loude
         if block.shape[1] != decoded.channels:
             raise DataError(f"{name}: the number of channels changes from {decoded.channels} to {block.shape[1]}")
         mean = block.mean(axis=1) if several else block[:, 0]
-        energy += np.einsum("nc,nc->c", block, block, dtype=np.float64)
-        of_mean += float(np.dot(mean, mean))
+        if several:
+            energy += np.einsum("nc,nc->c", block, block, dtype=np.float64)
+            of_mean += float(np.dot(mean, mean))
         parts.append(block if several and loudest else mean)
         count += len(block)
         if count >= most:
@@ -210,9 +213,9 @@ def _mixed(decoded: _Decoded, name: str, seconds: float, rate: int | None, loude
         raise DataError(f"{name}: the sound is cut off before its first piece")
     if count == 0:
         raise EmptyValue(f"{name}: holds no sound (0 seconds)")
-    if not np.isfinite(energy).all():
-        raise DataError(f"{name}: holds samples that are no numbers")
     wave = np.concatenate(parts)
+    if not np.isfinite(wave).all():
+        raise DataError(f"{name}: holds samples that are no numbers")
     if several and loudest:
         wave = np.ascontiguousarray(wave[:, int(energy.argmax())])
     # A header that claims less or more than there is: what was decoded counts.
