@@ -1,5 +1,6 @@
 """The watch's file is a pickle: arrays are read from it, and nothing else."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
-from plait.datasets.watch import write_watch
+from plait.datasets.watch import _ArraysOnly, write_watch
 from plait.errors import DataError
 
 
@@ -48,6 +49,10 @@ class Command:
 def test_what_is_no_array_is_never_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"names .*system, which is no array"):
         write_watch(tmp_path / "out", saved(tmp_path / "bad.npy", Command()))
+    for module, name in (("jax.numpy", "ndarray"), ("evil.multiarray", "_reconstruct")):
+        unpickler = _ArraysOnly(io.BytesIO(f"c{module}\n{name}\n.".encode()))
+        with pytest.raises(DataError, match="which is no array"):
+            unpickler.load()
     (tmp_path / "cut.npy").write_bytes(saved(tmp_path / "a.npy", {"X": []}).read_bytes()[:-8])
     with pytest.raises(DataError, match="damaged"):
         write_watch(tmp_path / "out", tmp_path / "cut.npy")

@@ -147,3 +147,20 @@ def test_files_that_are_no_series_are_one_line(data: bytes, message: str) -> Non
 def test_any_bytes_are_a_series_or_one_line(tail: bytes, head: bytes) -> None:
     with contextlib.suppress(DataError):
         assert np.isfinite(read_series(head + tail).values).any()
+
+
+def test_any_byte_of_a_file_of_arrays_may_be_damaged() -> None:
+    """What unpacks raises errors of its own: zlib's, LZMA's, of seeking before the start."""
+    file = io.BytesIO()
+    np.savez_compressed(file, values=np.random.default_rng(0).normal(size=300))
+    whole = file.getvalue()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        with contextlib.suppress(DataError):
+            read_series(bytes(damaged))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("values.npy", as_bytes([1, 2]))
+    with pytest.raises(DataError, match="packed in a way that NumPy does not use"):
+        read_series(packed.getvalue())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from plait.encoders.layout import Layout
 from plait.encoders.text_pretrained import load_hf, model_of, source_of
+from plait.encoders.tuning import blocks_of
 from plait.encoders.weights import Weights, hash_weights
 from plait.errors import RecipeError
 from plait.processors.audio import RATE, AudioProcessor, Channel, Seconds
@@ -102,17 +103,8 @@ class HfAudio(nn.Module):
         return AudioProcessor(rate, seconds, channel)
 
     def blocks(self) -> list[list[nn.Parameter]]:
-        """Parameters by depth, shallow first: what stands before the blocks, each block, with the last all after it."""
-        lists = [module for module in self.backbone.modules() if isinstance(module, nn.ModuleList)]
-        stack = max(lists, key=lambda one: sum(p.numel() for p in one.parameters()))
-        depth_of = {id(p): depth for depth, block in enumerate(stack, 1) for p in block.parameters()}
-        last = len(stack)
-        groups: list[list[nn.Parameter]] = [[] for _ in range(last + 1)]
-        depth = 0
-        for parameter in self.backbone.parameters():
-            depth = depth_of.get(id(parameter), last if depth == last else 0)
-            groups[depth].append(parameter)
-        return groups
+        """Parameters by depth; see `blocks_of`."""
+        return blocks_of(self.backbone)
 
     def layout(self, features: Mapping[str, Tensor]) -> Layout:
         """One vector of the whole sound; else which tokens are real, and from which second to which."""

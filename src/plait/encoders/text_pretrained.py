@@ -7,6 +7,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from plait.encoders.layout import WHERE, Layout
+from plait.encoders.tuning import blocks_of
 from plait.encoders.weights import Weights, hash_weights, is_model_folder, require_hub
 from plait.errors import RecipeError, RunError, import_extra
 from plait.processors import TextProcessor
@@ -75,18 +76,8 @@ class HfText(nn.Module):
         return TextProcessor(backend.to_str(), length, tokenizer.pad_token_id or 0, offsets=offsets)
 
     def blocks(self) -> list[list[nn.Parameter]]:
-        """Parameters by depth, shallow first: embeddings, each block, and with the last block all after it."""
-        lists = [module for module in self.backbone.modules() if isinstance(module, nn.ModuleList)]
-        if not lists:
-            return [list(self.backbone.parameters())]
-        stack = max(lists, key=len)
-        depth_of = {id(p): depth for depth, block in enumerate(stack, 1) for p in block.parameters()}
-        groups: list[list[nn.Parameter]] = [[] for _ in range(len(stack) + 1)]
-        depth = 0
-        for parameter in self.backbone.parameters():
-            depth = depth_of.get(id(parameter), depth)
-            groups[depth].append(parameter)
-        return groups
+        """Parameters by depth; see `blocks_of`."""
+        return blocks_of(self.backbone)
 
     def layout(self, features: Mapping[str, Tensor]) -> Layout:
         """A token a piece of the text, and its characters where the processor gives them; or one of all."""

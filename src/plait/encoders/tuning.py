@@ -33,6 +33,24 @@ def set_trainable(encoder: Any, frozen: bool = False, tune_last: int | None = No
             parameter.requires_grad_(True)
 
 
+def blocks_of(backbone: nn.Module) -> list[list[nn.Parameter]]:
+    """Parameters by depth, shallow first: what stands before the blocks, each block, and with the last all after it.
+
+    The blocks are the list of modules that holds the most parameters, as transformers' models keep theirs.
+    """
+    lists = [module for module in backbone.modules() if isinstance(module, nn.ModuleList)]
+    if not lists:
+        return [list(backbone.parameters())]
+    stack = max(lists, key=lambda one: sum(parameter.numel() for parameter in one.parameters()))
+    depth_of = {id(p): depth for depth, block in enumerate(stack, 1) for p in block.parameters()}
+    groups: list[list[nn.Parameter]] = [[] for _ in range(len(stack) + 1)]
+    depth = 0
+    for parameter in backbone.parameters():
+        depth = depth_of.get(id(parameter), depth)
+        groups[depth].append(parameter)
+    return groups
+
+
 def is_frozen(encoder: nn.Module) -> bool:
     """Nothing of it trains, and its outputs are worth keeping: an encoder without parameters says so by `fixed`."""
     parameters = list(encoder.parameters())
