@@ -77,13 +77,20 @@ class DataRecipe(Strict):
 class InputRecipe(Open):
     """One column: its modality and its encoder. Other keys go to the encoder or its processor.
 
-    Without a modality, one is inferred, and all other columns stay inputs too.
+    Without a modality, one is inferred, and all other columns stay inputs too. `column` names the column where the
+    input has another name, so that one column may be several inputs: two encoders of an image, or the frames of a video
+    and, as `clip:audio`, its sound.
     """
 
+    column: ColumnName | None = None
     modality: str | None = None
     encoder: str | None = None
     frozen: bool = False
     tune_last: Annotated[int, Ge(0)] | None = None
+
+    def reads(self, name: str) -> str:
+        """The column of the input of this name."""
+        return self.column if self.column is not None else name
 
 
 class TabularRecipe(Open):

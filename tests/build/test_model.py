@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from tests.fakes import colour_table
 
 from plait.build import model
 from plait.build.model import build_inputs, build_model, complete_inputs, name_folders
+from plait.data.readers import open_table
 from plait.data.schema import Schema, infer_schema
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError
 from plait.recipe import InputRecipe, Recipe
+from plait.runs.prepare import prepare
 from plait.tasks import Classification, Targets
 
 ROWS = 24
@@ -95,3 +99,44 @@ def test_attention_over_columns_is_left_out_where_there_are_many(monkeypatch: py
     assert layers() > 0
     monkeypatch.setattr(model, "WIDE", 0)
     assert layers() == 0
+
+
+def test_an_input_may_name_its_column_so_that_one_column_is_read_twice(tmp_path: Path) -> None:
+    table = open_table(colour_table(tmp_path, 30))
+    sections: dict[str, Any] = {
+        "task": {"target": "answer"},
+        "inputs": {"photo:small": {"column": "photo", "size": 8}, "photo": {"size": 32}},
+        "train": {"device": "cpu"},
+    }
+    prepared = prepare(Recipe.parse(sections), table)
+    inputs = prepared.inputs
+    assert inputs["photo:small"].columns == inputs["photo"].columns == ("photo",) and {"title", "tabular"} < set(inputs)
+    batch = prepared.parts["train"].source.batch(np.arange(4))
+    sizes = {name: batch.inputs[name].features["pixels"].shape[-1] for name in ("photo", "photo:small")}
+    assert sizes == {"photo": 32, "photo:small": 8}  # each in its own way, whatever is cached
+    again = prepared.parts["train"].source.batch(np.arange(4))
+    assert torch.equal(again.inputs["photo:small"].features["pixels"], batch.inputs["photo:small"].features["pixels"])
+    assert prepared.schema["photo"].modality == "image"
+
+
+def test_a_modality_at_the_end_of_a_name_is_that_of_the_input() -> None:
+    frame = pd.DataFrame({"a": [f"some words here {i}" for i in range(40)]})
+    schema = infer_schema(Table.from_frame(frame))
+    made = complete_inputs({"a:image": InputRecipe(column="a"), "a:2": InputRecipe(column="a")}, schema)
+    reads = {name: (spec.modality, spec.reads(name)) for name, spec in made.items()}
+    assert reads == {"a": ("text", "a"), "a:image": ("image", "a"), "a:2": ("text", "a")}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"b": {"column": "a"}}, "b is a column itself"),
+        ({"x": {"column": "titel"}}, "no column 'titel'"),
+        ({"x": {"column": "n"}}, "n is a number, and numbers, categories and dates share one input"),
+    ],
+)
+def test_a_column_that_an_input_cannot_name_is_refused(given: dict[str, Any], said: str) -> None:
+    frame = pd.DataFrame({"a": ["some words here"] * 20, "b": ["other words"] * 20, "n": np.arange(20) / 7})
+    schema = infer_schema(Table.from_frame(frame))
+    with pytest.raises(RecipeError, match=said):
+        complete_inputs({name: InputRecipe(**spec) for name, spec in given.items()}, schema)

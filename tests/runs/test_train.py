@@ -88,4 +88,6 @@ def test_the_precision_that_was_chosen_is_kept_in_the_recipe() -> None:
         assert "weights" not in made.resolved and not [note for note in prepared.notes if "precision" in note]
     prepared = prepare(Recipe.parse({**sections, "train": {"device": "cpu"}}), Table.from_frame(frame(40)))
     chosen = decide_precision(prepared, accelerator).train.precision
-    assert chosen in ("float32", "bfloat16") and prepared.notes[-1].startswith(f"precision: {chosen}, ")
+    assert chosen in ("float32", "bfloat16", "bfloat16_matmul") and prepared.notes[-1].startswith(
+        f"precision: {chosen}, "
+    )

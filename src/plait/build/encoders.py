@@ -59,7 +59,7 @@ def _contents(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Iter
     modality = MODALITIES[str(recipe.inputs[name].modality)]
     media = Media(table.root, recipe.data.allow_outside)
     step = 1 if modality.fitting is None else max(1, len(rows) // modality.fitting)
-    for cell in table.iterate(name, rows[::step]):
+    for cell in table.iterate(recipe.inputs[name].reads(name), rows[::step]):
         for piece in modality.pieces(cell):
             try:
                 yield modality.open(piece, media).content

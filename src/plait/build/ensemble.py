@@ -177,7 +177,7 @@ def build_ensemble(
     members, listed = [], members_of(recipe)
     for member in listed:
         of_member = member_recipe(recipe, member)
-        own = {n: s for n, s in inputs.items() if set(s.columns) & set(of_member.inputs)}
+        own = {n: s for n, s in inputs.items() if set(s.columns if s.is_group else [n]) & set(of_member.inputs)}
         ready = {name: encoder for name, encoder in shared.items() if name in own}
         members.append(build(of_member, own, targets, configs, ready))
     weights, temperatures = [one.weight for one in listed], [one.temperature for one in listed]

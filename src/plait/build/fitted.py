@@ -49,5 +49,5 @@ def counted(recipe: Recipe, over_named: bool = False) -> Recipe:
     for name, spec in recipe.inputs.items():
         encoder = countable(spec, over_named)
         if encoder is not None and spec.encoder != encoder:
-            inputs[name] = InputRecipe(modality=spec.modality, encoder=encoder)
+            inputs[name] = InputRecipe(column=spec.column, modality=spec.modality, encoder=encoder)
     return recipe.model_copy(update={"inputs": inputs})

@@ -26,7 +26,7 @@ from plait.data.schema import IGNORE, Schema
 from plait.data.table import Table
 from plait.encoders import ENCODERS, encoder_class, set_trainable
 from plait.encoders.weights import is_model_folder
-from plait.errors import DataError, RecipeError, unknown
+from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
 from plait.fusion.prompt import PromptFusion
 from plait.fusion.raw import RawFusion
@@ -45,22 +45,43 @@ def complete_inputs(given: Mapping[str, InputRecipe], schema: Schema) -> dict[st
     """The inputs of a run: those given, if each says what it is; else every column that is not ignored, changed by
     what is given.
 
+    An input that names its column and no modality has that which its own name ends with, as `clip:audio` does, else
+    the column's.
+
     Raises:
-        RecipeError: there is no such modality.
+        RecipeError: there is no such modality, or an input can't name a column.
         DataError: none is left, or one is given that the schema ignores.
     """
     for name, spec in given.items():
         if spec.modality is not None and spec.modality not in MODALITIES:
             raise RecipeError(f"inputs.{name}.modality: {unknown('modality', spec.modality, MODALITIES)}")
+        if spec.column not in (None, name) and name in schema:
+            raise RecipeError(
+                f"inputs.{name}.column: {name} is a column itself; give the input that reads {spec.column} another "
+                f"name, such as {spec.column}:2"
+            )
+        if spec.column is not None and spec.column not in schema and schema:
+            similar = nearest(spec.column, schema)
+            raise RecipeError(f"inputs.{name}.column: there is no column {spec.column!r}{similar}")
     if given and all(spec.modality is not None for spec in given.values()):
         return dict(given)
     inputs = {name: InputRecipe(modality=c.modality) for name, c in schema.items() if c.modality != IGNORE}
     for name, spec in given.items():
-        if spec.modality is None and name not in inputs:
-            reason = schema[name].reason if name in schema else "there is no such column"
-            raise DataError(f"inputs.{name}: the column is ignored ({reason}); say what it is with --type {name}=text")
-        modality = spec.modality or inputs[name].modality
+        column, ending = spec.reads(name), name.rpartition(":")[2]
+        by_name = ending if spec.column is not None and ending in MODALITIES else None
+        modality = spec.modality or by_name or (schema[column].modality if column in schema else IGNORE)
+        if modality == IGNORE:
+            reason = schema[column].reason if column in schema else "there is no such column"
+            raise DataError(
+                f"inputs.{name}: the column is ignored ({reason}); say what it is with --type {column}=text"
+            )
         inputs[name] = InputRecipe(**{**spec.model_dump(), "modality": modality})
+    for name, spec in inputs.items():
+        if spec.column not in (None, name) and is_grouped(spec):
+            raise RecipeError(
+                f"inputs.{name}.column: {spec.column} is a {spec.modality}, and numbers, categories and dates share "
+                "one input; name another modality for it, or leave the input out"
+            )
     if not inputs:
         reasons = "; ".join(f"{column.name}: {column.reason}" for column in list(schema.values())[:5])
         raise DataError(f"no column is left to learn from ({reasons}); say what one is with --type COLUMN=text")
@@ -102,9 +123,10 @@ def build_inputs(recipe: Recipe, table: Table, rows: np.ndarray, schema: Schema)
     rows = rows if len(rows) <= FIT_ROWS else rows[:: -(-len(rows) // FIT_ROWS)]
     specs: dict[str, InputSpec] = {}
     for name, spec in recipe.inputs.items():
-        table.column(name)
+        column = spec.reads(name)
+        table.column(column)
         if not is_grouped(spec):
-            specs[name] = InputSpec((name,), make_column_processor(recipe, name, table, rows), str(spec.modality))
+            specs[name] = InputSpec((column,), make_column_processor(recipe, name, table, rows), str(spec.modality))
     for group in GROUPS.values():
         columns = members_of(recipe, group)
         if any(columns.values()):

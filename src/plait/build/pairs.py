@@ -16,7 +16,7 @@ ONLY_WITH = {"hardness": "info_nce", "margin": "triplet"}
 
 def sides_of(recipe: Recipe) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Input → the columns that it reads, and input → modality; all columns of a group are one side together."""
-    sides = {name: [name] for name, spec in recipe.inputs.items() if not is_grouped(spec)}
+    sides = {name: [spec.reads(name)] for name, spec in recipe.inputs.items() if not is_grouped(spec)}
     modalities = {name: str(recipe.inputs[name].modality) for name in sides}
     for group in GROUPS.values():
         columns = [name for names in members_of(recipe, group).values() for name in names]

@@ -228,7 +228,8 @@ class TableSource:
             self.problems.append(problem)
 
     def _prepared(self, spec: InputSpec, key: Any, row: int, raw: Callable[[], Any]) -> Features:
-        key = (self._row_marker if spec.is_group else self.table.root, spec.columns[0], key)
+        # Two inputs may read one column, each in its own way.
+        key = (self._row_marker if spec.is_group else self.table.root, spec.columns[0], id(spec.processor), key)
         try:
             return self.cache.get(key, lambda: spec.processor(raw()))
         except EmptyValue:

@@ -68,7 +68,11 @@ class Writer:
     @property
     def inputs(self) -> dict[str, str]:
         """The columns that it reads, and what each is."""
-        return {column: spec.modality for spec in self.predictor.inputs_.values() for column in spec.columns}
+        inputs: dict[str, str] = {}
+        for spec in self.predictor.inputs_.values():
+            for column in spec.columns:
+                inputs.setdefault(column, spec.modality)
+        return inputs
 
     def first(self, modality: str) -> str:
         """The first column of a modality.

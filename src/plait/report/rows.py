@@ -23,10 +23,12 @@ def row_shown(
     """
     cells: list[tuple[str, str]] = []
     shown: list[dict[str, str | None]] = []
+    seen: set[str] = set()
     for spec in inputs.values():
         for column in spec.columns:
-            if column not in table:
+            if column not in table or column in seen:
                 continue
+            seen.add(column)
             value = table.cells(column, [row])[0]
             pieces = [] if spec.kind is None else show_cell(spec.kind, value, media, SIDE, PICTURES)
             shown += [as_cell(one) for one in pieces if one.image is not None or one.play is not None]

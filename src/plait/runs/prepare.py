@@ -186,7 +186,11 @@ def type_columns(recipe: Recipe, table: Table) -> Schema:
         if column is not None:
             table.column(column)
             roles[column] = role
-    named_types = {name: str(spec.modality) for name, spec in recipe.inputs.items() if spec.modality is not None}
+    named_types = {
+        name: str(spec.modality)
+        for name, spec in recipe.inputs.items()
+        if spec.modality is not None and spec.reads(name) == name
+    }
     roles = {name: role for name, role in roles.items() if name not in named_types}
     return infer_schema(table, {**recipe.data.types, **named_types}, roles, recipe.data.decimal)
 

@@ -111,13 +111,11 @@ def apply_preset(recipe: Recipe, preset: str) -> tuple[Recipe, list[str]]:
 def _encoders(recipe: Recipe, schema: Schema, preset: Preset) -> dict[str, dict[str, Any]]:
     """Settings of the columns whose encoder the recipe leaves open, where there is a packaged one."""
     changes: dict[str, dict[str, Any]] = {}
-    for name, column in schema.items():
-        spec = recipe.inputs.get(name)
-        set_by_user = spec is not None and (spec.encoder is not None or spec.options)
-        takes_part = not recipe.inputs or spec is not None or any(s.modality is None for s in recipe.inputs.values())
-        modality = MODALITIES.get(column.modality)
-        if modality is not None and modality.packaged is not None and not set_by_user and takes_part:
-            own = preset.encoders.get(column.modality, {})
+    inputs = complete_inputs(recipe.inputs, schema) if schema else {}
+    for name, spec in inputs.items():
+        modality = MODALITIES[str(spec.modality)]
+        if modality.packaged is not None and spec.encoder is None and not spec.options:
+            own = preset.encoders.get(modality.name, {})
             settings = {"encoder": modality.packaged, "frozen": True, **modality.packaged_options, **own}
             if all(is_present(module) for module in NEEDS[settings["encoder"]]):
                 changes[name] = settings
