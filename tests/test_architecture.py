@@ -73,6 +73,7 @@ TESTED_IN = {
     **{f"report/{name}.py": "compare/test_labels.py" for name in ("labels_report", "rows")},
     "estimator/unfitted.py": "estimator/test_params.py",
     "runs/saved.py": "test_predictor.py",
+    "cli/joining.py": "data/test_joining.py",
     "cli/checking.py": "compare/test_labels.py",
     "serving/guard.py": "serving/test_search_app.py",
     "build/extras.py": "checks/test_doctor.py",

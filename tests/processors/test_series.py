@@ -3,12 +3,13 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from plait.errors import DataError, DataWarning
+from plait.errors import DataError, DataWarning, RecipeError
 from plait.processors import SeriesProcessor
 from plait.processors import series as module
-from plait.processors.series import averaged
+from plait.processors.series import averaged, on_clock
 from plait.processors.series_cells import Series, as_bytes
 
 
@@ -92,3 +93,32 @@ def test_unequal_lengths_are_padded_and_known() -> None:
     processor = SeriesProcessor.fit([as_bytes([1, 2, 3])])
     batch = processor.collate([processor(as_bytes(list(range(n)))) for n in (3, 1, 5)])
     assert batch["mask"].sum(dim=1).tolist() == [3, 1, 5] and not batch["there"][1, 1:].any()
+
+
+def test_a_clock_is_what_pandas_resamples() -> None:
+    random = np.random.default_rng(0)
+    times = np.sort(random.uniform(0, 60, 40)).round(3)
+    times[0] = 0.0
+    values = random.normal(size=(40, 2)).round(3)
+    values[random.random((40, 2)) < 0.1] = np.nan
+    series = on_clock(Series(values, times), 2.0, 0.0)
+    frame = pd.DataFrame(values, index=np.round(times / 2.0).astype(int))
+    expected = frame.groupby(level=0).mean().reindex(range(len(series.values))).to_numpy()
+    np.testing.assert_allclose(series.values, expected)
+    assert series.times is not None and np.diff(series.times).tolist() == [2.0] * (len(series.values) - 1)
+
+
+def test_only_gaps_that_a_clock_may_bridge_are_bridged() -> None:
+    data = b"time,x\n0,0\n1,10\n3,30\n9,90\n"
+    made = {
+        bridge: SeriesProcessor.fit([data], clock=1.0, bridge=bridge)(data)["there"][:, 0].tolist()
+        for bridge in (None, 2.0, 6.0)
+    }
+    assert made[None] == [True, True, False, True] + [False] * 5 + [True]
+    assert made[2.0] == [True] * 4 + [False] * 5 + [True] and all(made[6.0])
+    with pytest.raises(DataError, match="needs times"):
+        SeriesProcessor([0.0], [1.0], clock=1.0)(as_bytes([1, 2, 3]))
+    with pytest.raises(DataError, match="more than 10,000,000"):
+        SeriesProcessor([0.0], [1.0], clock=1e-7)(data)
+    with pytest.raises(RecipeError, match="set the input's clock"):
+        SeriesProcessor([0.0], [1.0], bridge=1.0)

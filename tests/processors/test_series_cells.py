@@ -87,7 +87,9 @@ def test_nothing_in_it_is_missing(cell: Any) -> None:
         ([[1, 2], [3]], r"rows of one length in a series, got \[1, 2\]"),
         (np.zeros((2, 2, 2)), "got an array of 2×2×2"),
         (np.array(["a", "b"]), "got an array of <U1"),
-        ([1, {"a": 2}], "expected numbers in a series"),
+        ([1, {"a": 2}], "expected records of numbers in a series, got '1' among them"),
+        ([{"time": 1.0}], "expected a channel of numbers beside the time, got the fields time"),
+        ([{"time": "noon", "a": 1}], "expected times as seconds or ISO dates"),
         ([1, [2], 3], "expected rows of numbers in a series, got '1' among them"),
     ],
 )

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from plait.errors import DataError
+from plait import Predictor
+from plait.errors import DataError, RecipeError
 from plait.tasks import Regression
 
 
@@ -37,3 +38,24 @@ def test_small_differences_of_large_numbers_survive() -> None:
     exact = torch.from_numpy(total).float()[:, None]
     assert float(task.loss(exact, torch.from_numpy(encoded))) < 1e-9
     np.testing.assert_allclose(task.predictions(exact), 1e6 + 0.1 * total, rtol=1e-13)
+
+
+def test_other_losses_are_torchs_on_the_standard_scale() -> None:
+    said, truth = torch.tensor([[0.5], [-4.0], [1.0]]), torch.tensor([12.0, 10.0, torch.nan], dtype=torch.float64)
+    wanted = {"mse": torch.nn.MSELoss(), "mae": torch.nn.L1Loss(), "huber": torch.nn.HuberLoss()}
+    for name, loss in wanted.items():
+        task = Regression(10.0, 2.0, loss=name)  # type: ignore[arg-type]
+        expected = loss(said[:2, 0], torch.tensor([1.0, 0.0]))
+        torch.testing.assert_close(task.loss(said, truth), expected, check_dtype=False)
+        assert Regression(**task.to_json()).of_loss == name
+    assert Regression(loss="mae").default_metric == "mae" and Regression().default_metric == "rmse"
+
+
+def test_a_recipe_names_the_loss_and_closed_forms_do_not_read_it() -> None:
+    frame = pd.DataFrame({"x": np.arange(40) / 7.0, "y": np.arange(40) / 3.0})
+    predictor = Predictor("y", task={"loss": "mae"}, train={"device": "cpu", "epochs": 1}).fit(frame)
+    assert predictor.targets_.tasks["y"].to_json()["loss"] == "mae"
+    with pytest.raises(
+        RecipeError, match=r"task\.loss: nothing reads it here, it belongs to fusions that are networks"
+    ):
+        Predictor("y", task={"loss": "mae"}, fusion="linear", train={"device": "cpu"}).fit(frame)

@@ -48,7 +48,7 @@ def make_column_processor(recipe: Recipe, name: str, table: Table, rows: np.ndar
         return _words_processor(recipe, column)
     maker = _maker(family, str(column.modality), variant)
     options = chosen_options(f"inputs.{name}", maker, column.options)
-    if f"{family}:{variant}" not in ENCODERS:
+    if next(iter(inspect.signature(maker).parameters)) == "name":  # a pretrained model's own, fitted to no rows
         return maker(_local(family, variant), **options)
     made: Processor = maker(_contents(recipe, name, table, rows), **options)
     return made
@@ -206,7 +206,8 @@ def _maker(family: str, modality: str, variant: str, config: Mapping[str, Any] |
             f"{family}:{variant}: a model of {others} alone can't read {modality}; known for it: "
             f"{', '.join(known_encoders(modality))}"
         )
-    maker: Callable[..., Any] = PRETRAINED[kind][modality].make_processor  # type: ignore[attr-defined]
+    made: Any = PRETRAINED[kind][modality]
+    maker: Callable[..., Any] = made.fit_processor if hasattr(made, "fit_processor") else made.make_processor
     return maker
 
 

@@ -34,7 +34,7 @@ OF_FITTED = {
     "baseline",
     "calibrate",
 }
-OF_THE_LOSS = ("class_weights", "label_smoothing")  # of a task: what is fitted has a loss of its own
+OF_THE_LOSS = ("class_weights", "label_smoothing", "loss")  # of a task: what is fitted has a loss of its own
 OF_TEACHER = ("distillation", "distillation_temperature")
 OF_TEXTS = ("scheduled_sampling", "self_critical", "validation_rows")
 OF_LEARNED_WORDS, OF_LANGUAGE_MODELS = ("vocab_size", "lowercase"), ("prompt", "projector", "tune")

@@ -13,6 +13,7 @@ from plait.cli.comparing import compare
 from plait.cli.datasets import datasets
 from plait.cli.features import features
 from plait.cli.generating import generate, merge
+from plait.cli.joining import join
 from plait.cli.options import with_plugins
 from plait.cli.runs import evaluate, predict, train
 from plait.cli.searching import index, search
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (train, compare, check, evaluate, predict, generate, merge, index, search, doctor, demo):
+for command in (train, compare, check, join, evaluate, predict, generate, merge, index, search, doctor, demo):
     app.command()(with_plugins(command))
 app.add_typer(features, name="features")
 app.add_typer(datasets, name="datasets")

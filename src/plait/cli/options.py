@@ -143,7 +143,7 @@ def tell_unusable(problems: list[str], on_error: OnUnusable) -> None:
         typer.echo(printable(f"{outcome}: {problem}"), err=True)
 
 
-def seconds_in(text: str | None) -> float | None:
+def seconds_in(text: str | None, option: str = "--time-limit") -> float | None:
     """`1h30m`, `10m`, `90s` or `90` → seconds.
 
     Raises:
@@ -161,7 +161,7 @@ def seconds_in(text: str | None) -> float | None:
         0.0 if match is None else sum(int(n or 0) * u for n, u in zip(match.groups(), UNITS.values(), strict=True))
     )
     if seconds <= 0:
-        raise RecipeError(f"--time-limit {text}: expected a time such as 90s, 10m or 1h30m")
+        raise RecipeError(f"{option} {text}: expected a time such as 90s, 10m or 1h30m")
     return seconds
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plait import former_names
-from plait.data.table import Table
+from plait.data.table import Table, cell_key
 from plait.errors import DataError, RunError, unknown
 from plait.files.atomic import write_json
 from plait.files.reading import read_json
@@ -111,7 +111,7 @@ def sample_of(table: Table, name: str, decimal: str | None = None) -> tuple[Samp
     column = table.column(name)
     present = [value for value in sampled(table, name) if not is_missing(value)]
     if pa.types.is_nested(column.type) or pa.types.is_null(column.type):
-        distinct = len({str(value) for value in present})
+        distinct = len({cell_key(value) for value in present})
     else:
         distinct = pc.count_distinct(column, mode="only_valid").as_py()
     missing = len(column) - len(present) if len(column) <= SAMPLE else column.null_count

@@ -1,5 +1,6 @@
 """A table of any length: memory-mapped Arrow behind `column` and `cells`."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -136,7 +137,8 @@ class Table:
         return self.data.column(self._positions[name])
 
     def cells(self, name: str, rows: Sequence[int] | np.ndarray) -> list[Any]:
-        """Cells of one column as Python values, in the order of `rows`.
+        """Cells of one column as Python values, in the order of `rows`; lists of records of numbers as NumPy's
+        structured arrays.
 
         Raises:
             DataError: a cell holds what Python has no value for, such as a date after the year 9999.
@@ -144,6 +146,8 @@ class Table:
         column = self.column(name)
         cells = column.chunk(0) if column.num_chunks == 1 else column  # of several, each row's has to be looked up
         try:
+            if are_records(column.type):
+                return [_records(cells[int(row)]) for row in rows]
             return [cells[int(row)].as_py() for row in rows]
         except (ValueError, OverflowError, pa.ArrowException) as error:
             raise self._unreadable(name, rows, error) from error
@@ -172,12 +176,47 @@ class Table:
         """`[rows]` int64 code of each cell and the distinct values; -1 where a cell is empty."""
         column = self.column(name)
         if pa.types.is_nested(column.type):
-            column = pa.chunked_array([pa.array([None if v is None else str(v) for v in self.iterate(name)])])
+            column = pa.chunked_array([pa.array([cell_key(value) for value in self.iterate(name)], pa.string())])
         encoded = column.combine_chunks().dictionary_encode()
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], column.type).dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         return codes, encoded.dictionary.to_pylist()
+
+
+def are_records(kind: pa.DataType) -> bool:
+    """Whether a column holds lists of records whose fields are all numbers or moments.
+
+    >>> are_records(pa.list_(pa.struct({"time": pa.timestamp("us"), "pulse": pa.float64()})))
+    True
+    """
+    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if not listed or not pa.types.is_struct(kind.value_type) or not kind.value_type.num_fields:
+        return False
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_timestamp)
+    return all(any(test(field.type) for test in tests) for field in kind.value_type)
+
+
+def _records(cell: Any) -> np.ndarray | None:
+    """A list of records as a structured array, without a Python object a step; what is null is NaN or NaT."""
+    if not cell.is_valid:
+        return None
+    steps = cell.values
+    fields = dict(zip((field.name for field in steps.type), steps.flatten(), strict=True))
+    columns = {name: values.to_numpy(zero_copy_only=False) for name, values in fields.items()}
+    # A field of booleans with a null comes as objects.
+    columns = {name: x.astype(np.float64) if x.dtype == object else x for name, x in columns.items()}
+    made = np.empty(len(steps), [(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
+        made[name] = values
+    return made
+
+
+def cell_key(value: Any) -> str | None:
+    """A text by which nested cells are told apart; None for an empty one."""
+    if isinstance(value, np.ndarray):
+        return hashlib.blake2b(value.tobytes(), digest_size=16).hexdigest()
+    return None if value is None else str(value)
 
 
 def _usual_types(data: pa.Table, source: str) -> pa.Table:

@@ -10,6 +10,7 @@ from plait.datasets.drawings import write_drawings
 from plait.datasets.easy_vqa import write_easy_vqa
 from plait.datasets.emoji import write_emoji
 from plait.datasets.emoji_sentiment import write_emoji_sentiment
+from plait.datasets.glucose import write_glucose
 from plait.datasets.openclipart import write_openclipart
 from plait.datasets.scenes import write_scenes
 from plait.datasets.sounds import write_sounds
@@ -108,6 +109,13 @@ DATASETS: dict[str, DataSet] = {
             ("japanese-vowels", "nine speakers, twelve channels", "270 and 370"),
         )
     },
+    "glucose": DataSet(
+        "a glucose monitor: two series of four hours, time of day, glucose in 60 minutes; split in time",
+        "17,000",
+        "public domain",
+        "PyPI bokeh-sampledata",
+        write_glucose,
+    ),
     "sounds": DataSet(
         "samples and effects: sound, kind; two tables",
         "150 and 121",

@@ -21,6 +21,7 @@ from plait.encoders.image_cnn import ResidualCNN
 from plait.encoders.image_timm import TimmImage
 from plait.encoders.minirocket import MiniRocket
 from plait.encoders.series_cnn import SeriesCNN
+from plait.encoders.series_hf import HfSeries
 from plait.encoders.series_statistics import SeriesStatistics
 from plait.encoders.series_transformer import SeriesTransformer
 from plait.encoders.speech_embedding import SpeechEmbedding
@@ -61,7 +62,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
 # Family → modality → class. Of transformers' models `dual` align images and texts, `seeing` write about images.
 PRETRAINED: dict[str, dict[str, type[nn.Module]]] = {
     "timm": {"image": TimmImage},
-    "hf": {"text": HfText, "audio": HfAudio},
+    "hf": {"text": HfText, "audio": HfAudio, "series": HfSeries},
     "dual": {"text": HfDualText, "image": HfDualImage},
     "seeing": {"image": VlmVision},
     "open_clip": {"text": OpenClipText, "image": OpenClipImage},
@@ -88,6 +89,7 @@ __all__ = [
     "HfAudio",
     "HfDualImage",
     "HfDualText",
+    "HfSeries",
     "HfText",
     "MiniRocket",
     "OpenClipImage",

@@ -29,12 +29,20 @@ def recognise(sample: Sample) -> str | None:
         return "its cells name array files" if file_names(values, SUFFIXES) else None
     written = isinstance(values[0], str)
     values = [_listed(value) if isinstance(value, str) else value for value in values]
-    lengths = [len(value) for value in values if _is_series(value)]
-    if len(lengths) < ENOUGH * len(values) or sorted(lengths)[len(lengths) // 2] < FEWEST:
+    lengths = [len(value) for value in values if takes(value)]
+    named = sum(map(_are_records, values)) >= ENOUGH * len(values)
+    if len(lengths) < ENOUGH * len(values) or (sorted(lengths)[len(lengths) // 2] < FEWEST and not named):
         return None
     least, most = min(lengths), max(lengths)
     count = f"{least:,} each" if least == most else f"{least:,} to {most:,}"
-    return f"its cells are lists of numbers{' as text' if written else ''}, {count}"
+    what = "records" if named else "numbers"
+    return f"its cells are lists of {what}{' as text' if written else ''}, {count}"
+
+
+def _are_records(value: Any) -> bool:
+    if type(value).__name__ == "ndarray":
+        return bool(value.dtype.names)
+    return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], dict)
 
 
 def _listed(text: str) -> Any:
@@ -64,9 +72,21 @@ def _is_series(value: Any) -> bool:
     if not isinstance(value, list | tuple) or not value:
         return False
     first = value[:20]
+    if all(isinstance(step, dict) for step in first):
+        return _are_steps(first)
     if all(isinstance(row, list | tuple) for row in first):
         return all(_is_number(number) for row in first for number in row[:20])
     return all(_is_number(number) for number in first)
+
+
+def _are_steps(steps: Sequence[Any]) -> bool:
+    """Records of two or more fields, of numbers but for one that says when."""
+    from plait.processors.series_cells import TIMES
+
+    channels = [value for step in steps for name, value in step.items() if str(name).lower() not in TIMES]
+    numbers = sum(_is_number(value) and value is not None for value in channels)
+    moments = sum(hasattr(value, "isoformat") for value in channels)
+    return numbers > 0 and all(map(_is_number, channels)) if not moments else numbers > 0
 
 
 def _is_number(value: Any) -> bool:
@@ -79,14 +99,18 @@ def takes(cell: Any) -> bool:
     """
     if type(cell).__name__ == "ndarray":
         kinds = ("uint8", "bool", "uint16")
+        if cell.dtype.names:
+            return cell.ndim == 1
         return cell.dtype.kind in "fiu" and (cell.ndim == 1 or (cell.ndim == 2 and cell.dtype.name not in kinds))
     return _is_series(cell) or (type(cell).__name__ in ("Series", "Tensor") and cell.ndim in (1, 2))
 
 
 def store(column: str, row: int, value: Any) -> Any:
-    """An array as the lists that a table can hold."""
+    """An array as the lists that a table can hold; a structured one as a list of records."""
     if type(value).__name__ == "Tensor":
         value = value.detach().cpu()
+    if _are_records(value) and hasattr(value, "tolist"):
+        return [dict(zip(value.dtype.names, step, strict=True)) for step in value.tolist()]
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -215,6 +239,7 @@ SERIES = Modality(
     recognise=recognise,
     default="scratch:series_cnn",
     counted="fixed:minirocket",
+    encoders=("hf:NAME (PatchTST)", "FOLDER"),
     processors=("series", "minirocket"),
     suffixes=SUFFIXES,
     media=True,

@@ -13,7 +13,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 from plait.errors import DataError
-from plait.processors.series import STEPS, SeriesProcessor, Steps
+from plait.processors.series import STEPS, Bridge, Clock, SeriesProcessor, Steps
 
 WIDTH = 9  # of a kernel: three weights of 2, six of -1
 KERNELS = list(combinations(range(WIDTH), 3))
@@ -57,7 +57,13 @@ class MiniRocketProcessor:
 
     @classmethod
     def fit(
-        cls, series: Iterable[Path | str | bytes], features: Count = 9_996, seed: int = 0, steps: Steps = STEPS
+        cls,
+        series: Iterable[Path | str | bytes],
+        features: Count = 9_996,
+        seed: int = 0,
+        steps: Steps = STEPS,
+        clock: Clock | None = None,
+        bridge: Bridge | None = None,
     ) -> "MiniRocketProcessor":
         """Dilations from the usual length of training series, biases from what the kernels say of some of them.
 
@@ -66,12 +72,13 @@ class MiniRocketProcessor:
             features: how many, about: a multiple of 84.
             seed: of what is drawn.
             steps: most of a series; longer ones are averaged.
+            clock, bridge: as of `SeriesProcessor`.
 
         Raises:
             DataError: no series can be read.
         """
         contents = list(series)
-        scaling = SeriesProcessor.fit(contents, steps)
+        scaling = SeriesProcessor.fit(contents, steps, clock, bridge)
         random = np.random.default_rng(seed)
         order = random.permutation(len(contents))
         sample: list[Tensor] = []

@@ -8,14 +8,17 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from plait.errors import DataError, DataWarning
+from plait.errors import DataError, DataWarning, RecipeError
 from plait.processors.series_cells import Series, read_series
 
 STEPS = 10_000  # longer series are averaged down to so many
+MOST_TICKS = 10_000_000  # of a clock
 Steps = Annotated[int, Ge(8), Le(10_000_000)]
+Clock = Annotated[float, Gt(0), Le(1e9)]
+Bridge = Annotated[float, Ge(0), Le(1e12)]
 
 
 class SeriesProcessor:
@@ -26,6 +29,8 @@ class SeriesProcessor:
         step: seconds from a step to the next, as a rule; 1 where series say nothing of time.
         steps: most of a series; a longer one is averaged over equal stretches, and a warning says so.
         names: of the channels, where files say them: a file's own order does not matter.
+        clock: seconds between the steps of a regular clock that series are brought to; None leaves them as they are.
+        bridge: with it, the longest gap in seconds that is bridged by a straight line; longer ones stay gaps.
 
     >>> processor = SeriesProcessor.fit([b"time,a\\n0,1\\n1,3\\n"])
     >>> processor(b"time,a\\n0,3\\n5,\\n7,1\\n")["values"].tolist(), processor.step
@@ -39,20 +44,32 @@ class SeriesProcessor:
         step: float = 1.0,
         steps: Steps = STEPS,
         names: list[str] | None = None,
+        clock: Clock | None = None,
+        bridge: Bridge | None = None,
     ) -> None:
+        if bridge is not None and clock is None:
+            raise RecipeError("bridge: says which gaps a clock may bridge; set the input's clock, in seconds, too")
         self.means, self.deviations = list(means), list(deviations)
         self.step, self.steps, self.names = step, steps, names
+        self.clock, self.bridge = clock, bridge
 
     @classmethod
-    def fit(cls, series: Iterable[Path | str | bytes], steps: Steps = STEPS) -> "SeriesProcessor":
+    def fit(
+        cls,
+        series: Iterable[Path | str | bytes],
+        steps: Steps = STEPS,
+        clock: Clock | None = None,
+        bridge: Bridge | None = None,
+    ) -> "SeriesProcessor":
         """A processor that knows the channels' means and deviations.
 
         Args:
             series: of training rows; those that can't be read are ignored.
-            steps: as above.
+            steps, clock, bridge: as above.
 
         Raises:
             DataError: no series can be read.
+            RecipeError: a `bridge` without a `clock`.
         """
         read: dict[int, list[Series]] = {}
         for value in series:
@@ -78,9 +95,9 @@ class SeriesProcessor:
         deviations = np.sqrt(scatter / np.maximum(count, 1))
         deviations = np.where(deviations > 1e-12 * (np.abs(means) + 1e-300), deviations, 1.0)
         gaps = [float(np.median(np.diff(one.times))) for one in usual if one.times is not None and len(one.times) > 1]
-        step = float(np.median(gaps)) if gaps else 1.0
+        step = clock or (float(np.median(gaps)) if gaps else 1.0)
         names = None if usual[0].names is None else list(usual[0].names)
-        return cls(means.tolist(), deviations.tolist(), step if step > 0 else 1.0, steps, names)
+        return cls(means.tolist(), deviations.tolist(), step if step > 0 else 1.0, steps, names, clock, bridge)
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -115,6 +132,8 @@ class SeriesProcessor:
             series = replace(series, values=series.values[:, order], names=tuple(self.names))
         if series.sorted:
             _warn("sorted", "had times out of order; its steps were sorted")
+        if self.clock is not None:
+            series = on_clock(series, self.clock, self.bridge or 0.0)
         if len(series.values) > self.steps:
             _warn("long", f"of {len(series.values):,} steps was averaged to {self.steps:,}; raise the input's steps")
             series = averaged(series, self.steps)
@@ -140,6 +159,42 @@ class SeriesProcessor:
             for key in ("values", "there", "times"):
                 padded[key][row, :length] = value[key]
         return {key: torch.from_numpy(array) for key, array in padded.items()}
+
+
+def on_clock(series: Series, step: float, bridge: float) -> Series:
+    """A series at a regular clock: steps of one tick are averaged, ticks between two steps lie on the line between
+    them where these are at most `bridge` seconds apart, and all others are gaps.
+
+    Raises:
+        DataError: it says nothing of time, or its time would take too many ticks.
+
+    >>> series = Series(np.array([[0.0], [1.0], [5.0]]), np.array([0.0, 1.0, 5.0]))
+    >>> on_clock(series, 1.0, 2.0).values[:, 0].tolist(), on_clock(series, 1.0, 4.0).values[:, 0].tolist()
+    ([0.0, 1.0, nan, nan, nan, 5.0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    """
+    if series.times is None:
+        raise DataError("a clock needs times, and the series has none; leave the input's clock out")
+    start, count = series.times[0], int((series.times[-1] - series.times[0]) / step + 1.5)
+    if count > MOST_TICKS:
+        raise DataError(
+            f"a clock of {step:g} s would take {count:,} ticks, more than {MOST_TICKS:,}; take a slower one"
+        )
+    tick = np.round((series.times - start) / step).astype(np.int64)
+    ticks = start + step * np.arange(count)
+    values = np.full((count, series.values.shape[1]), np.nan)
+    for channel, own in enumerate(series.values.T):
+        there = np.isfinite(own)
+        sums = np.bincount(tick[there], own[there], count)
+        counts = np.bincount(tick[there], minlength=count)
+        column = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        if there.sum() > 1 and bridge > 0:
+            times, numbers = series.times[there], own[there]
+            after = np.searchsorted(times, ticks, "right").clip(1, len(times) - 1)
+            width = times[after] - times[after - 1]
+            within = (ticks >= times[0]) & (ticks <= times[-1]) & (width <= bridge)
+            column = np.where(np.isnan(column) & within, np.interp(ticks, times, numbers), column)
+        values[:, channel] = column
+    return replace(series, values=values, times=ticks)
 
 
 def averaged(series: Series, steps: int) -> Series:

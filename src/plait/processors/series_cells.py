@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import datetime
 import io
 import zipfile
 from collections.abc import Sequence
@@ -42,10 +43,12 @@ class Series:
 
 
 def as_bytes(cell: Any) -> bytes:
-    """A list or an array of numbers as the bytes of an `.npy` file, float64 `[T, C]`.
+    """A list or an array of numbers as the bytes of an `.npy` file, float64 `[T, C]`; records as those of an `.npz`.
 
     Args:
-        cell: T numbers, T rows of C numbers, or an array of one or two dimensions; None and NaN are gaps.
+        cell: T numbers, T rows of C numbers, or an array of one or two dimensions; None and NaN are gaps. Or T records:
+            dicts, or NumPy's structured array, whose field called time, timestamp, date or the like says when, and each
+            other one is a channel.
 
     Raises:
         DataError: rows differ in length, or something in it is no number.
@@ -53,10 +56,51 @@ def as_bytes(cell: Any) -> bytes:
     >>> read_series(as_bytes([1, None, 3])).values.tolist()
     [[1.0], [nan], [3.0]]
     """
-    array = _array(cell)
     file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
+    if are_records(cell):
+        values, times, names = _records(cell)
+        timed = {} if times is None else {"times": times}
+        np.savez(file, allow_pickle=False, values=values, names=np.array(names), **timed)
+    else:
+        np.save(file, _array(cell), allow_pickle=False)
     return file.getvalue()
+
+
+def are_records(cell: Any) -> bool:
+    """Whether a cell holds steps with named channels."""
+    if isinstance(cell, np.ndarray) and cell.dtype.names:
+        return True
+    return isinstance(cell, list | tuple) and any(isinstance(step, dict) for step in cell)
+
+
+def _records(cell: Any) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """`[T, C]` values, `[T]` seconds and the channels' names of T records."""
+    if isinstance(cell, np.ndarray):
+        columns: dict[str, Any] = {name: cell[name] for name in cell.dtype.names or ()}
+    else:
+        odd = next((step for step in cell if step is not None and not isinstance(step, dict)), None)
+        if odd is not None:
+            raise DataError(f"expected records of numbers in a series, got {str(odd)[:40]!r} among them")
+        names = dict.fromkeys(str(name) for step in cell if step is not None for name in step)
+        columns = {name: [(step or {}).get(name) for step in cell] for name in names}
+    clock = next((name for name in columns if name.lower() in TIMES or _are_moments(columns[name])), None)
+    channels = [name for name in columns if name != clock]
+    if not channels:
+        raise DataError(f"expected a channel of numbers beside the time, got the fields {', '.join(columns) or 'none'}")
+    values = np.stack([_array(columns[name])[:, 0] for name in channels], axis=1)
+    if clock is None:
+        return values, None, tuple(channels)
+    times = columns[clock]
+    if not isinstance(times, np.ndarray):
+        numbers = not any(isinstance(time, str | datetime.datetime) for time in times)
+        times = _array(times)[:, 0] if numbers else moments(clock, ["" if t is None else str(t) for t in times])
+    return values, _seconds(times), tuple(channels)
+
+
+def _are_moments(column: Any) -> bool:
+    if isinstance(column, np.ndarray):
+        return column.dtype.kind == "M"
+    return any(isinstance(value, datetime.datetime) for value in column)
 
 
 def _array(cell: Any) -> np.ndarray:
@@ -109,7 +153,8 @@ def _number(value: Any) -> float:
 def read_series(value: Path | str | bytes) -> Series:
     """A series from an `.npy`, `.npz` or CSV file, or its bytes.
 
-    An `.npz` holds `values` `[T]` or `[T, C]`, and may hold `times` (seconds, or NumPy's datetimes). A CSV file has a
+    An `.npz` holds `values` `[T]` or `[T, C]`, and may hold `times` (seconds, or NumPy's datetimes) and `names` of the
+    channels. A CSV file has a
     header and a channel a column; a column called time, timestamp, date or the like says when. Rows are put in the
     order of their times; equal times stay, and nothing is filled in between.
 
@@ -124,7 +169,7 @@ def read_series(value: Path | str | bytes) -> Series:
         if data[:6] == NPY:
             values, times = _array(_npy(data)), None
         elif data[:2] == ZIP:
-            values, times = _npz(data)
+            values, times, names = _npz(data)
         else:
             values, times, names = _csv(data)
     except DataError as error:
@@ -175,7 +220,7 @@ def _npy(data: bytes) -> np.ndarray:
         ) from error
 
 
-def _npz(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+def _npz(data: bytes) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...] | None]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if any(one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for one in archive.infolist()):
@@ -185,12 +230,17 @@ def _npz(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
                 raise DataError(f"the arrays unpack to more than {MOST_MEDIA:,} bytes")
             if "values.npy" not in sizes:
                 raise DataError(f"expected an array called values, got {', '.join(sizes) or 'none'}")
-            arrays = {key: _npy(archive.read(f"{key}.npy")) for key in ("values", "times") if f"{key}.npy" in sizes}
+            known = [key for key in ("values", "times", "names") if f"{key}.npy" in sizes]
+            arrays = {key: _npy(archive.read(f"{key}.npy")) for key in known}
     except DataError:
         raise
     except Exception as error:  # zipfile and what unpacks raise anything from zlib.error to ValueError
         raise DataError(f"the file of arrays is damaged ({' '.join(str(error).split())[:80]})") from error
-    return _array(arrays["values"]), _seconds(arrays["times"]) if "times" in arrays else None
+    values = _array(arrays["values"])
+    names = tuple(map(str, arrays["names"].ravel())) if "names" in arrays else None
+    if names is not None and len(names) != values.shape[1]:
+        raise DataError(f"{values.shape[1]} channels and {len(names)} names")
+    return values, _seconds(arrays["times"]) if "times" in arrays else None, names
 
 
 def _seconds(times: np.ndarray) -> np.ndarray:
@@ -225,7 +275,7 @@ def _csv(data: bytes) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     clock = next((place for place, name in enumerate(header) if name.lower() in TIMES), None)
     channels = [place for place in range(len(header)) if place != clock]
     values = np.array([[_number(row[place]) for place in channels] for row in body], dtype=np.float64)
-    times = None if clock is None else _moments(header[clock], [row[clock] for row in body])
+    times = None if clock is None else moments(header[clock], [row[clock] for row in body])
     return values.reshape(len(body), len(channels)), times, tuple(header[place] for place in channels)
 
 
@@ -236,7 +286,12 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _moments(name: str, cells: Sequence[str]) -> np.ndarray:
+def moments(name: str, cells: Sequence[str]) -> np.ndarray:
+    """Texts of seconds or of ISO moments as `[N]` float64 seconds, NaN for none.
+
+    Raises:
+        DataError: they are neither, or seconds in a column whose name says date.
+    """
     numbers = None
     with contextlib.suppress(DataError):
         numbers = np.array([_number(cell) for cell in cells], dtype=np.float64)

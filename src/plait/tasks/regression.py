@@ -2,8 +2,8 @@
 
 import datetime
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch.nn.functional as F
@@ -18,6 +18,8 @@ from plait.tasks.task import Card, Figure, Task
 from plait.values import as_number, number_form
 
 Array = TypeVar("Array", np.ndarray, Tensor)
+Loss = Literal["mse", "mae", "huber"]
+LOSSES: dict[str, Callable[..., Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
 
 
 class Regression(Task):
@@ -27,6 +29,8 @@ class Regression(Task):
         mean, std: of the training targets.
         name: what messages call the target.
         form: how the target's numbers are written, where that is not the plain way.
+        loss: `mse` learns means, `mae` medians, which a few wild targets don't move, `huber` is between them; all on
+            the standard scale.
 
     >>> task = Regression(mean=10.0, std=2.0)
     >>> task.encode([12, None]).tolist()
@@ -42,10 +46,18 @@ class Regression(Task):
     space = Real()
 
     def __init__(
-        self, mean: float = 0.0, std: float = 1.0, name: str = "target", form: Mapping[str, str] | None = None
+        self,
+        mean: float = 0.0,
+        std: float = 1.0,
+        name: str = "target",
+        form: Mapping[str, str] | None = None,
+        loss: Loss = "mse",
     ) -> None:
         self.mean, self.std, self.name = mean, std, name
         self.form = dict(form) if form else None
+        self.of_loss = loss
+        if loss == "mae":  # the best epoch is picked by what was learned
+            self.default_metric = "mae"
 
     @classmethod
     def fit(
@@ -54,6 +66,7 @@ class Regression(Task):
         name: str = "target",
         form: Mapping[str, str] | None = None,
         lenient: bool = False,
+        loss: Loss = "mse",
     ) -> "Regression":
         """Learn the scale from training targets; if `lenient`, cells that are not numbers are passed over.
 
@@ -65,7 +78,7 @@ class Regression(Task):
         if not len(finite) or finite.std() == 0:
             came = "no number" if not len(finite) else f"only {finite[0]:g}"
             raise DataError(f"column {name!r}: regression needs targets that vary, got {came}")
-        return cls(float(finite.mean()), float(finite.std()), name, form)
+        return cls(float(finite.mean()), float(finite.std()), name, form, loss)
 
     @classmethod
     def recognise(cls, sample: Values) -> str | None:
@@ -81,12 +94,13 @@ class Regression(Task):
         return f"its cells are numbers, {sample.distinct:,} distinct{written}"
 
     @classmethod
-    def from_table(cls, asked: Asked) -> "Regression":
+    def from_table(cls, asked: Asked, *, loss: Loss = "mse") -> "Regression":
         """See `fit`."""
-        return cls.fit(asked.values, asked.column, asked.form, asked.lenient)
+        return cls.fit(asked.values, asked.column, asked.form, asked.lenient, loss)
 
     def to_json(self) -> dict[str, Any]:
         state: dict[str, Any] = {"mean": self.mean, "std": self.std, "name": self.name}
+        state |= {"loss": self.of_loss} if self.of_loss != "mse" else {}
         return state | ({"form": self.form} if self.form else {})
 
     def agrees(self, other: Task) -> str | None:
@@ -138,15 +152,15 @@ class Regression(Task):
         return np.isnan(encoded)
 
     def loss(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Mean squared error on the standard scale over the rows that have a target; `[B, 1]`, `[B]` and `[B]`."""
+        """The mean of `row_loss` over the rows that have a target; `[B, 1]`, `[B]` and `[B]`."""
         each = self.row_loss(logits, target)
         return (each if weight is None else each * weight).sum() / target.isfinite().sum().clamp(min=1)
 
     def row_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """`[B]` squared error of each row on the standard scale."""
+        """`[B]` error of each row on the standard scale, as the loss measures it."""
         has_target = target.isfinite()
         scaled = self.scaled(target).nan_to_num().to(logits.dtype)
-        return F.mse_loss(logits[:, 0], scaled, reduction="none").masked_fill(~has_target, 0)
+        return LOSSES[self.of_loss](logits[:, 0], scaled, reduction="none").masked_fill(~has_target, 0)
 
     def predictions(self, logits: Tensor) -> np.ndarray:
         """`[N]` numbers in the user's units."""
