@@ -1,6 +1,8 @@
 """Tiny stand-ins: 8-dim modules, ten-row tables, images of a few pixels. Seeded, offline, quick."""
 
 import io
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +139,46 @@ def chirp(seconds: float = 1.0, rate: int = 16_000) -> bytes:
     wave = 0.5 * np.sin(2 * np.pi * (100 * times + 3450 * times**2 / seconds))
     soundfile.write(file, wave, rate, format="WAV", subtype="FLOAT")
     return file.getvalue()
+
+
+def film(
+    frames: int,
+    size: int = 16,
+    rate: float = 10,
+    start: int = 0,
+    sound: bool = False,
+    times: Sequence[float] | None = None,
+    format: str = "matroska",
+    codec: str = "ffv1",
+    pixel: str = "bgr0",
+) -> bytes:
+    """A video whose frame n is a bar of width n on grey of 40 + 4 n + `start`, with a tone of one second if `sound`."""
+    av = pytest.importorskip("av")
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=format) as container:
+        images = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1000))
+        images.width, images.height, images.pix_fmt = size, size, pixel
+        if times is not None:
+            images.time_base = images.codec_context.time_base = Fraction(1, 1000)
+        heard = container.add_stream("aac" if format == "mp4" else "flac", rate=16_000) if sound else None
+        if heard is not None:
+            heard.layout = "mono"
+        for place in range(frames):
+            pixels = np.full((size, size, 3), (40 + 4 * place + start) % 256, np.uint8)
+            pixels[:, : 1 + place % size] = 255
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(1000 * times[place]), Fraction(1, 1000)
+            for packet in images.encode(frame):
+                container.mux(packet)
+        for packet in images.encode():
+            container.mux(packet)
+        if heard is not None:
+            wave = (8_000 * np.sin(np.arange(16_000) / 16_000 * 2 * np.pi * 440)).astype(np.int16)
+            floats = (wave / 32_768).astype(np.float32)
+            kind, samples = ("fltp", floats) if format == "mp4" else ("s16", wave)
+            piece = av.AudioFrame.from_ndarray(samples[None], format=kind, layout="mono")
+            piece.sample_rate, piece.pts = 16_000, 0
+            for packet in [*heard.encode(piece), *heard.encode()]:
+                container.mux(packet)
+    return buffer.getvalue()

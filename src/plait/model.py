@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from plait.encoders.chunks import encode_in_chunks
-from plait.encoders.tuning import frozen_parts_to_eval
+from plait.encoders.tuning import frozen_parts_to_eval, stored_part
 from plait.layers import MissingToken, NamedModules, masked_mean
 from plait.types import Batch, Fused, Input, Output, Tokens, UnimodalOutput
 
@@ -98,7 +98,8 @@ class MultimodalModel(nn.Module):
             tokens = Tokens.missing(rows, encoder.out_dim, device)
         else:
             if "stored" in values.features:
-                tokens = replace(stored_tokens(values.features, encoder.out_dim), items=values.items)
+                tokens = replace(stored_tokens(values.features, stored_dim(encoder)), items=values.items)
+                tokens = _each_item(encoder.after, tokens) if hasattr(encoder, "after") else tokens
             else:
                 tokens = self._encoded(encoder, values.features)
             if values.index is not None:
@@ -133,6 +134,30 @@ class MultimodalModel(nn.Module):
             for part in (*(encoder for _, encoder in self.encoders.items()), self.head):
                 frozen_parts_to_eval(part)
         return self
+
+
+def _each_item(after: Any, tokens: Tokens) -> Tokens:
+    """What comes after a stored part, over each of a row's values apart, as where nothing is stored."""
+    if tokens.items == 1:
+        made: Tokens = after(tokens)
+        return made
+
+    def split(x: Tensor) -> Tensor:
+        return x.unflatten(1, (tokens.items, -1)).flatten(0, 1)
+
+    def joined(x: Tensor) -> Tensor:
+        return x.unflatten(0, (-1, tokens.items)).flatten(1, 2)
+
+    where = None if tokens.where is None else split(tokens.where)
+    made = after(Tokens(split(tokens.x), split(tokens.mask), where))
+    where = None if made.where is None else joined(made.where)
+    return Tokens(joined(made.x), joined(made.mask), where, tuple(map(joined, made.layers)), tokens.items)
+
+
+def stored_dim(encoder: Any) -> int:
+    """The width of an encoder's stored outputs; one that trains a part on them may give another."""
+    width: int = getattr(encoder, "stored_dim", 0) or stored_part(encoder).out_dim
+    return width
 
 
 def stored_tokens(features: Mapping[str, Tensor], dim: int) -> Tokens:

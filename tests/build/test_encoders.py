@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakes import make, tone
+from fakes import film, make, tone
 from plait import Predictor
 from plait.encoders import ENCODERS, encoder_class
 
@@ -20,6 +20,15 @@ def test_every_encoder_from_scratch_by_name(table: Path, tmp_path: Path, encoder
         predictor = make(folder=tmp_path / "run", inputs={"sensor": {"modality": "series", "encoder": encoder}}).fit(
             rows
         )
+        assert set(predictor.metrics_["val"]) >= {"accuracy", "log_loss"}
+        return
+    if modality == "video":
+        for n in range(12):
+            (tmp_path / f"{n}.mkv").write_bytes(film(4 + n % 2, start=60 * (n % 2)))
+        rows = [{"clip": f"{n}.mkv", "answer": ["yes", "no"][n % 2]} for n in range(12)]
+        pd.DataFrame(rows).to_csv(tmp_path / "clips.csv", index=False)
+        spec = {"clip": {"modality": "video", "encoder": encoder, "frames": 3, "size": 16}}
+        predictor = make(folder=tmp_path / "run", inputs=spec).fit(tmp_path / "clips.csv")
         assert set(predictor.metrics_["val"]) >= {"accuracy", "log_loss"}
         return
     if modality == "audio":

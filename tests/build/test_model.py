@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.fakes import colour_table
 
+from fakes import colour_table
 from plait.build import model
 from plait.build.model import build_inputs, build_model, complete_inputs, name_folders
 from plait.data.readers import open_table

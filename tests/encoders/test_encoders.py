@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fakes import tone
+from fakes import film, tone
 from plait.encoders import (
     ENCODERS,
     Augment,
@@ -31,9 +31,16 @@ from plait.encoders.pixels import Pixels
 from plait.encoders.tabular import Periodic, PiecewiseLinear, TabularEncoder
 from plait.encoders.tabular_columns import ScaledColumns
 from plait.encoders.text_bag import TextBag
-from plait.encoders.tuning import frozen_parts_to_eval
+from plait.encoders.tuning import frozen_parts_to_eval, stored_part
 from plait.errors import MissingExtra, PlaitError, RecipeError
-from plait.processors import AudioProcessor, ImageProcessor, TabularProcessor, TextProcessor, TfidfProcessor
+from plait.processors import (
+    AudioProcessor,
+    ImageProcessor,
+    TabularProcessor,
+    TextProcessor,
+    TfidfProcessor,
+    VideoProcessor,
+)
 from plait.processors.series_cells import as_bytes
 
 TEXTS = ["a red bird sat", "the blue fish swam far away", "green"]
@@ -76,6 +83,9 @@ def make(name: str, request: pytest.FixtureRequest) -> Any:
             "scratch:series_cnn": {"dim": 8, "widths": [4, 8]},
             "scratch:series_transformer": {"dim": 8, "heads": 2},
         }
+    if encoder_class(name).modality == "video":
+        processors[name] = VideoProcessor({"size": 16}, frames=4)
+        sizes[name] = {"widths": [4, 8], "dim": 8, "heads": 2}
     if encoder_class(name).modality == "audio":
         processors[name] = AudioProcessor()
         sizes |= {
@@ -97,7 +107,9 @@ def values_of(modality: str) -> list[Any]:
     sounds = [tone(seconds, hertz) for seconds, hertz in ((0.1, 300.0), (1.3, 900.0), (0.6, 2500.0))]
     pictures = [png("red"), png("green"), png("blue")]
     series = [as_bytes(np.random.default_rng(n).normal(size=(20 + 15 * n, 2))) for n in range(3)]
-    return {"text": TEXTS, "image": pictures, "tabular": rows, "audio": sounds, "series": series}[modality]
+    values = {"text": TEXTS, "image": pictures, "tabular": rows, "audio": sounds, "series": series}
+    values["video"] = [film(count) for count in (4, 1, 7)]
+    return values[modality]
 
 
 def features_of(encoder: Any, order: tuple[int, ...] = (0, 1, 2)) -> dict[str, torch.Tensor]:
@@ -116,7 +128,7 @@ def test_shapes_masks_and_gradients(name: str, request: pytest.FixtureRequest) -
     assert tokens.mask.shape == tokens.x.shape[:2] and tokens.mask.dtype == torch.bool
     assert tokens.where is None or tokens.where.shape == (
         *tokens.x.shape[:2],
-        2 if encoder.modality in ("audio", "series") else 4,
+        2 if encoder.modality in ("audio", "series", "video") else 4,
     )
     if list(encoder.parameters()):  # counts have nothing to train
         tokens.x[tokens.mask].square().sum().backward()
@@ -199,9 +211,11 @@ def test_frozen_trains_nothing_and_stays_in_evaluation(name: str, request: pytes
     set_trainable(encoder, frozen=True)
     encoder.train()
     frozen_parts_to_eval(encoder)
-    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+    part = stored_part(encoder)  # of a video's encoder what reads the frames in order trains all the same
+    assert not any(parameter.requires_grad for parameter in part.parameters())
+    assert (part is encoder) == (encoder.modality != "video")
     features = features_of(encoder)
-    assert torch.equal(encoder(features).x, encoder(features).x)  # no dropout, no moving statistics
+    assert torch.equal(part(features).x, part(features).x)  # no dropout, no moving statistics
 
 
 @pytest.mark.parametrize("name", ["timm", "hf"])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fakes import tone
+from fakes import film, tone
 from plait.errors import RunError
 from plait.processors import (
     PROCESSORS,
@@ -22,6 +22,7 @@ from plait.processors import (
     TabularProcessor,
     TextProcessor,
     TfidfProcessor,
+    VideoProcessor,
     WordsProcessor,
     load_processor,
     save_processor,
@@ -51,6 +52,7 @@ def case(name: str) -> tuple[Any, Any]:
         ),
         "text": lambda: (TextProcessor.train(["a red bird"] * 2, vocab_size=300), "a red bird"),
         "tfidf": lambda: (TfidfProcessor.train(["a red bird", "a dog"]), "a red bird"),
+        "video": lambda: (VideoProcessor({"size": 8}, frames=3), film(5)),
         "words": lambda: (WordsProcessor(train_tokenizer(["a b"], 300, True, ["[PAD]"]), ["p"], "p"), "<image> a b"),
     }
     return made[name]()

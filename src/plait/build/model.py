@@ -11,6 +11,7 @@ from plait.build.encoders import (
     build_column_encoder,
     chosen_options,
     encoder_name,
+    is_framed,
     make_column_processor,
     processor_options,
 )
@@ -278,6 +279,8 @@ def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, A
     else:
         column = recipe.inputs[name]
         frozen, tune_last, options = column.frozen, column.tune_last, column.options
+        if fitted and is_framed(column, configs and configs.get(name)):
+            options.setdefault("temporal", "mean")  # there is nothing that could train it
         made = build_column_encoder(name, column, spec, options, None if configs is None else configs.get(name, {}))
     set_trainable(made, frozen or fitted, None if fitted else tune_last)
     return made

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plait.build.fitted import countable, counted
+from plait.build.fitted import FITTED, countable, counted
 from plait.build.model import (
     build_inputs,
     build_model,
@@ -157,12 +157,12 @@ class Experiment:
         frozen = prepare.frozen_inputs(self.recipe, self.full, self.inputs, self.verbose, for_folds=True)
         self.notes += frozen.attach(source, self.rows, expected_epochs(self.recipe.train))
         self.encoded = source.encoded
+        self.stand_ins = {name: StoredEncoder.of(self.full.encoders[name]) for name in self.encoded}
         for encoded in self.encoded.values():
             if encoded.problems and not lenient:
                 first = next(iter(encoded.problems.values()))
                 raise DataError(f"{first}; {prepare.LENIENT}")
         self._handle_unusable(source)
-        self.widths = {name: encoder.out_dim for name, encoder in self.full.encoders.items()}
         self.encoder_ms = {name: self._encoder_ms(name) for name in self.inputs}
 
     def _handle_unusable(self, source: TableSource) -> None:
@@ -245,10 +245,9 @@ class Experiment:
     def model(self, candidate: Candidate, fold: Fold, seed: int) -> MultimodalModel:
         """An untrained model; frozen encoders are represented by their width."""
         inputs = {name: fold.inputs[name] for name in candidate.modalities}
-        ready = {
-            name: StoredEncoder(self.widths[name], inputs[name].modality) for name in inputs if name in self.encoded
-        }
         torch.manual_seed(seed)
+        fitted = candidate.method in FITTED
+        ready = {name: self.stand_ins[name].again(fitted) for name in inputs if name in self.encoded}
         return build_model(self.recipe_of(candidate.method), inputs, fold.targets, ready=ready).to(self.device)
 
     def run(self, candidate: Candidate, number: int, seed: int) -> Answer:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from plait import console
+from plait.datasets.bounces import write_bounces
 from plait.datasets.drawings import write_drawings
 from plait.datasets.easy_vqa import write_easy_vqa
 from plait.datasets.emoji import write_emoji
@@ -109,6 +110,13 @@ DATASETS: dict[str, DataSet] = {
             ("japanese-vowels", "nine speakers, twelve channels", "270 and 370"),
         )
     },
+    "bounces": DataSet(
+        "drawn videos with sound: clip, action, events, in_step, delay, caption",
+        "2,700",
+        "none needed",
+        "drawn by plait",
+        write_bounces,
+    ),
     "glucose": DataSet(
         "a glucose monitor: two series of four hours, time of day, glucose in 60 minutes; split in time",
         "17,000",

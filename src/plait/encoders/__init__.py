@@ -34,6 +34,9 @@ from plait.encoders.text_rnn import TextRNN
 from plait.encoders.text_tfidf import TextTfidf
 from plait.encoders.text_transformer import TextTransformer
 from plait.encoders.tuning import frozen_parts_to_eval, set_trainable
+from plait.encoders.video_cnn import VideoCNN
+from plait.encoders.video_frames import VideoEncoder
+from plait.encoders.video_hf import HfVideo
 from plait.encoders.vlm_vision import VlmVision
 from plait.encoders.weights import hash_weights
 
@@ -51,6 +54,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "scratch:audio_transformer": AudioTransformer,
     "fixed:audio_statistics": AudioStatistics,
     "packaged:speech-embedding": SpeechEmbedding,
+    "scratch:video_cnn": VideoCNN,
     "scratch:series_cnn": SeriesCNN,
     "scratch:series_transformer": SeriesTransformer,
     "fixed:minirocket": MiniRocket,
@@ -62,7 +66,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
 # Family → modality → class. Of transformers' models `dual` align images and texts, `seeing` write about images.
 PRETRAINED: dict[str, dict[str, type[nn.Module]]] = {
     "timm": {"image": TimmImage},
-    "hf": {"text": HfText, "audio": HfAudio, "series": HfSeries},
+    "hf": {"text": HfText, "audio": HfAudio, "series": HfSeries, "video": HfVideo},
     "dual": {"text": HfDualText, "image": HfDualImage},
     "seeing": {"image": VlmVision},
     "open_clip": {"text": OpenClipText, "image": OpenClipImage},
@@ -91,6 +95,7 @@ __all__ = [
     "HfDualText",
     "HfSeries",
     "HfText",
+    "HfVideo",
     "MiniRocket",
     "OpenClipImage",
     "OpenClipText",
@@ -107,6 +112,8 @@ __all__ = [
     "TextTfidf",
     "TextTransformer",
     "TimmImage",
+    "VideoCNN",
+    "VideoEncoder",
     "VlmVision",
     "encoder_class",
     "frozen_parts_to_eval",

@@ -8,8 +8,15 @@ from torch import nn
 from plait.errors import RecipeError
 
 
+def stored_part(encoder: Any) -> Any:
+    """The part of an encoder whose outputs are stored where it is frozen: all of it, or what comes `before` a part that
+    trains all the same and reads them `after`.
+    """
+    return getattr(encoder, "before", encoder)
+
+
 def set_trainable(encoder: Any, frozen: bool = False, tune_last: int | None = None) -> None:
-    """Train all of an encoder, none of it, or its last n blocks.
+    """Train all of an encoder, none of it, or its last n blocks; what comes after a part that is stored always trains.
 
     Args:
         encoder: for `tune_last` it has `blocks()`, its parameters by depth, shallow first.
@@ -19,6 +26,7 @@ def set_trainable(encoder: Any, frozen: bool = False, tune_last: int | None = No
     Raises:
         RecipeError: the encoder has no blocks, or fewer than `tune_last`.
     """
+    encoder = stored_part(encoder)
     if frozen or tune_last is not None:
         encoder.requires_grad_(False)
     if frozen or not tune_last:
@@ -51,10 +59,11 @@ def blocks_of(backbone: nn.Module) -> list[list[nn.Parameter]]:
     return groups
 
 
-def is_frozen(encoder: nn.Module) -> bool:
-    """Nothing of it trains, and its outputs are worth keeping: an encoder without parameters says so by `fixed`."""
-    parameters = list(encoder.parameters())
-    return not any(p.requires_grad for p in parameters) if parameters else getattr(encoder, "fixed", False)
+def is_frozen(encoder: Any) -> bool:
+    """Nothing of its stored part trains, and its outputs are worth keeping: without parameters it says so (`fixed`)."""
+    part = stored_part(encoder)
+    parameters = list(part.parameters())
+    return not any(p.requires_grad for p in parameters) if parameters else getattr(part, "fixed", False)
 
 
 def device_of(module: nn.Module) -> torch.device:

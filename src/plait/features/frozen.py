@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from plait import console
 from plait.data.batches import InputSpec, TableSource
-from plait.encoders.tuning import device_of, is_frozen
+from plait.encoders.tuning import device_of, is_frozen, stored_part
 from plait.errors import StoreError
 from plait.features.column import ColumnEncoder
 from plait.features.store import FEATURES
@@ -105,7 +105,7 @@ class FrozenInputs:
 
     def _encoder(self, name: str) -> ColumnEncoder:
         if name not in self._encoders:
-            encoder, spec = self.model.encoders[name].eval(), self.inputs[name]
+            encoder, spec = stored_part(self.model.encoders[name]).eval(), self.inputs[name]
             device = device_of(encoder)
             self._encoders[name] = ColumnEncoder(
                 spec.columns[0],

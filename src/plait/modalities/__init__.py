@@ -21,10 +21,12 @@ from plait.modalities.sample import Sample
 from plait.modalities.series import SERIES
 from plait.modalities.tabular import TABULAR
 from plait.modalities.text import TEXT
+from plait.modalities.video import VIDEO
 
 # In the order in which they are tried on a column; text takes what is left.
 MODALITIES: dict[str, Modality] = {
     "image": IMAGE,
+    "video": VIDEO,
     "audio": AUDIO,
     "series": SERIES,
     "date": DATE,

@@ -119,7 +119,7 @@ def open_long_file(piece: Any, media: Media, most: int) -> Opened:
             raise DataError(f"{path}: expected at most {most:,} bytes, the file holds {size:,}; cut it")
         if size > IN_MEMORY:
             return Opened(path, piece)
-    return open_file(piece, media, most)
+    return open_file(piece, media, IN_MEMORY)  # reading allocates as much as a file may have
 
 
 def are_media(values: Sequence[Any], suffixes: frozenset[str], begins: Callable[[bytes], bool]) -> bool:

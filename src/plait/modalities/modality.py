@@ -47,12 +47,14 @@ class Shown:
     Args:
         text: words, such as its file's name.
         image: a PIL image; None where it has none.
-        play: gives a short MP3 to be heard; None where there is none.
+        play: gives a short piece to be heard or seen; None where there is none.
+        kind: of that piece, as browsers name it.
     """
 
     text: str
     image: Any = None
     play: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+    kind: str = field(default="audio/mpeg", repr=False, compare=False)
 
 
 def one_text(cell: Any) -> Sequence[Any]:
@@ -110,6 +112,7 @@ class Modality:
         encoders: names of pretrained encoders, to be listed for people.
         processors: names of the `PROCESSORS` that prepare it.
         fitting: training rows that a processor is fitted on, evenly spaced; None for all.
+        made_of: the modality of whose values each value is a sequence, in order: that one's encoders may read it.
         group: the `Group` whose one input all columns of this modality are; None for an input each.
         suffixes: of its files in folders of media and in archives.
         feature: its type in Hugging Face's datasets.
@@ -136,7 +139,7 @@ class Modality:
         recur: a column's training values → whether they recur by nature, so that duplicates mean nothing.
         show: (opened, side in pixels) → words, and an image where it has one.
         pictured: `show` gives an image.
-        heard: `show` gives a sound to be played.
+        heard: `show` gives a sound or a film to be played.
         gridded: its tokens may be the cells of that image, row by row.
         sample_cells: cells that a column of this modality might hold, for tests.
     """
@@ -153,6 +156,7 @@ class Modality:
     packaged_options: Mapping[str, Any] = field(default_factory=dict)
     encoders: tuple[str, ...] = ()
     fitting: int | None = None
+    made_of: str | None = None
     group: str | None = None
     suffixes: frozenset[str] = frozenset()
     feature: str | None = None

@@ -22,6 +22,7 @@ from plait.processors.tabular import TabularProcessor
 from plait.processors.target_text import TargetText
 from plait.processors.text import TextProcessor
 from plait.processors.tfidf import TfidfProcessor
+from plait.processors.video import VideoProcessor
 from plait.processors.words import WordsProcessor
 
 Features = dict[str, np.ndarray]
@@ -52,6 +53,7 @@ PROCESSORS: dict[str, type] = {
     "tabular": TabularProcessor,
     "text": TextProcessor,
     "tfidf": TfidfProcessor,
+    "video": VideoProcessor,
     "words": WordsProcessor,
 }
 
@@ -96,6 +98,7 @@ __all__ = [
     "TabularProcessor",
     "TargetText",
     "TextProcessor",
+    "VideoProcessor",
     "WordsProcessor",
     "load_processor",
     "save_processor",

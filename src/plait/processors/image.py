@@ -121,7 +121,11 @@ class ImageProcessor:
             DataError: the file is missing, empty, truncated, no image, or larger than `max_pixels`.
         """
         pixels = decode_image(value, self.max_pixels, self.size if self.fast else None)
-        return {"pixels": self._resized(pixels).permute(1, 2, 0).contiguous().numpy()}
+        return {"pixels": self.of_pixels(pixels)}
+
+    def of_pixels(self, pixels: Tensor) -> np.ndarray:
+        """An image that is decoded, `[3, height, width]` uint8 → `[size, size, 3]`."""
+        return self._resized(pixels).permute(1, 2, 0).contiguous().numpy()
 
     def blank(self) -> dict[str, np.ndarray]:
         """A black image."""

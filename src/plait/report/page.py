@@ -35,7 +35,7 @@ def render(template: str, **values: Any) -> str:
 
 def as_cell(shown: Shown, side: int = SIDE) -> dict[str, str | None]:
     """A value for `value.html`: its words, its image and its sound as `data:` addresses, None where it has none."""
-    sound = None if shown.play is None else f"data:audio/mpeg;base64,{base64.b64encode(shown.play()).decode()}"
+    sound = None if shown.play is None else f"data:{shown.kind};base64,{base64.b64encode(shown.play()).decode()}"
     return {"picture": thumbnail(shown, side), "sound": sound, "text": shown.text}
 
 
