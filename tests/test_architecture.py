@@ -74,7 +74,7 @@ TESTED_IN = {
     "estimator/unfitted.py": "estimator/test_params.py",
     "runs/saved.py": "test_predictor.py",
     "processors/films.py": "modalities/test_video.py",
-    "encoders/temporal.py": "encoders/test_video.py",
+    "layers/temporal.py": "encoders/test_video.py",
     "encoders/video_cnn.py": "encoders/test_video.py",
     "encoders/video_frames.py": "encoders/test_video.py",
     "encoders/video_hf.py": "encoders/test_video.py",

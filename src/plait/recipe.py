@@ -113,10 +113,14 @@ class TaskRecipe(Open):
 
 
 class FusionRecipe(Open):
-    """How modalities are fused. Other keys go to the method."""
+    """How modalities are fused. Other keys go to the method.
+
+    `clock` brings video, sound and series onto one clock of so many seconds a tick; the method then fuses each tick.
+    """
 
     method: str = "concat"
     dim: Annotated[int, Ge(1), Le(65_536)] = 256
+    clock: Annotated[float, Gt(0), Le(1e9)] | None = None
     missing_token: bool = False
 
 

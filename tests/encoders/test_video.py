@@ -11,9 +11,9 @@ import torch
 from fakes import film
 from plait import Predictor
 from plait.encoders import Augment, HfVideo, ResidualCNN, VideoCNN, VideoEncoder
-from plait.encoders.temporal import TEMPORAL
 from plait.encoders.tuning import is_frozen, set_trainable
 from plait.errors import RecipeError
+from plait.layers import TEMPORAL
 from plait.processors import ImageProcessor, VideoProcessor
 from plait.types import Tokens
 
@@ -64,7 +64,7 @@ def test_a_gru_is_torchs_and_gaps_are_closed() -> None:
     made = TEMPORAL["gru"](4, dim=6, layers=1)
     x, mask = torch.randn(1, 5, 4), torch.tensor([[True, False, True, True, False]])
     said = made.eval()(Tokens(x, mask)).x[0, mask[0]]
-    torch.testing.assert_close(said, made.rnn(x[:, mask[0]])[0][0])
+    torch.testing.assert_close(said, made.rnn(made.scale(x[:, mask[0]]))[0][0])
 
 
 def test_augmentation_changes_all_frames_of_a_video_alike() -> None:

@@ -19,6 +19,7 @@ from plait.types import Batch, Input, Output, Tokens
 
 ENSEMBLE = "ensemble"
 MOST = 100  # members
+SHARED = {"dim", "clock", "missing_token"}  # settings of every fusion
 
 
 class EnsembleModel(nn.Module):
@@ -140,12 +141,8 @@ def member_recipe(recipe: Recipe, member: MemberRecipe) -> Recipe:
     """The recipe of one member: its inputs, its fusion, and how long it trains."""
     values = recipe.model_dump(mode="json", exclude_defaults=True)
     fusion = recipe.fusion
-    values["fusion"] = {
-        "dim": fusion.dim,
-        "missing_token": fusion.missing_token,
-        "method": member.method,
-        **member.options,
-    }
+    shared = fusion.model_dump(include=SHARED, exclude_defaults=True)
+    values["fusion"] = {**shared, "method": member.method, **member.options}
     if member.inputs:
         values["inputs"] = {n: spec for n, spec in values["inputs"].items() if n in member.inputs}
     if member.epochs:

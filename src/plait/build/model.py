@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from plait import former_names
+from plait.alignment import ClockFusion
 from plait.build.encoders import (
     build_column_encoder,
     chosen_options,
@@ -231,14 +232,14 @@ def _fusion_and_head(
         raise RecipeError(unknown("fusion", method, [*FUSIONS, *FITTED, PROMPT, ENSEMBLE]))
     made: Any = FUSIONS[method]
     if targets.writer is not None:
-        fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
+        fusion = on_clock(recipe, construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim), encoders)
         return fusion, build_writer(recipe, targets, saved=saved)
     if getattr(made, "stage", "") == "late":  # it answers by itself
         options = {"hidden": recipe.head.hidden, "dropout": recipe.head.dropout, **options}
         width = sum(out_dims.values())
         fusion = construct("fusion", method, made, options, (), in_dims, width, spaces=targets.spaces)
         return fusion, SplitHead(out_dims)
-    fusion = construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim)
+    fusion = on_clock(recipe, construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim), encoders)
     for name, task in targets.tasks.items():
         if task.reads is not None and task.reads not in in_dims:
             inputs_named = ", ".join(in_dims)
@@ -247,6 +248,19 @@ def _fusion_and_head(
             widths = (in_dims[task.reads], recipe.fusion.dim, task.out_dim)
             return fusion, TagHead(name, task.reads, *widths, recipe.head.hidden, recipe.head.dropout)
     return fusion, PredictHead(recipe.fusion.dim, out_dims, recipe.head.hidden, recipe.head.dropout)
+
+
+def on_clock(recipe: Recipe, fusion: Any, encoders: Mapping[str, Any]) -> Any:
+    """The fusion at each tick of the recipe's clock, if it has one and an input that has a time."""
+    timed = [name for name, encoder in encoders.items() if is_timed(encoder.modality)]
+    if recipe.fusion.clock is None or not timed:
+        return fusion
+    return ClockFusion(fusion, timed, recipe.fusion.dim, recipe.fusion.clock)
+
+
+def is_timed(modality: str) -> bool:
+    """Whether the tokens of a modality lie in seconds."""
+    return modality in MODALITIES and MODALITIES[modality].timed
 
 
 def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, Any] | None) -> Any:

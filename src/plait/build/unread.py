@@ -18,6 +18,7 @@ from plait.decoders.language_weights import is_language_model
 from plait.encoders import ENCODERS, encoder_class
 from plait.errors import RecipeError
 from plait.fusion import FUSIONS
+from plait.modalities import MODALITIES
 from plait.recipe import Recipe
 from plait.training.settings import TrainSettings
 
@@ -106,6 +107,11 @@ def _unread_of_fusion(recipe: Recipe, task_kinds: Collection[str]) -> Iterable[t
         yield "dim", "fusions that make a vector"
     if method in FITTED and recipe.fusion.missing_token:
         yield "missing_token", "fusions that are networks"
+    if recipe.fusion.clock is not None:
+        if method in (*FITTED, PROMPT) or late or "retrieval" in task_kinds:
+            yield "clock", "fusions that make a vector"
+        elif not any(MODALITIES[str(spec.modality)].timed for spec in recipe.inputs.values()):
+            yield "clock", "inputs that have a time: video, sound and series"
     if "retrieval" in task_kinds or fusion is None:
         return
     takes = _takes(fusion)

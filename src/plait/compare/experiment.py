@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from plait.build.ensemble import SHARED
 from plait.build.fitted import FITTED, countable, counted
 from plait.build.model import (
     build_inputs,
@@ -238,7 +239,7 @@ class Experiment:
         """The comparison's recipe with another fusion; options of a method apply to that method alone."""
         fusion = self.recipe.fusion
         options = fusion.options if fusion.method == method else {}
-        section = {"method": method, "dim": fusion.dim, "missing_token": fusion.missing_token, **options}
+        section = {**fusion.model_dump(include=SHARED, exclude_defaults=True), "method": method, **options}
         values = self.recipe.model_dump(mode="json", exclude_defaults=True)
         return counted(with_positions(Recipe.parse({**values, "fusion": section})), over_named=True)
 

@@ -1,4 +1,4 @@
-"""A small CNN over the frames of a video, and a transformer or GRU over time, trained from scratch."""
+"""A small CNN over the frames of a video, and a GRU or transformer over time, trained from scratch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -78,8 +78,8 @@ class VideoCNN(nn.Module):
         dim: D of the tokens, of the frames and of what reads them.
         shift, zoom, flip, light: augmentation, see `Augment`.
         dropout: on the frames' vectors, and in what reads them.
-        temporal: `transformer`, `gru` or `mean`, see `VideoEncoder`.
-        layers: of transformer or GRU.
+        temporal: `gru`, `transformer` or `mean`, see `VideoEncoder`.
+        layers: of GRU or transformer.
         heads: of the transformer.
 
     Shapes: `{"pixels": [U, F, 3, S, S] uint8, "where": [U, F, 2], "mask": [U, F]}` → Tokens `[U, F, dim]` with their
@@ -98,13 +98,13 @@ class VideoCNN(nn.Module):
         processor: VideoProcessor,
         widths: Sequence[int] = (32, 64, 128),
         dim: int = 128,
-        shift: int = 2,
+        shift: int = 0,
         zoom: float = 0.0,
         flip: bool = False,
         light: float = 0.0,
         dropout: float = 0.1,
-        temporal: str = "transformer",
-        layers: int = 2,
+        temporal: str = "gru",
+        layers: int = 1,
         heads: int = 4,
     ) -> None:
         super().__init__()

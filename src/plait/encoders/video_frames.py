@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from plait.encoders.layout import WHERE, Layout
-from plait.encoders.temporal import TEMPORAL
 from plait.encoders.weights import Weights
+from plait.layers import TEMPORAL
 from plait.processors.video import VideoProcessor
 from plait.types import Tokens
 
@@ -79,7 +79,8 @@ class VideoEncoder(nn.Module):
     Args:
         processor: picks and prepares the frames.
         image: an encoder of images.
-        temporal: `transformer`, `gru`, or `mean` of the frames, which has nothing to train.
+        temporal: `gru`, which learns from few videos what comes right after what; `transformer`, which wants many; or
+            `mean` of the frames, which has nothing to train.
         temporal_dim: D of the tokens; of `mean` it is the image encoder's.
         temporal_layers: of transformer or GRU.
         temporal_heads: of the transformer.
@@ -105,9 +106,9 @@ class VideoEncoder(nn.Module):
         self,
         processor: VideoProcessor,
         image: Any,
-        temporal: str = "transformer",
+        temporal: str = "gru",
         temporal_dim: int = 128,
-        temporal_layers: int = 2,
+        temporal_layers: int = 1,
         temporal_heads: int = 4,
         temporal_dropout: float = 0.1,
     ) -> None:

@@ -11,10 +11,12 @@ from plait.layers.precise import at_least_float32
 from plait.layers.products import product_of_present, signed_root
 from plait.layers.projection import ModalityProjection, joined
 from plait.layers.small_batch_linear import small_batch_linear, use_fast_linear
+from plait.layers.temporal import TEMPORAL
 from plait.layers.transformer import CrossBlock, DecoderBlock, TransformerBlock
 
 __all__ = [
     "MLP",
+    "TEMPORAL",
     "CausalSelfAttention",
     "CrossAttention",
     "CrossBlock",

@@ -11,7 +11,7 @@ from plait.modalities.media import Media, Opened, are_media, open_long_file, spl
 from plait.modalities.modality import Facts, Modality, Oddity, Shown
 from plait.modalities.noises import Noise
 from plait.modalities.sample import Sample
-from plait.modalities.sound_noises import clipped, low_passed, with_dropouts, with_white_noise
+from plait.modalities.sound_noises import clipped, late, low_passed, with_dropouts, with_white_noise
 
 SUFFIXES = frozenset(
     (
@@ -184,6 +184,7 @@ AUDIO = Modality(
     anchors=True,
     by_length=True,
     pictured=True,
+    timed=True,
     heard=True,
     unusable="unusable_sound",
     noises={
@@ -194,6 +195,7 @@ AUDIO = Modality(
             (4000, 2000, 1000, 500), "highest frequency, Hz", lambda s, level, r, _: low_passed(s, level)
         ),
         "clipping": Noise((0.5, 0.25, 0.1, 0.05), "share of the peak", lambda s, level, r, _: clipped(s, level)),
+        "time_shift": Noise((0.1, 0.25, 0.5, 1.0), "seconds that it comes late", lambda s, level, r, _: late(s, level)),
         "dropouts": Noise(
             (0.1, 0.25, 0.5, 0.75), "share of the time", lambda s, level, r, _: with_dropouts(s, level, r)
         ),

@@ -140,6 +140,7 @@ class Modality:
         show: (opened, side in pixels) → words, and an image where it has one.
         pictured: `show` gives an image.
         heard: `show` gives a sound or a film to be played.
+        timed: its tokens lie in seconds.
         gridded: its tokens may be the cells of that image, row by row.
         sample_cells: cells that a column of this modality might hold, for tests.
     """
@@ -171,6 +172,7 @@ class Modality:
     by_length: bool = False
     pictured: bool = False
     heard: bool = False
+    timed: bool = False
     gridded: bool = False
     unusable: str = ""
     noises: Mapping[str, Noise] = field(default_factory=dict)

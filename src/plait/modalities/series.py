@@ -247,6 +247,7 @@ SERIES = Modality(
     shared=True,
     by_length=True,
     pictured=True,
+    timed=True,
     noises={
         "sensor_noise": Noise(
             (0.1, 0.25, 0.5, 1.0), "deviation over the channel's", lambda s, level, r, _: with_sensor_noise(s, level, r)

@@ -64,6 +64,15 @@ def with_dropouts(sound: Path | str | bytes, share: float, random: "np.random.Ge
     return _file(np.where(np.repeat(silent, piece)[: len(opened.wave)], 0.0, opened.wave), opened.rate)
 
 
+def late(sound: Path | str | bytes, seconds: float) -> bytes:
+    """A sound that comes so many seconds late, and ends when it did: what was last is lost."""
+    import numpy as np
+
+    opened = _opened(sound)
+    silent = min(len(opened.wave), round(seconds * opened.rate))
+    return _file(np.concatenate([np.zeros(silent), opened.wave[: len(opened.wave) - silent]]), opened.rate)
+
+
 def _opened(sound: Path | str | bytes) -> "Sound":
     from plait.processors.sound import read_sound
 

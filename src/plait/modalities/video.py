@@ -259,6 +259,7 @@ VIDEO = Modality(
     shared=True,
     anchors=True,
     pictured=True,
+    timed=True,
     heard=True,
     noises={
         "frame_drop": Noise(

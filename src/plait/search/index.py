@@ -43,7 +43,8 @@ class Meta(TypedDict):
     stored: NotRequired[dict[str, str]]  # what a column is called in the database, which has no room for some names
     forms: NotRequired[dict[str, dict[str, str]]]  # how a column writes its numbers
     pictures: list[str]
-    heard: NotRequired[bool]  # a column holds sounds, of which the first ten seconds are kept
+    heard: NotRequired[bool]  # a column holds sounds or videos, of which the first ten seconds are kept
+    film: NotRequired[bool]  # they are of videos
     root: str
 
 
@@ -81,6 +82,7 @@ class Index:
         modalities = {name: MODALITIES.get(column.modality) for name, column in schema.items()}
         numeric = {name for name, modality in modalities.items() if modality is not None and modality.numeric}
         kinds = {name: "number" if name in numeric else "text" for name in schema}
+        played = [one for one in modalities.values() if one is not None and one.heard]
         meta = {
             "format": FORMAT,
             "run": run,
@@ -91,7 +93,8 @@ class Index:
             "stored": {name: f"c{place}" for place, name in enumerate(kinds)},
             "forms": {name: column.form for name, column in schema.items() if column.form},
             "pictures": [name for name, modality in modalities.items() if modality is not None and modality.pictured],
-            "heard": any(modality is not None and modality.heard for modality in modalities.values()),
+            "heard": bool(played),
+            "film": bool(played) and played[0].made_of is not None,
             "root": "",
         }
         write_json(path / META, meta)

@@ -100,7 +100,7 @@ function picture(hit) {
 }
 
 function player(hit) {
-  const sound = document.createElement("audio");
+  const sound = document.createElement(hit.film ? "video" : "audio");
   sound.controls = true;
   sound.preload = "none";
   sound.src = `/sounds/${encodeURIComponent(hit.id)}`;

@@ -87,7 +87,8 @@ def make_app(
                 hits = searcher.search(query, k)
         except PlaitError as error:
             return responses.JSONResponse({"error": str(error)}, status_code=422)
-        return responses.JSONResponse({"hits": [_hit_as_json(hit) for hit in hits]})
+        film = bool(searcher.index.meta.get("film"))
+        return responses.JSONResponse({"hits": [_hit_as_json(hit, film) for hit in hits]})
 
     async def search(request: Any) -> Any:
         return await run_in_threadpool(answer, await request.body())
@@ -103,10 +104,11 @@ def make_app(
 
     @app.get("/sounds/{identity}")
     def sound(identity: str) -> Any:
-        mp3 = searcher.sound(identity)
-        if mp3 is None:
+        played = searcher.sound(identity)
+        if played is None:
             return responses.JSONResponse({"error": "there is no such sound"}, status_code=404)
-        return responses.Response(mp3, media_type="audio/mpeg", headers={"Cache-Control": "max-age=86400, immutable"})
+        kind = "video/webm" if searcher.index.meta.get("film") else "audio/mpeg"
+        return responses.Response(played, media_type=kind, headers={"Cache-Control": "max-age=86400, immutable"})
 
     return app
 
@@ -126,9 +128,9 @@ def _read(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def _hit_as_json(hit: Hit) -> dict[str, Any]:
+def _hit_as_json(hit: Hit, film: bool) -> dict[str, Any]:
     """A row as JSON has it: no NaN, no infinity."""
-    fields = {**hit.to_json(), "picture": hit.thumbnail is not None, "sound": hit.heard}
+    fields = {**hit.to_json(), "picture": hit.thumbnail is not None, "sound": hit.heard, "film": film}
     fields["row"] = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields["row"].items()}
     return fields
 

@@ -6,8 +6,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from plait.layers import TransformerBlock, masked_mean
+from plait.layers.pooling import masked_mean
 from plait.layers.positions import PlaceEmbedding
+from plait.layers.transformer import TransformerBlock
 from plait.types import Tokens
 
 
@@ -29,6 +30,7 @@ class TemporalTransformer(nn.Module):
     def __init__(self, in_dim: int, dim: int = 128, layers: int = 2, heads: int = 4, dropout: float = 0.1) -> None:
         super().__init__()
         self.out_dim = dim
+        self.scale = nn.LayerNorm(in_dim)  # encoders differ much in how large their outputs are
         self.project = nn.Linear(in_dim, dim)
         self.place = PlaceEmbedding(dim)
         self.dropout = nn.Dropout(dropout)
@@ -36,7 +38,8 @@ class TemporalTransformer(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, tokens: Tokens) -> Tokens:
-        x = self.dropout(self.project(tokens.x.to(self.project.weight.dtype)) + self.place(tokens.where))
+        x = self.project(self.scale(tokens.x.to(self.project.weight.dtype)))
+        x = self.dropout(x + self.place(tokens.where))
         layers = []
         for block in self.blocks:
             x = block(x, tokens.mask)
@@ -65,6 +68,7 @@ class TemporalGRU(nn.Module):
         if dim % 2:
             raise ValueError(f"two directions need an even width, got {dim}")
         self.out_dim = dim
+        self.scale = nn.LayerNorm(in_dim)
         self.place = PlaceEmbedding(in_dim)
         self.dropout = nn.Dropout(dropout)
         between = dropout if layers > 1 else 0.0
@@ -73,7 +77,7 @@ class TemporalGRU(nn.Module):
     def forward(self, tokens: Tokens) -> Tokens:
         # Real tokens come first: of rows with several videos, or without one, the gaps are closed and opened again.
         order = (~tokens.mask).long().argsort(dim=1, stable=True)
-        x = self.dropout(tokens.x.to(self.place.weight.dtype) + self.place(tokens.where))
+        x = self.dropout(self.scale(tokens.x.to(self.place.weight.dtype)) + self.place(tokens.where))
         x = x.gather(1, order.unsqueeze(2).expand_as(x))
         lengths = tokens.mask.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
