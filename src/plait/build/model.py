@@ -228,6 +228,7 @@ def _fusion_and_head(
         return fusion, build_writer(recipe, targets, encoders, saved)
     if method in FITTED:
         return construct("fusion", method, RawFusion, options, (), in_dims), fitted_head(method, in_dims, out_dims)
+    check_times(recipe)
     if method not in FUSIONS:
         raise RecipeError(unknown("fusion", method, [*FUSIONS, *FITTED, PROMPT, ENSEMBLE]))
     made: Any = FUSIONS[method]
@@ -256,6 +257,19 @@ def on_clock(recipe: Recipe, fusion: Any, encoders: Mapping[str, Any]) -> Any:
     if recipe.fusion.clock is None or not timed:
         return fusion
     return ClockFusion(fusion, timed, recipe.fusion.dim, recipe.fusion.clock)
+
+
+def check_times(recipe: Recipe) -> None:
+    """Refuse to compare places in texts with seconds.
+
+    Raises:
+        RecipeError: the fusion's attention is limited in time, and an input says where its letters stand.
+    """
+    letters = [name for name, spec in recipe.inputs.items() if spec.options.get("offsets")]
+    if recipe.fusion.options.get("within") is not None and letters:
+        raise RecipeError(
+            f"fusion.within: inputs.{letters[0]}.offsets says where letters stand, which are no seconds; leave one out"
+        )
 
 
 def is_timed(modality: str) -> bool:

@@ -1,10 +1,13 @@
 """Cross-attention both ways."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import nn
 
+from plait.fusion.mult import visible
 from plait.layers import CrossBlock, ModalityProjection, NamedModules, joined, masked_mean
 from plait.types import Fused, Tokens
 
@@ -24,6 +27,8 @@ class CoAttentionFusion(nn.Module):
         layers: rounds of reading; in each all modalities read what the round before left.
         heads: attention heads.
         positions: tokens say where they lie (`Tokens.where`), such as boxes in an image.
+        within: seconds that tokens of two recordings may be apart to see each other; None for any. Inputs without a
+            time are seen by all.
 
     >>> import torch
     >>> fusion = CoAttentionFusion({"photo": 8, "title": 4}, out_dim=16)
@@ -41,8 +46,10 @@ class CoAttentionFusion(nn.Module):
         layers: int = 1,
         heads: int = 4,
         positions: bool = False,
+        within: Annotated[float, Ge(0)] | None = None,
     ) -> None:
         super().__init__()
+        self.within = within
         self.project = ModalityProjection(in_dims, out_dim, positions)
         self.rounds = nn.ModuleList(
             NamedModules({name: CrossBlock(out_dim, heads, dropout) for name in in_dims}) for _ in range(layers)
@@ -53,13 +60,18 @@ class CoAttentionFusion(nn.Module):
         sequences = self.project.sequences(tokens)
         for blocks in self.rounds:
             assert isinstance(blocks, NamedModules)
-            sequences = {name: self._read(blocks[name], name, sequences) for name in sequences}
+            sequences = {name: self._read(blocks[name], name, sequences, self.within) for name in sequences}
         pooled = self.mix(torch.cat([masked_mean(sequence) for sequence in sequences.values()], dim=1))
         return Fused(pooled, lambda: joined(sequences))
 
     @staticmethod
-    def _read(block: nn.Module, name: str, sequences: Mapping[str, Tokens]) -> Tokens:
+    def _read(block: nn.Module, name: str, sequences: Mapping[str, Tokens], within: float | None) -> Tokens:
         sequence = sequences[name]
         others = {key: value for key, value in sequences.items() if key != name}
         context = joined(others) if others else Tokens(sequence.x, torch.zeros_like(sequence.mask))
-        return Tokens(block(sequence.x, context.x, context.mask), sequence.mask, sequence.where)
+        mask = context.mask
+        if within is not None and others:
+            seen = [visible(sequence, other, within) for other in others.values()]
+            shape = (-1, sequence.x.shape[1], -1)
+            mask = torch.cat([one if one.dim() == 3 else one.unsqueeze(1).expand(*shape) for one in seen], dim=2)
+        return Tokens(block(sequence.x, context.x, mask), sequence.mask, sequence.where)

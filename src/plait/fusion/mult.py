@@ -1,11 +1,13 @@
 """Crossmodal transformers between every pair of modalities."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
-from plait.layers import CrossBlock, ModalityProjection, NamedModules, TransformerBlock, joined, masked_mean
+from plait.layers import CrossBlock, ModalityProjection, NamedModules, TransformerBlock, joined, masked_mean, near
 from plait.types import Fused, Tokens
 
 
@@ -27,6 +29,8 @@ class MulTFusion(nn.Module):
         layers: crossmodal blocks a pair.
         heads: attention heads.
         positions: tokens say where they lie (`Tokens.where`), such as boxes in an image.
+        within: seconds that tokens of two recordings may be apart to see each other; None for any. Inputs without a
+            time are seen by all.
 
     >>> import torch
     >>> fusion = MulTFusion({"photo": 8, "title": 4}, out_dim=16)
@@ -45,8 +49,10 @@ class MulTFusion(nn.Module):
         layers: int = 2,
         heads: int = 4,
         positions: bool = False,
+        within: Annotated[float, Ge(0)] | None = None,
     ) -> None:
         super().__init__()
+        self.within = within
         width = min(width, out_dim)
         self.project = ModalityProjection(in_dims, width, positions)
         wide = width * max(1, len(in_dims) - 1)
@@ -71,11 +77,18 @@ class MulTFusion(nn.Module):
         brought = []
         for source, blocks in self.pairs[name].items():
             x = sequence.x
+            mask = visible(sequence, sequences[source], self.within)
             for block in blocks:
-                x = block(x, sequences[source].x, sequences[source].mask)
+                x = block(x, sequences[source].x, mask)
             brought.append(x)
         together: Tensor = self.own[name](torch.cat(brought or [sequence.x], dim=2), sequence.mask)
         return together
+
+
+def visible(sequence: Tokens, source: Tokens, within: float | None) -> Tensor:
+    """`[B, S]` real tokens of another modality, or `[B, T, S]` those that each token may see in time."""
+    close = None if within is None else near(sequence.where, source.where, within)
+    return source.mask if close is None else close & source.mask.unsqueeze(1)
 
 
 def _stacks(

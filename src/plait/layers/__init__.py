@@ -1,7 +1,7 @@
 """Generic parts: attention, transformer blocks, MLPs, pooling, positions. They know no modality."""
 
 from plait import former_names
-from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible
+from plait.layers.attention import CausalSelfAttention, CrossAttention, SelfAttention, Visible, near
 from plait.layers.missing_token import MissingToken
 from plait.layers.mlp import MLP
 from plait.layers.named import NamedModules
@@ -32,6 +32,7 @@ __all__ = [
     "fourier_features",
     "joined",
     "masked_mean",
+    "near",
     "product_of_present",
     "signed_root",
     "sinusoidal_positions",

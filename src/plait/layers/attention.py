@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,16 +12,18 @@ class Visible:
     """What may be attended to in a context, made once where it is read many times.
 
     Args:
-        mask: `[B, 1, 1, S]`; None where everything is real.
-        nothing: `[B, 1, 1]` rows without anything real, of which nothing is taken; None where there is none.
+        mask: `[B, 1, 1 or T, S]`; None where everything is real.
+        nothing: `[B, 1 or T, 1]` tokens that see nothing real, and take nothing; None where there is none.
     """
 
     mask: Tensor | None
     nothing: Tensor | None
 
     @classmethod
-    def of(cls, mask_BS: Tensor) -> "Visible":
-        return cls(_visible(mask_BS), ~mask_BS.any(dim=1)[:, None, None])
+    def of(cls, mask: Tensor) -> "Visible":
+        """Of `[B, S]`, what is real, or of `[B, T, S]`, what each token may see."""
+        nothing = ~mask.any(dim=-1, keepdim=True)
+        return cls(_visible(mask), nothing.unsqueeze(1) if mask.dim() == 2 else nothing)
 
     @classmethod
     def lean(cls, mask_BS: Tensor) -> "Visible":
@@ -73,7 +76,7 @@ class CrossAttention(nn.Module):
         heads: number of heads.
         dropout: share of attention weights dropped in training.
 
-    Shapes: `[B, T, D]`, context `[B, S, D]` and its mask `[B, S]` → `[B, T, D]`.
+    Shapes: `[B, T, D]`, context `[B, S, D]` and its mask `[B, S]`, or `[B, T, S]` for each token → `[B, T, D]`.
 
     Raises:
         ValueError: `dim` is not a multiple of `heads`.
@@ -174,9 +177,25 @@ class CausalSelfAttention(nn.Module):
         return query, key, value
 
 
-def _visible(mask_BS: Tensor) -> Tensor:
-    """`[B, 1, 1, S]`: what may be attended to; where nothing is real all of it, so that no row is NaN."""
-    return (mask_BS | ~mask_BS.any(dim=1, keepdim=True))[:, None, None, :]
+def near(one_BT2: Tensor | None, other_BS2: Tensor | None, seconds: float) -> Tensor | None:
+    """`[B, T, S]` whether two spans are at most so many seconds apart; None where one of them has no time.
+
+    >>> import torch
+    >>> near(torch.tensor([[[0.0, 1.0]]]), torch.tensor([[[1.5, 2.0], [3.0, 4.0]]]), 0.5).tolist()
+    [[[True, False]]]
+    """
+    if one_BT2 is None or other_BS2 is None or one_BT2.shape[2] != 2 or other_BS2.shape[2] != 2:
+        return None
+    start, end = one_BT2[..., None, 0], one_BT2[..., None, 1]
+    other_start, other_end = other_BS2[:, None, :, 0], other_BS2[:, None, :, 1]
+    apart = torch.maximum(other_start - end, start - other_end)
+    return apart <= seconds + 1e-6
+
+
+def _visible(mask: Tensor) -> Tensor:
+    """`[B, 1, 1 or T, S]`: what may be attended to; where nothing is real all of it, so that no row is NaN."""
+    seen = mask | ~mask.any(dim=-1, keepdim=True)
+    return seen[:, None, None, :] if mask.dim() == 2 else seen.unsqueeze(1)
 
 
 def _check_heads(dim: int, heads: int) -> None:
