@@ -1,6 +1,7 @@
 """What a cell of videos may hold, and how people see it."""
 
 import io
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,26 @@ def test_frames_and_sound_of_one_column_are_two_inputs(tmp_path: Path) -> None:
         predictor.predict_proba(tmp_path / "clips.csv"), again.predict_proba(tmp_path / "clips.csv"), atol=1e-6
     )
     assert "video/webm" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_data_sets_folders_and_archives_of_videos(tmp_path: Path) -> None:
+    for n in range(4):
+        place = tmp_path / "folder" / "train" / "ab"[n % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{n}.mkv").write_bytes(film(3 + n))
+    folder = open_table(tmp_path / "folder")
+    assert infer_schema(folder)["video"].modality == "video" and set(folder.columns) >= {"video", "label"}
+    with tarfile.open(tmp_path / "shard-0.tar", "w") as archive:
+        for n in range(4):
+            for suffix, data in (("mkv", film(3 + n)), ("txt", f"word {n}".encode())):
+                entry = tarfile.TarInfo(f"{n}.{suffix}")
+                entry.size = len(data)
+                archive.addfile(entry, io.BytesIO(data))
+    assert infer_schema(open_table(tmp_path / "shard-0.tar"))["video"].modality == "video"
+    datasets = pytest.importorskip("datasets")
+    files = sorted(str(path) for path in (tmp_path / "folder").rglob("*.mkv"))
+    videos = datasets.Dataset.from_dict({"v": files}).cast_column("v", datasets.Video())
+    table = open_table(videos)
+    assert infer_schema(table)["v"].modality == "video"
+    (piece,) = VIDEO.pieces(table.cells("v", [1])[0])
+    assert VIDEO.look(VIDEO.open(piece, Media(table.root))).odd is None

@@ -169,3 +169,8 @@ def test_a_byte_that_is_wrong_is_one_line_or_a_clip() -> None:
             assert isinstance(read_clip(bytes(broken), Picks(4)), Clip)
         except DataError as error:
             assert "\n" not in str(error)
+
+
+def test_a_clock_that_starts_late_is_no_cut() -> None:
+    late = read_clip(film(20, codec="libx264", pixel="yuv420p", times=[5 + n / 10 for n in range(20)]), Picks(20))
+    assert not late.cut and late.seconds == pytest.approx(2.0, abs=0.11) and late.where[0, 0] == 0

@@ -250,7 +250,8 @@ def _contents(source: BinaryIO, name: str, seconds: float) -> _Contents:
     length = float(begins[-1]) + max(tail, 0.0)
     length = length if length > 0 else SHORTEST
     inside = begins < seconds
-    cut = failed or (whole is not None and length < seconds and ends - start < CUT * whole - 0.5 * period)
+    # Some headers count the length from zero and some from where the file starts: the longer end is given the benefit.
+    cut = failed or (whole is not None and length < seconds and ends < CUT * whole - 0.5 * period)
     order = [stamp for stamp, one in zip(order, inside, strict=True) if one] or order[:1]
     begins = begins[: len(order)]
     return _Contents(order, sorted(keys), begins, min(length, seconds), cut, bool(sounds), timed, period)
