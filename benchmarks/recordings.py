@@ -1,18 +1,22 @@
-"""Sound and series, one thread: decoding and spectra against librosa, MiniRocket by the second."""
+"""Sound, series and video, one thread: decoding and spectra against librosa, frames against PyAV, MiniRocket alone."""
 
 import io
 import warnings
 from typing import Any
 
+import av
 import librosa
 import numpy as np
 import soundfile
 import torch
 
 from benchmarks.measure import Row, interleaved, rate, row
-from plait.processors import AudioProcessor, MiniRocketProcessor
+from plait.encoders import TimmImage, VideoEncoder
+from plait.features.engine import choose_engine
+from plait.processors import AudioProcessor, MiniRocketProcessor, VideoProcessor
 from plait.processors.series_cells import as_bytes
 from plait.processors.spectrum import decibels, mel_spectrum, mfcc
+from plait.training.precision import has_bfloat16
 
 CLIPS, SECONDS, RATE = 64, 3, 16_000
 
@@ -21,7 +25,7 @@ def run() -> list[Row]:
     """Clips a second."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    return [*_decoding(), *_spectra(), *_minirocket()]
+    return [*_decoding(), *_spectra(), *_minirocket(), *_frames()]
 
 
 def _decoding() -> list[Row]:
@@ -74,6 +78,51 @@ def _spectra() -> list[Row]:
             ratio = rates["plait"] / rates["librosa"]
             rows.append(row(f"recordings: {name}, {label}", rates["plait"], "clips/s", "librosa", ratio))
     return rows
+
+
+def _frames() -> list[Row]:
+    """Eight frames of 60 s at 640 x 360 with a key frame every 2 s, as 224 x 224; and a network's features of them."""
+    random, buffer = np.random.default_rng(0), io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 640, 360, "yuv420p", 60
+        noise = random.integers(0, 255, (45, 80, 3), dtype=np.uint8)
+        for place in range(1800):
+            pixels = np.roll(noise, place // 4, axis=1).repeat(8, axis=0).repeat(8, axis=1)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    video, processor = buffer.getvalue(), VideoProcessor({"size": 224}, frames=8)
+
+    def theirs() -> int:
+        """All frames from the start, of which eight are kept: a loop as most write it."""
+        with av.open(io.BytesIO(video)) as container:
+            frames = [frame.to_image() for place, frame in enumerate(container.decode(video=0)) if place % 225 == 112]
+        return len([np.asarray(frame.resize((224, 224))) for frame in frames])
+
+    def ours() -> int:
+        return len(processor(video)["pixels"])
+
+    rates = interleaved({"PyAV": lambda: rate(theirs), "plait": lambda: rate(ours)})
+    ratio = rates["plait"] / rates["PyAV"]
+    rows = [row("recordings: 8 frames of 60 s of video", rates["plait"], "frames/s", "PyAV, all frames", ratio)]
+    encoder = TimmImage(processor.of_frames, "tf_efficientnet_lite0", pretrained=False)
+    made = VideoEncoder(processor, encoder, "mean").eval().requires_grad_(False)
+    batch = processor.collate([processor(video)] * 4)
+    engine = choose_engine(made.before, batch, 100_000, has_bfloat16(torch.device("cpu")))
+
+    def eager() -> int:
+        with torch.inference_mode():
+            return 8 * len(made.before(batch).x)
+
+    def fastest() -> int:
+        return 8 * len(engine.run(batch))
+
+    rates = interleaved({"eager": lambda: rate(eager), "plait": lambda: rate(fastest)})
+    ratio = rates["plait"] / rates["eager"]
+    name = f"recordings: frame features, EfficientNet-Lite0 ({engine.name})"
+    return [*rows, row(name, rates["plait"], "frames/s", "eager float32", ratio)]
 
 
 def _minirocket() -> list[Row]:

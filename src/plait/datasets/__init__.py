@@ -119,7 +119,7 @@ DATASETS: dict[str, DataSet] = {
     ),
     "glucose": DataSet(
         "a glucose monitor: two series of four hours, time of day, glucose in 60 minutes; split in time",
-        "17,000",
+        "8,500",
         "public domain",
         "PyPI bokeh-sampledata",
         write_glucose,

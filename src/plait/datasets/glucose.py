@@ -13,7 +13,7 @@ from plait.errors import DataError
 from plait.files.atomic import replacing
 
 AHEAD = pd.Timedelta(minutes=60)
-EVERY = pd.Timedelta(minutes=15)  # from a row to the next
+EVERY = pd.Timedelta(minutes=30)  # from a row to the next
 PAST = 4 * 3600.0  # seconds of a row's series
 PARTS = {"train": 0.6, "val": 0.1, "test": 0.3}  # of the time, in this order
 COLUMNS = ["isig", "datetime", "glucose"]
@@ -23,7 +23,7 @@ def write_glucose(folder: Path, data: Path | None = None) -> list[Path]:
     """`glucose.parquet`: two series of the last four hours (`glucose`, mg/dl, and the sensor's `current`), the hour of
     the day, and the glucose of 60 minutes later; `split` cuts the half year in time, 60:10:30.
 
-    A row stands at every reading that is the first of its quarter hour and has a reading an hour later. The hours
+    A row stands at every reading that is the first of its half hour and has a reading an hour later. The hours
     before a part of the split are in its series, as they would be at that time.
 
     Args:
