@@ -77,6 +77,7 @@ def join_series(
     Raises:
         DataError: a column is missing, the name is taken, no id joins, or a cell is no number or moment.
 
+    >>> import pandas as pd
     >>> rows = Table.from_frame(pd.DataFrame({"who": ["a", "b", "c"]}))
     >>> steps = Table.from_frame(pd.DataFrame({"who": ["a", "b", "a"], "time": [5.0, 1.0, 2.0], "pulse": [60, 71, 64]}))
     >>> joined = join_series(rows, steps, id="who", time="time")

@@ -18,6 +18,7 @@ from plait.build.ensemble import ENSEMBLE
 from plait.build.fitted import FITTED
 from plait.build.model import with_positions
 from plait.data.plan import BatchPlan
+from plait.encoders.tuning import stored_part
 from plait.errors import PlaitError, RunError
 from plait.files.atomic import ADVICE, why
 from plait.model import MultimodalModel
@@ -126,7 +127,7 @@ def train_run(prepared: prepare.Prepared, accelerator: Accelerator, run: RunFold
     settings, metric = recipe.train, prepare.metric_of(recipe, prepared.targets)
     plan = prepare.plan_for(prepared, "train", True, *ranks)
     # Modules that were pretrained learn at a rate of their own.
-    pretrained = [e for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
+    pretrained = [stored_part(e) for _, e in prepared.model.encoders.items() if getattr(e, "weights", None)]
     pretrained += getattr(getattr(prepared.model.head, "decoder", None), "pretrained", [])
 
     if resume and accelerator.is_main_process and not is_fitted(prepared.model):
