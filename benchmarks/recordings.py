@@ -109,8 +109,8 @@ def _frames() -> list[Row]:
     rows = [row("recordings: 8 frames of 60 s of video", rates["plait"], "frames/s", "PyAV, all frames", ratio)]
     encoder = TimmImage(processor.of_frames, "tf_efficientnet_lite0", pretrained=False)
     made = VideoEncoder(processor, encoder, "mean").eval().requires_grad_(False)
-    batch = processor.collate([processor(video)] * 4)
-    engine = choose_engine(made.before, batch, 100_000, has_bfloat16(torch.device("cpu")))
+    batch = processor.collate([processor(video)] * 2)
+    engine = choose_engine(made.before, batch, 64, has_bfloat16(torch.device("cpu")))
 
     def eager() -> int:
         with torch.inference_mode():
