@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from plait.alignment import ClockFusion, segments
+from plait.errors import DataError
 from plait.fusion import ConcatFusion, LowRankFusion
+from plait.layers import MissingToken
 from plait.types import Tokens
 
 
@@ -40,7 +42,7 @@ def test_points_count_where_they_are_and_nothing_is_filled_in() -> None:
 
 def fusion() -> ClockFusion:
     torch.manual_seed(0)
-    made = ClockFusion(ConcatFusion({"clip": 3, "sound": 3, "title": 4}, 8), ["clip", "sound"], 8, 0.5, heads=2)
+    made = ClockFusion(ConcatFusion({"clip": 3, "sound": 3, "title": 4}, 8), ["clip", "sound"], 8, 0.5)
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.3)  # places are zero at first
     return made.eval()
@@ -107,8 +109,25 @@ def test_a_missing_input_is_a_row_without_it_and_no_input_no_tick() -> None:
     assert not made(nothing).pooled.any()
 
 
+def test_a_learned_stand_in_lies_at_the_beginning_whoever_is_beside_it() -> None:
+    made, stand_in, given = fusion(), MissingToken(3), sample()
+    sound = given["sound"]
+    assert sound.where is not None
+    nobody = stand_in(Tokens.missing(1, 3))
+    absent = Tokens(sound.x, torch.zeros_like(sound.mask), sound.where + 0.3)  # padding beside rows that have it
+    one = made({**given, "sound": nobody}).pooled
+    torch.testing.assert_close(one, made({**given, "sound": stand_in(absent)}).pooled)
+
+
+def test_a_recording_too_long_for_the_clock_is_refused_and_not_cut() -> None:
+    made = fusion()
+    clip = tokens([(0.0, 1.0), (6000.0, 6001.0)])
+    with pytest.raises(DataError, match="would take 12,002 ticks, more than 10,000; take a slower clock"):
+        made({**sample(), "clip": clip})
+
+
 def test_any_fusion_may_be_at_a_tick_and_gradients_reach_it() -> None:
-    made = ClockFusion(LowRankFusion({"clip": 3, "sound": 3}, 8, rank=2), ["clip", "sound"], 8, 0.5, heads=2)
+    made = ClockFusion(LowRankFusion({"clip": 3, "sound": 3}, 8, rank=2), ["clip", "sound"], 8, 0.5)
     given = {name: one for name, one in sample().items() if name != "title"}
     made(given).pooled.sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in made.parameters())

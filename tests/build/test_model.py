@@ -132,6 +132,7 @@ def test_a_modality_at_the_end_of_a_name_is_that_of_the_input() -> None:
     [
         ({"b": {"column": "a"}}, "b is a column itself"),
         ({"x": {"column": "titel"}}, "no column 'titel'"),
+        ({"a:txt": {"column": "a"}}, "inputs.a:txt: txt is no modality; did you mean 'text'"),
         ({"x": {"column": "n"}}, "n is a number, and numbers, categories and dates share one input"),
     ],
 )

@@ -92,6 +92,8 @@ def test_a_forecast_sees_nothing_of_what_is_to_come() -> None:
         ({"time": ["2026-01-01", "soon"]}, {}, "row 2, column 'time': expected seconds or an ISO moment, got 'soon'"),
         ({"who": ["p", "q"]}, {}, r"no who of the frame \(a\) is in the frame \(p, q\)"),
         ({}, {"before": "day"}, "day holds moments and time numbers"),
+        ({"at": [3.0, 4.0]}, {"time": "at"}, "the channel 'time' would be taken for the moment of a step"),
+        ({"time": ["2026-01-01T00:00:00Z"] * 2}, {"before": "day"}, "one has a time zone and the other has none"),
     ],
 )
 def test_what_does_not_join_is_one_line(change: dict[str, Any], options: dict[str, Any], said: str) -> None:
@@ -124,7 +126,6 @@ def test_the_command_writes_a_table_that_trains(tmp_path: Path) -> None:
     predictor = Predictor("kind", fusion=settings, inputs=inputs, train={"device": "cpu"}, verbose=False)
     predictor.fit(str(made))
     assert predictor.evaluate(str(made))["accuracy"] >= 0.95
-    assert isinstance(result.exception, type(None))
     wrong = run.invoke(app, [*arguments[:-1], "who", "-o", str(made)])
     assert isinstance(wrong.exception, DataError) and "expected two columns" in str(wrong.exception)
 

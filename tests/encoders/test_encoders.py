@@ -85,7 +85,7 @@ def make(name: str, request: pytest.FixtureRequest) -> Any:
         }
     if encoder_class(name).modality == "video":
         processors[name] = VideoProcessor({"size": 16}, frames=4)
-        sizes[name] = {"widths": [4, 8], "dim": 8, "heads": 2}
+        sizes[name] = {"widths": [4, 8], "dim": 8}
     if encoder_class(name).modality == "audio":
         processors[name] = AudioProcessor()
         sizes |= {

@@ -27,7 +27,9 @@ def features(*counts: int) -> dict[str, torch.Tensor]:
 def encoder(temporal: str = "transformer") -> VideoEncoder:
     torch.manual_seed(0)
     image = ResidualCNN(ImageProcessor(16), widths=[4], dim=8)
-    return VideoEncoder(PROCESSOR, image, temporal, temporal_dim=8, temporal_heads=2).eval()
+    shape: dict[str, Any] = {} if temporal == "mean" else {"temporal_dim": 8}
+    shape |= {"temporal_heads": 2} if temporal == "transformer" else {}
+    return VideoEncoder(PROCESSOR, image, temporal, **shape).eval()
 
 
 def test_a_frame_is_what_the_image_encoder_says_of_it() -> None:
@@ -59,6 +61,15 @@ def test_order_matters_but_for_the_mean(temporal: str) -> None:
     assert torch.allclose(one, other, atol=1e-5) == (temporal == "mean")
 
 
+def test_a_setting_that_is_not_read_is_refused() -> None:
+    image = ResidualCNN(ImageProcessor(16), widths=[4], dim=8)
+    with pytest.raises(ValueError, match="gru reads no heads; leave it out, or take transformer"):
+        VideoEncoder(PROCESSOR, image, "gru", temporal_heads=2)
+    with pytest.raises(ValueError, match="mean reads no layers; leave it out, or take transformer or gru"):
+        VideoCNN(PROCESSOR, widths=[4], temporal="mean", layers=2)
+    assert VideoCNN(PROCESSOR, widths=[4], dim=8, temporal="mean").out_dim == 8
+
+
 def test_a_gru_is_torchs_and_gaps_are_closed() -> None:
     torch.manual_seed(0)
     made = TEMPORAL["gru"](4, dim=6, layers=1)
@@ -69,7 +80,7 @@ def test_a_gru_is_torchs_and_gaps_are_closed() -> None:
 
 def test_augmentation_changes_all_frames_of_a_video_alike() -> None:
     torch.manual_seed(0)
-    made = VideoCNN(PROCESSOR, widths=[4], dim=8, heads=2, dropout=0.0, shift=4).train()
+    made = VideoCNN(PROCESSOR, widths=[4], dim=8, dropout=0.0, shift=4).train()
     assert isinstance(made.before.augment, Augment) and made.before.image.pixels.augment is None
     pixels = torch.randint(0, 255, (1, 1, 3, 16, 16)).expand(1, 6, 3, 16, 16)
     changed = made.before.augment(pixels.flatten(1, 2).float()).view(pixels.shape)
@@ -99,7 +110,7 @@ def table(folder: Path, count: int = 40) -> Path:
 def test_stored_frames_and_decoded_ones_give_one_answer(tmp_path: Path) -> None:
     path = table(tmp_path)
     shape = {"encoder": "timm:test_resnet.r160_in1k", "frozen": True, "pretrained": False, "size": 32, "frames": 5}
-    given: dict[str, Any] = {"inputs": {"clip": {**shape, "temporal_dim": 16, "temporal_heads": 2}}}
+    given: dict[str, Any] = {"inputs": {"clip": {**shape, "temporal_dim": 16}}}
     train = {"device": "cpu", "epochs": 25, "learning_rate": 3e-3, "batch_size": 8, "precision": "float32"}
     predictor = Predictor("answer", **given, train=train, output=tmp_path / "run")
     predictor.fit(path)

@@ -131,7 +131,7 @@ def test_frames_and_sound_of_one_column_are_two_inputs(tmp_path: Path) -> None:
         rows.append({"clip": f"{n}.mp4", "answer": "ab"[n % 2]})
     pd.DataFrame(rows).to_csv(tmp_path / "clips.csv", index=False)
     inputs = {
-        "clip": {"widths": [4], "dim": 8, "heads": 2, "size": 16},
+        "clip": {"widths": [4], "dim": 8, "size": 16},
         "clip:audio": {"column": "clip", "widths": [4]},
     }
     predictor = Predictor("answer", inputs=inputs, train={"device": "cpu", "epochs": 1}, output=tmp_path / "run")

@@ -12,7 +12,7 @@ from PIL import Image
 from fakes import film, tone
 from plait.errors import DataError, EmptyValue
 from plait.processors import frames as module
-from plait.processors.frames import Clip, Picks, read_clip
+from plait.processors.frames import Clip, Picks, read_clip, remarks
 
 av = pytest.importorskip("av")
 
@@ -147,7 +147,7 @@ def test_large_frames_are_refused_before_they_are_decoded(monkeypatch: pytest.Mo
 
 def test_memory_stays_flat_over_many_files(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
-    path.write_bytes(film(8, format="mp4", codec="libx264", pixel="yuv420p", size=32, sound=True))
+    path.write_bytes(film(8, format="mp4", codec="libx264", pixel="yuv420p", size=128, sound=True))
     for _ in range(100):
         read_clip(path, Picks(4))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -169,6 +169,28 @@ def test_a_byte_that_is_wrong_is_one_line_or_a_clip() -> None:
             assert isinstance(read_clip(bytes(broken), Picks(4)), Clip)
         except DataError as error:
             assert "\n" not in str(error)
+
+
+def test_a_cover_beside_music_is_no_video() -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        sound, cover = container.add_stream("aac", rate=16_000), container.add_stream("mjpeg", rate=1)
+        cover.width = cover.height = 16
+        cover.pix_fmt, cover.disposition = "yuvj420p", av.stream.Disposition.attached_pic
+        piece = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.float32), format="fltp", layout="mono")
+        piece.sample_rate, piece.pts = 16_000, 0
+        image = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        image.pts = 0
+        for packet in [*cover.encode(image), *cover.encode(), *sound.encode(piece), *sound.encode()]:
+            container.mux(packet)
+    with pytest.raises(EmptyValue, match="holds no images"):
+        read_clip(buffer.getvalue(), Picks())
+
+
+def test_what_is_not_read_of_a_long_video_is_said() -> None:
+    clip = read_clip(film(100), Picks(4, seconds=3.0))
+    assert clip.longer and clip.seconds == 3.0 and clip.where[-1, 1] == 3.0
+    assert "the first 3 s are read" in remarks(clip)["long_video"] and not remarks(read_clip(film(9), Picks(4)))
 
 
 def test_a_clock_that_starts_late_is_no_cut() -> None:

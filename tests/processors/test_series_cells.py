@@ -73,6 +73,11 @@ def test_one_step_and_ten_million(tmp_path: Path) -> None:
     assert read_series(tmp_path / "long.npy").values.shape == (10_000_000, 1)
 
 
+def test_two_channels_of_one_name_are_refused() -> None:
+    with pytest.raises(DataError, match="two channels have the name 'a'"):
+        read_series(b"time,a,b,a\n0,1,2,3\n")
+
+
 @pytest.mark.parametrize("cell", [[None, None], [float("nan")], [[None, None]]])
 def test_nothing_in_it_is_missing(cell: Any) -> None:
     with pytest.raises(EmptyValue, match="holds no number"):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from plait.layers import TEMPORAL, masked_mean
+from plait.errors import DataError
+from plait.layers import masked_mean, temporal_maker
 from plait.types import Fused, Tokens
 
 MOST_TICKS = 10_000
@@ -65,15 +66,16 @@ class ClockFusion(nn.Module):
         out_dim: H.
         clock: seconds of a tick.
         reader: `gru`, which learns from few rows what comes right after what, or `transformer`, which wants many.
-        layers, heads, dropout: of it.
+        layers, heads, dropout: of it; None for its own defaults.
 
     Raises:
-        ValueError: no input has a time.
+        ValueError: no input has a time, or the reader does not read a setting.
+        DataError: a recording takes more than 10,000 ticks.
 
     Shapes: Tokens `[B, T, D]` by input → `Fused` whose tokens are the ticks, `[B, ticks, H]`, with their seconds.
 
     >>> from plait.fusion import ConcatFusion
-    >>> fusion = ClockFusion(ConcatFusion({"clip": 4, "title": 2}, 8), ["clip"], 8, clock=0.5, heads=2)
+    >>> fusion = ClockFusion(ConcatFusion({"clip": 4, "title": 2}, 8), ["clip"], 8, clock=0.5)
     >>> where = torch.tensor([[[0.0, 0.5], [0.5, 1.0], [1.0, 1.5]]])
     >>> clip = Tokens(torch.zeros(1, 3, 4), torch.ones(1, 3, dtype=torch.bool), where)
     >>> fusion({"clip": clip, "title": Tokens.missing(1, 2)}).tokens.x.shape
@@ -87,16 +89,16 @@ class ClockFusion(nn.Module):
         out_dim: int,
         clock: float,
         reader: str = "gru",
-        layers: int = 1,
-        heads: int = 4,
-        dropout: float = 0.1,
+        layers: int | None = None,
+        heads: int | None = None,
+        dropout: float | None = None,
     ) -> None:
         super().__init__()
         if not timed:
             raise ValueError("a clock needs an input with seconds: video, sound or series")
         self.fusion, self.timed, self.clock = fusion, list(timed), clock
         self.stage = getattr(fusion, "stage", "mid")
-        self.reader = TEMPORAL[reader](out_dim, dim=out_dim, layers=layers, heads=heads, dropout=dropout)
+        self.reader = temporal_maker(reader, out_dim, dim=out_dim, layers=layers, heads=heads, dropout=dropout)()
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Fused:
         ticks = self.ticks(tokens)
@@ -129,10 +131,17 @@ class ClockFusion(nn.Module):
             if given is not None and given.where is not None:
                 end = given.where[..., 1].masked_fill(~given.mask, 0)
                 longest = max(longest, float(end.max())) if end.numel() else longest
-        return min(MOST_TICKS, max(1, math.ceil(longest / self.clock - 1e-3)))
+        count = max(1, math.ceil(longest / self.clock - 1e-3))
+        if count > MOST_TICKS:
+            raise DataError(
+                f"fusion.clock={self.clock:g}: a recording of {longest:g} s would take {count:,} ticks, more than "
+                f"{MOST_TICKS:,}; take a slower clock, or read less of it (the input's seconds)"
+            )
+        return count
 
     def _at_ticks(self, name: str, tokens: Tokens, count: int) -> Tokens:
-        if name in self.timed and tokens.where is not None:
-            return segments(tokens, self.clock, count)
+        if name in self.timed:  # of a batch in which nobody has it, a learned stand-in lies at the beginning
+            where = tokens.x.new_zeros(*tokens.mask.shape, 2) if tokens.where is None else tokens.where
+            return segments(Tokens(tokens.x, tokens.mask, where), self.clock, count)
         whole: Tensor = masked_mean(tokens)
         return Tokens(whole.unsqueeze(1).expand(-1, count, -1), tokens.present.unsqueeze(1).expand(-1, count))

@@ -70,6 +70,8 @@ def complete_inputs(given: Mapping[str, InputRecipe], schema: Schema) -> dict[st
     inputs = {name: InputRecipe(modality=c.modality) for name, c in schema.items() if c.modality != IGNORE}
     for name, spec in given.items():
         column, ending = spec.reads(name), name.rpartition(":")[2]
+        if spec.column is not None and ":" in name and ending not in MODALITIES and nearest(ending, MODALITIES):
+            raise RecipeError(f"inputs.{name}: {ending} is no modality{nearest(ending, MODALITIES)}")
         by_name = ending if spec.column is not None and ending in MODALITIES else None
         modality = spec.modality or by_name or (schema[column].modality if column in schema else IGNORE)
         if modality == IGNORE:

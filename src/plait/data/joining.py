@@ -12,7 +12,9 @@ from plait.errors import DataError, nearest
 from plait.processors.series_cells import moments
 from plait.values import as_number, as_text, is_missing
 
+TIME = "time"  # what a series calls the moment of a step
 SHOWN = 3  # ids that a message names
+ZONE = re.compile(r"\d:\d\d.*(Z|[+-]\d\d:?\d\d)$")  # at the end of a moment in text
 WHOLE = re.compile(r"^(-?\d+)\.0+$")  # an integer that some program wrote as a float, beside empty cells
 
 
@@ -91,6 +93,11 @@ def join_series(
     if last is not None and before is None:
         raise DataError("last: counts back from a moment in each row; name its column with before (--before COLUMN)")
     chosen = list(channels or (column for column in steps.columns if column not in (id, time)))
+    if TIME in chosen and time != TIME:
+        raise DataError(
+            f"{steps.source}: the channel {TIME!r} would be taken for the moment of a step, which is in {time!r}; "
+            "leave it out with --channels, or rename it"
+        )
     if not chosen:
         raise DataError(f"{steps.source}: expected a column of numbers beside {id} and {time}")
 
@@ -114,13 +121,13 @@ def join_series(
             "both have"
         )
     if before is not None:
-        begin, end = _until(table, before, times, is_moment, begin, end, last, time)
+        begin, end = _until(table, before, times, is_moment, begin, end, last, steps, time)
 
     taken = np.concatenate([np.arange(a, b) for a, b in zip(begin, end, strict=True)] or [np.empty(0, np.int64)])
     taken = taken.astype(np.int64)
     stamps = pa.array((times[taken] * 1e6).round().astype("datetime64[us]")) if is_moment else pa.array(times[taken])
     columns = [stamps, *(pa.array(values[taken], from_pandas=True) for values in fields.values())]
-    records = pa.StructArray.from_arrays(columns, ["time", *chosen])
+    records = pa.StructArray.from_arrays(columns, [TIME, *chosen])
     offsets = np.concatenate([[0], np.cumsum(end - begin)])
     empty = np.append(end == begin, False)
     lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64(), mask=empty), records)
@@ -143,11 +150,14 @@ def _until(
     begin: np.ndarray,
     end: np.ndarray,
     last: float | None,
+    steps: Table,
     time: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The part of each row's steps that lies before its moment; nothing where it has none."""
     _need(table, before)
     limits, moments_too = _times(table, before)
+    if _zoned(table, before) != _zoned(steps, time):
+        raise DataError(f"of {before} and {time} one has a time zone and the other has none; give both one, or neither")
     if moments_too != is_moment:
         kinds = ["moments" if moment else "numbers" for moment in (moments_too, is_moment)]
         raise DataError(f"{before} holds {kinds[0]} and {time} {kinds[1]}; both have to be of one kind")
@@ -197,6 +207,15 @@ def _times(table: Table, name: str) -> tuple[np.ndarray, bool]:
                 message = f"expected seconds or an ISO moment, got {cell[:40]!r}"
                 raise DataError(f"{table.source}: row {row + 1}, column {name!r}: {message}") from error
         raise DataError(f"{table.source}: column {name!r}: {error}") from error
+
+
+def _zoned(table: Table, name: str) -> bool:
+    """Whether a column's moments have a time zone; of texts, whether the first one says so."""
+    column = table.column(name)
+    if pa.types.is_temporal(column.type):
+        return getattr(column.type, "tz", None) is not None
+    first = next((str(cell).strip() for cell in table.iterate(name) if not is_missing(cell)), "")
+    return bool(ZONE.search(first))
 
 
 def _is_number(text: str) -> bool:

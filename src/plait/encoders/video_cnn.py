@@ -79,8 +79,8 @@ class VideoCNN(nn.Module):
         shift, zoom, flip, light: augmentation, see `Augment`.
         dropout: on the frames' vectors, and in what reads them.
         temporal: `gru`, `transformer` or `mean`, see `VideoEncoder`.
-        layers: of GRU or transformer.
-        heads: of the transformer.
+        layers: of GRU (1) or transformer (2).
+        heads: of the transformer (4).
 
     Shapes: `{"pixels": [U, F, 3, S, S] uint8, "where": [U, F, 2], "mask": [U, F]}` → Tokens `[U, F, dim]` with their
     seconds; of `mean` `[U, 1, dim]`.
@@ -104,13 +104,14 @@ class VideoCNN(nn.Module):
         light: float = 0.0,
         dropout: float = 0.1,
         temporal: str = "gru",
-        layers: int = 1,
-        heads: int = 4,
+        layers: int | None = None,
+        heads: int | None = None,
     ) -> None:
         super().__init__()
         self.processor = processor
         image = FrameCNN(processor.of_frames.size, widths, dim, Augment(shift, zoom, flip, light), dropout)
-        self.video = VideoEncoder(processor, image, temporal, dim, layers, heads, dropout)
+        width, between = (None, None) if temporal == "mean" else (dim, dropout)  # both are of the frames, too
+        self.video = VideoEncoder(processor, image, temporal, width, layers, heads, between)
         self.out_dim = self.video.out_dim
 
     before = property(lambda self: self.video.before, doc="What gives a vector a frame.")

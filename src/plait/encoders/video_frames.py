@@ -1,14 +1,13 @@
 """Video by any image encoder, frame by frame, and a module that reads the frames in their order."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
 from plait.encoders.layout import WHERE, Layout
 from plait.encoders.weights import Weights
-from plait.layers import TEMPORAL
+from plait.layers import temporal_maker
 from plait.processors.video import VideoProcessor
 from plait.types import Tokens
 
@@ -81,21 +80,21 @@ class VideoEncoder(nn.Module):
         image: an encoder of images.
         temporal: `gru`, which learns from few videos what comes right after what; `transformer`, which wants many; or
             `mean` of the frames, which has nothing to train.
-        temporal_dim: D of the tokens; of `mean` it is the image encoder's.
-        temporal_layers: of transformer or GRU.
-        temporal_heads: of the transformer.
-        temporal_dropout: in both.
+        temporal_dim: D of the tokens (128); of `mean` it is the image encoder's.
+        temporal_layers: of GRU (1) or transformer (2).
+        temporal_heads: of the transformer (4).
+        temporal_dropout: in both (0.1).
 
     Shapes: `{"pixels": [U, F, 3, S, S] uint8, "where": [U, F, 2], "mask": [U, F]}` → Tokens `[U, F, D]` with their
     seconds; of `mean` `[U, 1, D]`.
 
     Raises:
-        ValueError: there is no such module.
+        ValueError: there is no such module, or it does not read a setting.
 
     >>> from plait.encoders.image_cnn import ResidualCNN
     >>> processor = VideoProcessor({"size": 16}, frames=4)
     >>> image = ResidualCNN(processor.of_frames, widths=[4], dim=8)
-    >>> encoder = VideoEncoder(processor, image, temporal_dim=16, temporal_heads=2)
+    >>> encoder = VideoEncoder(processor, image, temporal_dim=16)
     >>> encoder(processor.collate([processor.blank()])).x.shape
     torch.Size([1, 1, 16])
     """
@@ -107,19 +106,17 @@ class VideoEncoder(nn.Module):
         processor: VideoProcessor,
         image: Any,
         temporal: str = "gru",
-        temporal_dim: int = 128,
-        temporal_layers: int = 1,
-        temporal_heads: int = 4,
-        temporal_dropout: float = 0.1,
+        temporal_dim: int | None = None,
+        temporal_layers: int | None = None,
+        temporal_heads: int | None = None,
+        temporal_dropout: float | None = None,
     ) -> None:
         super().__init__()
-        if temporal not in TEMPORAL:
-            raise ValueError(f"temporal: expected {', '.join(TEMPORAL)}, got {temporal!r}")
         self.processor, self.temporal = processor, temporal
         self.before = FrameEncoder(processor, image)
         shape = {"dim": temporal_dim, "layers": temporal_layers, "heads": temporal_heads, "dropout": temporal_dropout}
         # Called, it gives another module that reads the frames in order, untrained; it holds nothing of this one.
-        self.make_after: Callable[[], Any] = partial(TEMPORAL[temporal], self.before.out_dim, **shape)
+        self.make_after = temporal_maker(temporal, self.before.out_dim, **shape)
         self.after = self.make_after()
         self.out_dim: int = self.after.out_dim
 

@@ -11,7 +11,7 @@ from plait.layers.precise import at_least_float32
 from plait.layers.products import product_of_present, signed_root
 from plait.layers.projection import ModalityProjection, joined
 from plait.layers.small_batch_linear import small_batch_linear, use_fast_linear
-from plait.layers.temporal import TEMPORAL
+from plait.layers.temporal import TEMPORAL, temporal_maker
 from plait.layers.transformer import CrossBlock, DecoderBlock, TransformerBlock
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "signed_root",
     "sinusoidal_positions",
     "small_batch_linear",
+    "temporal_maker",
     "use_fast_linear",
 ]
 

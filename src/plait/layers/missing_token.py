@@ -30,4 +30,6 @@ class MissingToken(nn.Module):
             return torch.where(first_BT.unsqueeze(-1), self.vector.to(x.dtype), x)
 
         layers = tuple(filled(layer) for layer in tokens.layers)
-        return Tokens(filled(tokens.x), tokens.mask | first_BT, tokens.where, layers)
+        # It lies at the beginning, whatever the padding beside other rows says.
+        where = None if tokens.where is None else tokens.where.masked_fill(first_BT.unsqueeze(-1), 0)
+        return Tokens(filled(tokens.x), tokens.mask | first_BT, where, layers)

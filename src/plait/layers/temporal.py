@@ -1,6 +1,8 @@
 """Modules that read tokens in the order of time: what stands between frames and what a video says."""
 
+import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -55,7 +57,6 @@ class TemporalGRU(nn.Module):
         in_dim: D of the tokens.
         dim: of those that it gives, half from each direction, so even.
         layers, dropout: of the GRU.
-        heads: not read; the transformer's.
 
     Shapes: Tokens `[U, T, in_dim]` → `[U, T, dim]`.
 
@@ -63,7 +64,7 @@ class TemporalGRU(nn.Module):
         ValueError: `dim` is odd.
     """
 
-    def __init__(self, in_dim: int, dim: int = 128, layers: int = 2, heads: int = 4, dropout: float = 0.1) -> None:
+    def __init__(self, in_dim: int, dim: int = 128, layers: int = 1, dropout: float = 0.1) -> None:
         super().__init__()
         if dim % 2:
             raise ValueError(f"two directions need an even width, got {dim}")
@@ -91,18 +92,44 @@ class TemporalMean(nn.Module):
 
     Args:
         in_dim: D of the tokens, and of their mean.
-        shape: not read; of the others.
 
     Shapes: Tokens `[U, T, in_dim]` → `[U, 1, in_dim]`.
     """
 
-    def __init__(self, in_dim: int, **shape: Any) -> None:
+    def __init__(self, in_dim: int) -> None:
         super().__init__()
         self.out_dim = in_dim
 
     def forward(self, tokens: Tokens) -> Tokens:
         x: Tensor = masked_mean(tokens)
         return Tokens.single(x, tokens.present)
+
+
+def temporal_maker(name: str, in_dim: int, **shape: float | None) -> Callable[[], Any]:
+    """What makes a module of `TEMPORAL`; called again it gives another one, untrained.
+
+    Args:
+        name: of the module.
+        in_dim: D of the tokens that it reads.
+        shape: its settings; None for its own default.
+
+    Raises:
+        ValueError: there is no such module, or it does not read a setting.
+
+    >>> temporal_maker("gru", 8, dim=16, heads=4)
+    Traceback (most recent call last):
+        ...
+    ValueError: gru reads no heads; leave it out, or take transformer
+    """
+    if name not in TEMPORAL:
+        raise ValueError(f"temporal: expected {', '.join(TEMPORAL)}, got {name!r}")
+    given = {key: value for key, value in shape.items() if value is not None}
+    takes = inspect.signature(TEMPORAL[name]).parameters
+    unread = next((key for key in given if key not in takes), None)
+    if unread is not None:
+        readers = [other for other, made in TEMPORAL.items() if unread in inspect.signature(made).parameters]
+        raise ValueError(f"{name} reads no {unread}; leave it out, or take {' or '.join(readers)}")
+    return partial(TEMPORAL[name], in_dim, **given)
 
 
 TEMPORAL: dict[str, Callable[..., Any]] = {

@@ -25,12 +25,12 @@ TINY_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMB
 
 def recognise(sample: Sample) -> str | None:
     """Nine of ten cells name image files, or are images."""
-    if not are_media(sample.values, SUFFIXES, _is_image):
+    if not are_media(sample.values, SUFFIXES, is_image):
         return None
     return "its cells name image files" if isinstance(sample.values[0], str) else "its cells are images"
 
 
-def _is_image(data: bytes) -> bool:
+def is_image(data: bytes) -> bool:
     """By how a file begins."""
     if data[:4] == b"RIFF":
         return data[8:12] == b"WEBP"

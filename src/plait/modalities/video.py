@@ -123,7 +123,7 @@ def pieces(cell: Any) -> Sequence[Any]:
 
 def _is_frame(part: Any) -> bool:
     if isinstance(part, bytes):
-        return image._is_image(part[:32]) and not is_video(part[:32])
+        return image.is_image(part[:32]) and not is_video(part[:32])
     return isinstance(part, str) and Path(part).suffix.lower() in image.SUFFIXES - {".gif"}
 
 
@@ -188,7 +188,12 @@ def look(opened: Opened) -> Facts:
 
     clip = read_clip(opened.content, Picks(frames=STILLS, exact=True))
     odd = None
-    if remarks(clip):
+    found = remarks(clip)
+    if "long_video" in found:
+        odd = Oddity(
+            "long_video", "are longer than what is read of them; set the input's seconds", f"{clip.seconds:g} s"
+        )
+    elif found:
         odd = Oddity("cut_video", "are cut off or damaged; what could be read counts", f"{clip.seconds:.1f} s")
     elif clip.count == 1:
         odd = Oddity("one_frame", "hold one frame; is the column one of images?", "1 frame")

@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,6 +35,7 @@ class Clip:
         count: frames that the file holds in that time.
         cut: the file ends before its header says it does, or is damaged further on; what is there was read.
         heard: it has sound.
+        longer: it goes on after `seconds`.
     """
 
     frames: list[np.ndarray]
@@ -43,6 +44,7 @@ class Clip:
     count: int
     cut: bool = False
     heard: bool = False
+    longer: bool = False
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Clip) or len(self.frames) != len(other.frames):
@@ -140,6 +142,7 @@ def read_clip(value: Path | str | bytes | tuple[Any, ...], picks: Picks, each: E
         len(contents.stamps),
         contents.cut or damaged,
         contents.heard,
+        contents.longer,
     )
 
 
@@ -166,6 +169,7 @@ class _Contents:
         cut: it ends too early.
         heard: it has sound.
         timed: its packets have times; else frames are counted.
+        longer: it goes on after what is read.
     """
 
     stamps: list[int]
@@ -174,8 +178,8 @@ class _Contents:
     seconds: float
     cut: bool
     heard: bool
-    timed: bool = True
-    period: float = field(default=0.0)
+    timed: bool
+    longer: bool
 
 
 @contextmanager
@@ -254,19 +258,22 @@ def _contents(source: BinaryIO, name: str, seconds: float) -> _Contents:
     cut = failed or (whole is not None and length < seconds and ends < CUT * whole - 0.5 * period)
     order = [stamp for stamp, one in zip(order, inside, strict=True) if one] or order[:1]
     begins = begins[: len(order)]
-    return _Contents(order, sorted(keys), begins, min(length, seconds), cut, bool(sounds), timed, period)
+    longer = max(length, whole or 0.0) > seconds + 1
+    return _Contents(order, sorted(keys), begins, min(length, seconds), cut, bool(sounds), timed, longer)
 
 
 def _decoded(
     source: BinaryIO, name: str, contents: _Contents, wanted: Sequence[int], each: Each
 ) -> tuple[dict[int, np.ndarray], bool]:
     """Frames by their stamps, each passed through `each`; and whether the file is damaged on the way."""
+    found: dict[int, np.ndarray] = {}
     if contents.timed:
-        made, damaged = _pass(source, name, contents, wanted, each, seeks=True)
-        if len(made) == len(wanted):
-            return made, damaged
+        found, damaged = _pass(source, name, contents, wanted, each, seeks=True)
+        if len(found) == len(wanted):
+            return found, damaged
     # A container that can't go to a time, or a decoder that gives other times than packets: from the start, in order.
-    return _pass(source, name, contents, wanted, each, seeks=False)
+    made, damaged = _pass(source, name, contents, [stamp for stamp in wanted if stamp not in found], each, seeks=False)
+    return {**found, **made}, damaged
 
 
 def _pass(
@@ -333,6 +340,8 @@ def remarks(clip: Clip) -> dict[str, str]:
     """What the owner of a video should know of how it was read: kind → a sentence."""
     if clip.cut:
         return {"cut_video": f"the file is cut off or damaged; its {clip.seconds:.1f} s that could be read count"}
+    if clip.longer:
+        return {"long_video": f"the first {clip.seconds:g} s are read; raise the input's seconds for more"}
     return {}
 
 

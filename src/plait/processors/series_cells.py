@@ -180,6 +180,9 @@ def read_series(value: Path | str | bytes) -> Series:
 def _checked(values: np.ndarray, times: np.ndarray | None, names: tuple[str, ...] | None, name: str) -> Series:
     if not 1 <= values.shape[1] <= MOST_CHANNELS:
         raise DataError(f"{name}: expected 1 to {MOST_CHANNELS:,} channels, got {values.shape[1]:,}")
+    if names is not None and len(set(names)) < len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise DataError(f"{name}: two channels have the name {twice[:40]!r}; rename one")
     in_order, untimed = True, 0
     if times is not None and len(times) != len(values):
         raise DataError(f"{name}: {len(values):,} steps and {len(times):,} times")
