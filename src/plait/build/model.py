@@ -7,7 +7,6 @@ from typing import Any, cast
 import numpy as np
 
 from plait import former_names
-from plait.alignment import ClockFusion
 from plait.build.encoders import (
     build_column_encoder,
     chosen_options,
@@ -22,6 +21,7 @@ from plait.build.generation import build_writer
 from plait.build.options import construct
 from plait.build.pairs import build_shared_space, group_name, is_grouped, members_of
 from plait.build.tasks import options_for
+from plait.build.timed import build_head, build_lags, check_times, on_clock
 from plait.build.words import PROMPT
 from plait.data.batches import InputSpec
 from plait.data.schema import IGNORE, Schema
@@ -32,7 +32,7 @@ from plait.errors import DataError, RecipeError, nearest, unknown
 from plait.fusion import FUSIONS
 from plait.fusion.prompt import PromptFusion
 from plait.fusion.raw import RawFusion
-from plait.heads import PredictHead, SplitHead, TagHead
+from plait.heads import PredictHead, SplitHead
 from plait.modalities import GROUPS, MODALITIES, Group
 from plait.model import MultimodalModel
 from plait.processors import Processor
@@ -231,6 +231,8 @@ def _fusion_and_head(
     if method in FITTED:
         return construct("fusion", method, RawFusion, options, (), in_dims), fitted_head(method, in_dims, out_dims)
     check_times(recipe)
+    if targets.only is not None and targets.only.own_fusion:
+        return build_lags(recipe, in_dims, targets)
     if method not in FUSIONS:
         raise RecipeError(unknown("fusion", method, [*FUSIONS, *FITTED, PROMPT, ENSEMBLE]))
     made: Any = FUSIONS[method]
@@ -243,40 +245,7 @@ def _fusion_and_head(
         fusion = construct("fusion", method, made, options, (), in_dims, width, spaces=targets.spaces)
         return fusion, SplitHead(out_dims)
     fusion = on_clock(recipe, construct("fusion", method, made, options, (), in_dims, recipe.fusion.dim), encoders)
-    for name, task in targets.tasks.items():
-        if task.reads is not None and task.reads not in in_dims:
-            inputs_named = ", ".join(in_dims)
-            raise RecipeError(f"task {task.kind} reads {task.reads}, which is none of the inputs: {inputs_named}")
-        if task.reads is not None:
-            widths = (in_dims[task.reads], recipe.fusion.dim, task.out_dim)
-            return fusion, TagHead(name, task.reads, *widths, recipe.head.hidden, recipe.head.dropout)
-    return fusion, PredictHead(recipe.fusion.dim, out_dims, recipe.head.hidden, recipe.head.dropout)
-
-
-def on_clock(recipe: Recipe, fusion: Any, encoders: Mapping[str, Any]) -> Any:
-    """The fusion at each tick of the recipe's clock, if it has one and an input that has a time."""
-    timed = [name for name, encoder in encoders.items() if is_timed(encoder.modality)]
-    if recipe.fusion.clock is None or not timed:
-        return fusion
-    return ClockFusion(fusion, timed, recipe.fusion.dim, recipe.fusion.clock)
-
-
-def check_times(recipe: Recipe) -> None:
-    """Refuse to compare places in texts with seconds.
-
-    Raises:
-        RecipeError: the fusion's attention is limited in time, and an input says where its letters stand.
-    """
-    letters = [name for name, spec in recipe.inputs.items() if spec.options.get("offsets")]
-    if recipe.fusion.options.get("within") is not None and letters:
-        raise RecipeError(
-            f"fusion.within: inputs.{letters[0]}.offsets says where letters stand, which are no seconds; leave one out"
-        )
-
-
-def is_timed(modality: str) -> bool:
-    """Whether the tokens of a modality lie in seconds."""
-    return modality in MODALITIES and MODALITIES[modality].timed
+    return fusion, build_head(recipe, encoders, fusion, targets)
 
 
 def _encoder(recipe: Recipe, name: str, spec: InputSpec, configs: Mapping[str, Any] | None) -> Any:

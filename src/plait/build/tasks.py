@@ -106,6 +106,8 @@ def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
     for name in EACH_ALONE:
         if getattr(recipe.train, name) and not task.joint:
             raise RecipeError(f"train.{name} balances modalities that answer together; in {spec.type} each has its own")
+        if getattr(recipe.train, name) and (task.stepwise or task.own_fusion):
+            raise RecipeError(f"train.{name} asks each modality for its own answer, which {spec.type} has none of")
         if getattr(recipe.train, name) and task.writes is not None:
             raise RecipeError(
                 f"train.{name} asks each modality for its own answer; of texts there is only the whole one"
@@ -118,8 +120,11 @@ def _check_beside(recipe: Recipe, spec: TaskRecipe, task: type[Task]) -> None:
         )
     if task.pairs and method in FITTED:
         raise RecipeError(f"fusion.method={method} predicts columns; a {spec.type} task needs another fusion")
-    if task.reads is not None and method in FITTED:
-        raise RecipeError(f"fusion.method={method} answers a row at a time; a {spec.type} task needs another fusion")
+    if task.own_fusion and (method != "concat" or recipe.fusion.clock is not None):
+        chosen = f"method={method}" if method != "concat" else f"clock={recipe.fusion.clock:g}"
+        raise RecipeError(f"fusion.{chosen}: {spec.type} compares its inputs in a way of its own; leave it out")
+    if (task.stepwise or task.reads is not None) and method in FITTED:
+        raise RecipeError(f"fusion.method={method} answers a row at a time; {spec.type} needs another fusion")
     if task.writes is not None and (method in FITTED or late):
         raise RecipeError(f"fusion.method={method}: it predicts by itself; a decoder needs fused tokens, as concat's")
     # Generation can't write longer texts than the task learns.
@@ -178,6 +183,8 @@ def build_targets(recipe: Recipe, table: Table, rows: np.ndarray) -> tuple[Targe
         if kind is None or not TASKS[kind].alone:
             guessed, why = guess_task(asked.sample)  # a constant target is refused whatever its type
             kind, reason = (guessed, why) if kind is None else (kind, reason)
+        if spec.type is None:  # what is guessed may contradict the recipe as well as what is named
+            _check_beside(recipe, spec.model_copy(update={"type": kind}), TASKS[kind])
         task: Any = TASKS[kind].from_table(asked, **options_for(spec, kind))
         name = spec.target or str(TASKS[kind].usual_name)
         tasks[name] = task

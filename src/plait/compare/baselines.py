@@ -25,7 +25,7 @@ BATCH = 1024
 def baselines_of(experiment: "Experiment") -> list[Candidate]:
     """The trivial rows of a comparison, as candidates: the constant, words counted, the nearest training row."""
     every = tuple(experiment.inputs)
-    if experiment.task.space is None or experiment.task.reads is not None:
+    if experiment.task.space is None or experiment.task.ragged:
         return []
     names = {"constant": "mean" if is_number(experiment.task) else "majority"}
     if _text_columns(experiment):

@@ -356,7 +356,7 @@ class Experiment:
             self.truth[rows],
             [place[fold] for fold in self.folds],
             None if self.groups is None else self.groups[rows],
-            None if self.task.reads is not None else self.task.space,
+            None if self.task.ragged else self.task.space,
             self.cutting.name,
             None if beside is None else partial(self.measure, beside),
         )

@@ -130,7 +130,7 @@ def find_labels(
         raise RecipeError(f"--labels looks at one column, got {len(recipe.task)}; name it with --target")
     timeless = recipe.model_copy(update={"data": recipe.data.model_copy(update={"time": None})})
     experiment = Experiment(timeless, table, folds, verbose)
-    if not isinstance(experiment.task.space, Categorical) or experiment.task.reads is not None:
+    if not isinstance(experiment.task.space, Categorical) or experiment.task.ragged:
         raise RecipeError(
             f"--labels looks for wrong classes, and {experiment.name!r} is a {experiment.task.kind} target; name "
             "another with --target, or say --task classification"

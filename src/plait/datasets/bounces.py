@@ -33,9 +33,10 @@ def write_bounces(folder: Path, clips: dict[str, int] | None = None) -> list[Pat
     it bounces and beeps at once (`[{start, end, label}]`, seconds), `in_step` whether the sound belongs to the images,
     `delay` how many milliseconds late it is (0 in step, less than 0 early), `caption` what a person would say.
 
-    A clip has bounces, beeps alone, and both together: neither the images nor the sound alone say which bounces beep.
-    Of a clip out of step the whole sound is late or early. Its moments go round on a circle, so that they are no later
-    or earlier than in other clips, and the sound alone says nothing of it.
+    A clip has at least one bounce that beeps, and bounces and beeps alone: neither the images nor the sound alone say
+    which bounces beep. Of a clip out of step the whole sound is late or early, and no beep is left by a bounce. Its
+    moments go round on a circle, so that they are no later or earlier than in other clips, and the sound alone says
+    nothing of it.
 
     Args:
         folder: where to.
@@ -61,17 +62,14 @@ def write_bounces(folder: Path, clips: dict[str, int] | None = None) -> list[Pat
 def draw(random: np.random.Generator) -> dict[str, Any]:
     """One clip: its file, and what is true of it."""
     colour, shape, action = (_one(random, of) for of in (tuple(COLOURS), SHAPES, ACTIONS))
-    moments = _moments(random)
-    kinds = random.permutation(["both", "bounce", "beep", *random.choice(["both", "bounce", "beep"], 3)])
-    kinds = kinds[: len(moments)]
-    bounces = [moment for moment, kind in zip(moments, kinds, strict=True) if kind != "beep"]
-    in_time = [moment for moment, kind in zip(moments, kinds, strict=True) if kind != "bounce"]
-    both = [moment for moment, kind in zip(moments, kinds, strict=True) if kind == "both"]
+    bounces, in_time, late, delay = _moments(random)
     in_step = bool(random.random() < 0.5)
-    delay, beeps = (0.0, in_time) if in_step else _out_of_step(random, bounces, in_time)
+    delay, beeps = (0.0, in_time) if in_step else (delay, late)
     frames = _frames(random, bounces, COLOURS[colour], shape, action)
     wave = _wave(random, [beep + random.uniform(0, TOGETHER) for beep in beeps])
-    events = [{"start": round(m - 0.125, 3), "end": round(m + 0.125, 3), "label": "hit"} for m in both]
+    events = [
+        {"start": round(m - 0.125, 3), "end": round(m + 0.125, 3), "label": "hit"} for m in bounces if m in in_time
+    ]
     times = WORDS.get(len(beeps), f"{len(beeps)} times")
     return {
         "video": _encoded(frames, wave),
@@ -87,22 +85,24 @@ def _one(random: np.random.Generator, of: tuple[str, ...]) -> str:
     return of[int(random.integers(len(of)))]
 
 
-def _moments(random: np.random.Generator) -> list[float]:
-    """Three to five moments of a clip, apart from each other on their circle."""
+def _moments(random: np.random.Generator) -> tuple[list[float], list[float], list[float], float]:
+    """When a shape bounces, when it beeps in step, when out of step, and by how many seconds.
+
+    Three to five moments, apart from each other on their circle, of which one at least has both. All four are drawn
+    for every clip, so that those out of step have the same moments as the others.
+    """
     while True:
         count = int(random.integers(3, 6))
         moments = np.sort(random.uniform(FIRST, FIRST + ROUND, count))
-        if (np.diff([*moments, moments[0] + ROUND]) > APART).all():
-            return [float(moment) for moment in moments]
-
-
-def _out_of_step(random: np.random.Generator, bounces: list[float], beeps: list[float]) -> tuple[float, list[float]]:
-    """A delay, and the beeps so much later on their circle; none of them by a bounce."""
-    while True:
+        if (np.diff([*moments, moments[0] + ROUND]) <= APART).any():
+            continue
+        kinds = random.permutation(["both", *random.choice(["both", "bounce", "beep"], count - 1)])
+        bounces = [float(moment) for moment, kind in zip(moments, kinds, strict=True) if kind != "beep"]
+        in_time = [float(moment) for moment, kind in zip(moments, kinds, strict=True) if kind != "bounce"]
         delay = float(random.uniform(*DELAYS) * random.choice([-1, 1]))
-        late = [FIRST + (beep - FIRST + delay) % ROUND for beep in beeps]
+        late = [FIRST + (beep - FIRST + delay) % ROUND for beep in in_time]
         if all(abs(bounce - beep) > NEAR for bounce in bounces for beep in late):
-            return delay, late
+            return bounces, in_time, late, delay
 
 
 def _frames(

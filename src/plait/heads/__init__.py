@@ -8,11 +8,13 @@ from functools import partial
 from typing import Any
 
 from plait.heads.embed import EmbedHead
+from plait.heads.events import EventsHead
 from plait.heads.kernel import KernelHead
 from plait.heads.linear import LinearHead
 from plait.heads.predict import PredictHead
 from plait.heads.split import SplitHead
 from plait.heads.tag import TagHead
+from plait.heads.together import TogetherHead
 from plait.heads.trees import TreeHead
 from plait.heads.write import WriteHead
 
@@ -25,11 +27,13 @@ CLOSED_FORM: dict[str, Callable[..., Any]] = {
 __all__ = [
     "CLOSED_FORM",
     "EmbedHead",
+    "EventsHead",
     "KernelHead",
     "LinearHead",
     "PredictHead",
     "SplitHead",
     "TagHead",
+    "TogetherHead",
     "TreeHead",
     "WriteHead",
 ]

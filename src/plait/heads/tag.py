@@ -1,4 +1,4 @@
-"""An answer for each token of one input, such as tags of words."""
+"""An answer for each token of one input, such as tags of words, or of the fusion."""
 
 import torch
 from torch import nn
@@ -8,18 +8,18 @@ from plait.types import Fused, Tokens
 
 
 class TagHead(nn.Module):
-    """An MLP over each token of an input, joined with the fused vector, which brings in the other inputs.
+    """An MLP over each token, joined with the fused vector, which brings in the other inputs.
 
     Args:
         name: the target.
-        reads: the input whose tokens get answers.
+        reads: the input whose tokens get answers; None for the fusion's own.
         token_dim: D of its tokens.
         fused_dim: H of the fused vector.
         out_dim: W, raw predictions a token.
         hidden: width of the hidden layer; 0 for a linear head.
         dropout: on the input and on the hidden layer.
 
-    Shapes: Fused with `[B, H]` and `parts[reads]` of `[B, T, D]` → target → Tokens `[B, T, W]`.
+    Shapes: Fused with `[B, H]` and `parts[reads]` or `tokens` of `[B, T, D]` → target → Tokens `[B, T, W]`.
 
     >>> head = TagHead("tags", "words", token_dim=4, fused_dim=8, out_dim=3)
     >>> words = Tokens(torch.zeros(2, 5, 4), torch.ones(2, 5) > 0)
@@ -31,7 +31,7 @@ class TagHead(nn.Module):
     def __init__(
         self,
         name: str,
-        reads: str,
+        reads: str | None,
         token_dim: int,
         fused_dim: int,
         out_dim: int,
@@ -44,7 +44,7 @@ class TagHead(nn.Module):
         self.mlp = MLP(token_dim + fused_dim, [hidden] if hidden else [], out_dim, dropout)
 
     def forward(self, fused: Fused) -> dict[str, Tokens]:
-        tokens = fused.parts[self.reads]
+        tokens = fused.tokens if self.reads is None else fused.parts[self.reads]
         beside = self.norm(fused.pooled).unsqueeze(1).expand(-1, tokens.x.shape[1], -1)
         logits = self.mlp(torch.cat([tokens.x, beside.to(tokens.x.dtype)], dim=2))
         return {self.name: Tokens(at_least_float32(logits), tokens.mask)}

@@ -283,6 +283,8 @@ def _pass(
     made: dict[int, np.ndarray] = {}
     waiting = list(reversed(wanted))
     keys = np.array(contents.keys or [contents.stamps[0]])
+    # One for all frames, in this thread: by default each frame starts threads of its own, which takes longer than it.
+    reformatter = av.video.reformatter.VideoReformatter()
     with _opened(source, name) as (container, stream):
         try:
             frames, at, sought, count = container.decode(stream), -math.inf, contents.stamps[0], 0
@@ -305,19 +307,19 @@ def _pass(
                 # Of a stamp that no frame has, the frame before it is on the screen.
                 while waiting and stamp > waiting[-1]:
                     if before is not None and not seeks:
-                        made[waiting[-1]] = each(_upright(before, stream))
+                        made[waiting[-1]] = each(_upright(before, stream, reformatter))
                     waiting.pop()
                 if waiting and stamp == waiting[-1]:
-                    made[waiting.pop()] = each(_upright(frame, stream))
+                    made[waiting.pop()] = each(_upright(frame, stream, reformatter))
                 before = frame
             if waiting and before is not None and not seeks:
-                made[waiting[-1]] = each(_upright(before, stream))
+                made[waiting[-1]] = each(_upright(before, stream, reformatter))
         except av.FFmpegError:
             return made, True
     return made, len(made) < len(wanted)
 
 
-def _upright(frame: Any, stream: Any) -> Frame:
+def _upright(frame: Any, stream: Any, reformatter: Any) -> Frame:
     """`[H, W, 3]` uint8 as a person sees it."""
     if frame.width * frame.height > MAX_PIXELS:
         raise DataError(f"a frame of {frame.width} x {frame.height} pixels is more than the allowed {MAX_PIXELS:,}")
@@ -327,11 +329,11 @@ def _upright(frame: Any, stream: Any) -> Frame:
         width = max(1, round(frame.width * float(shape)))
     size = {} if width == frame.width else {"width": width, "height": frame.height}
     if frame.format.name in ALPHA or frame.format.name.startswith("yuva"):
-        rgba = frame.to_ndarray(format="rgba", **size).astype(np.uint16)
+        rgba = reformatter.reformat(frame, format="rgba", threads=1, **size).to_ndarray().astype(np.uint16)
         alpha = rgba[:, :, 3:]
         pixels = ((rgba[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     else:
-        pixels = frame.to_ndarray(format="rgb24", **size)
+        pixels = reformatter.reformat(frame, format="rgb24", threads=1, **size).to_ndarray()
     turns = round((frame.rotation or 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 

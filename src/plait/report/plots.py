@@ -151,6 +151,38 @@ def bars(values: Mapping[str, float], x_label: str, low: float = 0.0) -> str:
     return _svg(draw, 5.6, 0.8 + 0.42 * len(values))
 
 
+Span = tuple[float, float, str, float]
+
+
+def timelines(recordings: Sequence[tuple[list[Span], list[Span]]], labels: Sequence[str]) -> str:
+    """What happens when, above the line what is true and below what is found, the paler the less certain.
+
+    Args:
+        recordings: true and found events: start, end, label, score.
+        labels: all of them.
+    """
+
+    def draw(axes: "Axes") -> None:
+        colour = {label: COLOURS[place % len(COLOURS)] for place, label in enumerate(labels)}
+        last = max((end for sides in recordings for side in sides for _, end, _, _ in side), default=1.0) or 1.0
+        for lane, sides in enumerate(recordings):
+            axes.axhline(-lane, color=INK, linewidth=0.6)
+            for side, base in zip(sides, (0.04, -0.34), strict=True):
+                for start, end, label, score in side:
+                    width = max(end - start, 0.006 * last)  # a moment is seen, too
+                    bar = [(start - (width - (end - start)) / 2, width)]
+                    axes.broken_barh(bar, (base - lane, 0.3), color=colour[label], alpha=0.25 + 0.75 * score)
+        for label in labels if 1 < len(labels) <= 12 else ():
+            axes.plot([], [], color=colour[label], linewidth=6, label=label)
+        if 1 < len(labels) <= 12:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+        axes.set_ylim(0.5 - len(recordings), 0.5)
+        axes.set_yticks([])
+        axes.set_xlabel("seconds: above the line true, below found")
+
+    return _svg(draw, 6.4, 0.9 + 0.34 * len(recordings))
+
+
 KINDS = {  # kind of a compared model → colour, shape
     "single": (COLOURS[1], "s"),
     "subset": (COLOURS[6], "P"),

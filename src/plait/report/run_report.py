@@ -124,6 +124,7 @@ DRAW: dict[str, Callable[..., str]] = {
     "scatter": plots.scatter,
     "histogram": plots.histogram,
     "bars": plots.bars,
+    "timelines": plots.timelines,
 }
 
 

@@ -64,4 +64,4 @@ def calibrate(prepared: Prepared, device: torch.device) -> None:
 
 def _names(prepared: Prepared) -> list[str]:
     tasks = prepared.targets.tasks.items()
-    return [name for name, task in tasks if hasattr(task, "with_temperature") and task.reads is None]
+    return [name for name, task in tasks if hasattr(task, "with_temperature") and not task.ragged]

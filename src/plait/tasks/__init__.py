@@ -5,11 +5,13 @@ several of them, so that the training loop need not know which kind it trains.
 """
 
 from plait.tasks.classification import Classification
+from plait.tasks.events import Events
 from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching, draw_matches
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
 from plait.tasks.retrieval import Retrieval
+from plait.tasks.synchrony import Synchrony
 from plait.tasks.targets import TASKS, Targets, guess_task, unused
 from plait.tasks.task import Card, Figure, Sample, Task
 
@@ -17,6 +19,7 @@ __all__ = [
     "TASKS",
     "Card",
     "Classification",
+    "Events",
     "Figure",
     "Generation",
     "Matching",
@@ -24,6 +27,7 @@ __all__ = [
     "Regression",
     "Retrieval",
     "Sample",
+    "Synchrony",
     "Targets",
     "Task",
     "draw_matches",

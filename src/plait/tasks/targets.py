@@ -11,21 +11,25 @@ from torch import Tensor
 from plait.data.table import Table
 from plait.errors import DataError, RecipeError, RunError, unknown
 from plait.files.reading import checked, made_of
-from plait.layers.ragged import Ragged, items_of
+from plait.layers.ragged import Ragged
 from plait.layers.spaces import Space
 from plait.modalities import Sample
 from plait.tasks.classification import Classification
+from plait.tasks.events import Events
 from plait.tasks.generation import Generation
 from plait.tasks.matching import Matching
 from plait.tasks.multilabel import Multilabel
 from plait.tasks.regression import Regression
 from plait.tasks.retrieval import Retrieval
+from plait.tasks.synchrony import Synchrony
 from plait.tasks.task import Task
 from plait.types import Batch, Output
 from plait.values import shown
 
 # In the order in which they are tried on a target's values; classification takes what is left.
 TASKS: dict[str, type[Task]] = {
+    "events": Events,
+    "synchrony": Synchrony,
     "multilabel": Multilabel,
     "regression": Regression,
     "classification": Classification,
@@ -137,7 +141,7 @@ class Targets:
         """The weighted sum of the tasks' losses, a scalar; `row_weights` `[B]` say how much each row counts."""
         losses = []
         for name, task in self.tasks.items():
-            logits, target, rows = items_of(outputs[name], targets[name])
+            logits, target, rows = task.items(outputs[name], targets[name])
             if row_weights is None:
                 losses.append(self.weights[name] * task.loss(logits, target))
                 continue
@@ -180,7 +184,7 @@ class Targets:
         """`[B]` weighted sum of the tasks' losses of each row: which rows are hard."""
         losses = []
         for name, task in self.tasks.items():
-            logits, target, rows = items_of(outputs[name], targets[name])
+            logits, target, rows = task.items(outputs[name], targets[name])
             each = task.row_loss(logits, target)
             losses.append(self.weights[name] * (each if rows is None else rows.row_means(each)))
         return torch.stack(losses).sum(0)

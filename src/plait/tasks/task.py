@@ -10,6 +10,7 @@ from torch import Tensor
 
 from plait.data.table import Table
 from plait.errors import RecipeError
+from plait.layers.ragged import Ragged, items_of
 from plait.layers.spaces import Space
 from plait.metrics import fitting, score
 from plait.modalities import Sample as Values
@@ -24,11 +25,12 @@ class Figure:
     Args:
         kind: `confusion` (counts `[C, C]` and the classes), `reliability` (mean probability of the answer, share that
             is right, and rows, of each bin), `scatter` (true and predicted numbers), `histogram`
-            (numbers and a title), `bars` (name → number and a title).
+            (numbers and a title), `bars` (name → number and a title), `timelines` (of some rows true and found events,
+            each start, end, label and score; and all labels).
         data: what is drawn.
     """
 
-    kind: Literal["confusion", "reliability", "scatter", "histogram", "bars"]
+    kind: Literal["confusion", "reliability", "scatter", "histogram", "bars", "timelines"]
     data: tuple[Any, ...]
 
 
@@ -68,8 +70,9 @@ class Task(Protocol):
     made from training rows by `from_table`, and written out by `to_json`, whose dict its constructor takes.
 
     N rows, B rows of a batch, W raw predictions a row. Truth and predictions are arrays whose first dimension is rows.
-    Where a task `reads` an input, its rows differ in length: `read`, `unusable`, `score`, `answers` and `card` get
-    `Ragged` with an item per token, while `loss`, `row_loss` and `predictions` get all tokens as if they were rows.
+    Where a task `reads` an input or is `stepwise`, its rows differ in length: `read`, `unusable`, `score`, `answers`
+    and `card` get `Ragged` with an item per token, while `loss`, `row_loss` and `predictions` get all tokens as if they
+    were rows. Truth that is not one item a token is brought to tokens by `items`.
     """
 
     kind: ClassVar[str]
@@ -85,6 +88,8 @@ class Task(Protocol):
     weighable: ClassVar[bool] = False  # `loss` takes weights of rows
     in_batch: ClassVar[bool] = False  # the other rows of a batch are its negatives
     reads: str | None = None  # it answers for each token of that input; truth and predictions are `Ragged`
+    stepwise: ClassVar[bool] = False  # it answers for each step in time, of an input or of the fusion's clock
+    own_fusion: ClassVar[bool] = False  # it compares its inputs in a way of its own, and no fusion is chosen
     usual_name: ClassVar[str | None] = None  # its name where no column is predicted; None: it needs a column
     column_options: ClassVar[Mapping[str, str]] = {}  # options that name a column → what the column is for
     stratified: ClassVar[bool] = True  # its target may be a class, whose shares are the same in all parts of a split
@@ -104,6 +109,11 @@ class Task(Protocol):
             DataError: the target does not fit.
         """
         ...
+
+    @property
+    def ragged(self) -> bool:
+        """Whether rows differ in how many answers they have."""
+        return self.stepwise or self.reads is not None
 
     @property
     def space(self) -> Space | None:
@@ -141,6 +151,10 @@ class Task(Protocol):
     def unseen(self, truth: Any) -> np.ndarray:
         """`[N]` bool: the row has an answer that training never saw."""
         return np.zeros(len(truth), dtype=bool)
+
+    def items(self, given: Any, target: Any) -> tuple[Any, Any, Ragged | None]:
+        """Raw predictions and targets as `loss` takes them, and which item belongs to which row; see `items_of`."""
+        return items_of(given, target)
 
     def loss(self, logits: Any, target: Any) -> Tensor:
         """The mean loss of the rows that have a target; a `weighable` task's takes weights `[B]`, too."""

@@ -8,6 +8,8 @@ import pytest
 from plait.data.readers import open_table
 from plait.data.schema import infer_schema
 from plait.errors import DataError
+from plait.tasks import guess_task
+from plait.tasks.asked import Asked
 
 HEADER = "# a comment\n@problemName Test\n@timeStamps {}\n@univariate false\n@classLabel {}\n@data\n"
 
@@ -56,3 +58,9 @@ def test_files_that_can_not_be_read(tmp_path: Path, body: str, times: str, messa
     (tmp_path / "c.ts").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="another kind"):
         open_table(tmp_path / "c.ts")
+
+
+def test_classes_that_are_written_as_numbers_are_classes(tmp_path: Path) -> None:
+    body = "".join(f"{n},2,3:{n % 10 + 1}\n" for n in range(40))
+    table = open_table(written(tmp_path / "a.ts", body, labels="true 1 2 3 4 5 6 7 8 9 10"))
+    assert guess_task(Asked(table, np.arange(40), "label").sample)[0] == "classification"

@@ -49,7 +49,9 @@ def read_ts(path: Path) -> Table:
     columns: dict[str, Any] = {"series": pa.array(rows)}
     if labels:
         columns["label"] = pa.array([float(label) for label in labels] if numeric else labels)
-    return Table(pa.table(columns), path.parent, str(path))
+    # The header calls labels classes, also where they are written as 1 to 10.
+    classes = ["label"] if labels and not numeric else []
+    return Table(pa.table(columns), path.parent, str(path), categorical=classes)
 
 
 def _row(path: Path, number: int, dimensions: list[str]) -> list[Any]:
