@@ -131,7 +131,7 @@ class Events(Task):
             "map@0.5",
             "f1@0.5",
             *(f"map@{overlap:g}" for overlap in OVERLAPS),
-        ]  # the first ones are printed
+        ]  # the first are printed
         return dict.fromkeys([*spans, *points] if self._has_length else points, True)
 
     @property
