@@ -134,14 +134,14 @@ def spikes(rows: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["signal", "switch", "events"])
 
 
-@pytest.mark.parametrize("clock", [None, 0.1])
+@pytest.mark.parametrize("clock", [pytest.param(None, marks=pytest.mark.slow), 0.1])
 def test_a_model_finds_spikes_where_a_switch_lets_them_count(clock: float | None, tmp_path: Path) -> None:
     signal = {"encoder": "scratch:series_transformer", "patch": 1, "layers": 1, "dim": 32, "heads": 2}
     predictor = Predictor(
         "events", inputs={"signal": signal}, fusion={"dim": 32, "clock": clock}, types={"switch": "category", "signal": "series"},
         head={"hidden": 32}, data={"val": 0.2}, output=tmp_path / "run", verbose=False,
-        train={"epochs": 12, "batch_size": 16, "learning_rate": 0.005, "device": "cpu", "precision": "float32"},
-    ).fit(spikes(160, 0))  # fmt: skip
+        train={"epochs": 16, "batch_size": 16, "learning_rate": 0.01, "device": "cpu", "precision": "float32"},
+    ).fit(spikes(120, 0))  # fmt: skip
     new = spikes(40, 1)
     scores = predictor.evaluate(new)
     assert scores["map@0.5"] > 0.9 and scores["f1@0.5"] > 0.8

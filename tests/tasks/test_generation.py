@@ -31,8 +31,9 @@ def test_it_learns_to_say_what_it_sees(tmp_path: Path, decoder: str) -> None:
     again = Predictor.load(tmp_path / "run")
     assert list(again.predict(path)) == list(said)
     scores = again.evaluate(path)
-    scorer = CaptionScorer([[text] for text in frame["caption"]])
-    assert scores["CIDEr"] == pytest.approx(scorer.score(list(said))["CIDEr"])
+    first = ~frame["caption"].duplicated()  # rows that ask the same have the same answer, and the first of them counts
+    scorer = CaptionScorer([[text] for text in frame["caption"][first]])
+    assert scores["CIDEr"] == pytest.approx(scorer.score(list(np.array(said)[first]))["CIDEr"])
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     samples = [record["samples"] for record in log if "samples" in record]
     assert len(samples) == 1 and set(samples[-1][0]) == {"row", "written", "right", "picture"}

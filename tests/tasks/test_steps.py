@@ -73,3 +73,11 @@ def test_padding_unknown_rows_and_events_elsewhere() -> None:
         assert targets[0].tolist() == [[0, 1], [0, 0]]
         assert not targets[1].any() and targets[2].isnan().all() and not targets[3].any()
     assert not step_targets(where, mask, events[:, :0], 2, "peaks").any()
+
+
+def test_a_moment_belongs_to_the_step_in_which_it_lies() -> None:
+    where = torch.tensor([[[0.0, 0.3], [0.3, 0.6], [0.6, 3.0], [3.0, 3.1]]])  # the third one's middle is far
+    mask = torch.ones(1, 4, dtype=torch.bool)
+    for moment, place in ((0.3, 1), (0.6, 2), (0.7, 2), (2.9, 2), (3.05, 3)):
+        events = torch.tensor([[[moment, moment, 0.0]]], dtype=torch.float64)
+        assert step_targets(where, mask, events, 1, "peaks").flatten().argmax() == place, moment

@@ -156,3 +156,30 @@ def f1_of_answers(truth: Sequence[np.ndarray], found: Sequence[np.ndarray], over
         hits += int(matched(close, [overlap]).sum())
         total += len(true) + len(events)
     return 2 * hits / total if total else float("nan")
+
+
+def best_threshold(recordings: Sequence[Matches]) -> tuple[float, float]:
+    """The score from which on answers have the best F1, of equally good ones the nearest to one half; and that F1.
+
+    Args:
+        recordings: matches of each at one closeness, `K` = 1.
+
+    >>> true = np.array([[0.0, 1.0, 0], [2.0, 3.0, 0]])
+    >>> found = np.array([[0.0, 1.0, 0, 0.4], [2.0, 3.0, 0, 0.3], [5.0, 6.0, 0, 0.1]])
+    >>> threshold, f1 = best_threshold([matches(true, found, [0.5])])
+    >>> round(threshold, 4), f1
+    (0.2, 1.0)
+    """
+    parts = [(right[0], scores) for one in recordings for right, scores, _ in one.values()]
+    count = sum(count for one in recordings for _, _, count in one.values())
+    scores = np.concatenate([scores for _, scores in parts]) if parts else np.empty(0)
+    if not len(scores) or not count:
+        return 0.5, float("nan")
+    order = np.argsort(-scores, kind="stable")
+    scores, hits = scores[order], np.cumsum(np.concatenate([right for right, _ in parts])[order])
+    f1 = 2 * hits / (count + np.arange(1, len(hits) + 1))
+    below = np.append(scores[1:], 0.0)
+    ends = below < scores  # answers of one score come together
+    edges, f1 = ((scores + below) / 2)[ends], f1[ends]
+    equal = edges[f1 >= f1.max() - 1e-12]
+    return float(equal[np.abs(equal - 0.5).argmin()]), float(f1.max())

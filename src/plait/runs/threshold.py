@@ -12,6 +12,7 @@ from plait.metrics import METRICS
 from plait.recipe import Recipe, TaskRecipe
 from plait.runs.calibrate import BATCH, calibration_rows
 from plait.runs.prepare import Prepared, workers_of
+from plait.tasks import Task
 from plait.training.evaluate import outputs_of
 from plait.values import as_text
 
@@ -39,7 +40,8 @@ def choose_thresholds(prepared: Prepared, device: torch.device) -> None:
     On the rows that calibrated the probabilities, where there are some: these did not choose the weights.
     """
     asked = _asked(prepared)
-    if not asked:
+    fitted = [name for name, task in prepared.targets.tasks.items() if type(task).fitted_to is not Task.fitted_to]
+    if not asked and not (fitted and "val" in prepared.parts):
         return
     part = prepared.parts["val"]
     kept = calibration_rows(prepared)
@@ -61,6 +63,14 @@ def choose_thresholds(prepared: Prepared, device: torch.device) -> None:
         fewest = int(np.bincount(truth, minlength=2).min())
         rough = f"; rough, only {fewest} rows are of the rarer class" if fewest < FEW else ""
         prepared.notes.append(f"{line} {after:.3f}, at one half {before:.3f}{rough}")
+    for name in fitted:
+        task, truth = prepared.targets.tasks[name], part.source.targets[name][torch.from_numpy(rows)].numpy()
+        usable = ~task.unusable(truth)
+        predictions = prepared.targets.predictions(outputs)[name][usable]
+        chosen = task.fitted_to(truth[usable], predictions)
+        if chosen is not None:
+            prepared.targets = prepared.targets.with_task(name, chosen[0])
+            prepared.notes.append(f"{name}: {chosen[1]}")
 
 
 def best_threshold(second: np.ndarray, truth: np.ndarray, value_of: Callable[[np.ndarray, np.ndarray], float]) -> float:

@@ -13,13 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plait.console import number
-from plait.errors import DataError, DataWarning
+from plait.errors import DataError, DataWarning, RecipeError
 from plait.layers.ragged import Ragged
 from plait.metrics.events import (
     OVERLAPS,
     SECONDS,
     Matches,
     apart,
+    best_threshold,
     f1_of_answers,
     matches,
     precision_by_label,
@@ -35,7 +36,6 @@ from plait.types import Tokens
 
 ALIKE = 0.1  # events are alike in length where four of five differ by less than this share of the usual one
 UNKNOWN = [[np.nan, np.nan, -1.0]]  # a row whose events are not known
-SURE = 0.5  # what is more probable is an answer
 DRAWN, FAINT = 12, 0.2  # rows that a report draws, and how probable what is drawn is at least
 
 
@@ -55,6 +55,7 @@ class Events(Task):
         length: usual seconds of an event.
         find: `peaks` or `spans`.
         reads: the input whose steps answer; None where the fusion has a clock, or one input alone has a time.
+        threshold: how probable an answer is at least; None for one half, until it is chosen on validation rows.
 
     Raises:
         DataError: there is no label.
@@ -69,12 +70,18 @@ class Events(Task):
     lacking = "no events that are known"
 
     def __init__(
-        self, labels: Sequence[str], length: float = 0.0, find: Find = "peaks", reads: str | None = None
+        self,
+        labels: Sequence[str],
+        length: float = 0.0,
+        find: Find = "peaks",
+        reads: str | None = None,
+        threshold: float | None = None,
     ) -> None:
         if not labels:
             raise DataError("the target holds no event, so there is nothing to learn")
         self.labels, self.length, self.reads = list(labels), length, reads
         self.find: Find = find
+        self.threshold = threshold
         self.default_metric = "map" if self._has_length else "point_map"
         self._codes = {label: code for code, label in enumerate(self.labels)}
 
@@ -93,13 +100,21 @@ class Events(Task):
 
     @classmethod
     def from_table(
-        cls, asked: Asked, *, find: Literal["auto", "peaks", "spans"] = "auto", input: str | None = None
+        cls,
+        asked: Asked,
+        *,
+        find: Literal["auto", "peaks", "spans"] = "auto",
+        input: str | None = None,
+        threshold: float | None = None,
     ) -> "Events":
         """Learn labels and lengths from training events.
 
         Raises:
+            RecipeError: the threshold is not between 0 and 1.
             DataError: a cell is no list of events, or none has an event.
         """
+        if threshold is not None and not 0 < threshold < 1:
+            raise RecipeError(f"task.threshold: expected a number between 0 and 1, got {threshold:g}")
         lengths, labels = [], set()
         for row in asked.rows.tolist():
             for start, end, label in (
@@ -110,10 +125,26 @@ class Events(Task):
         length = float(np.median(lengths)) if lengths else 0.0
         alike = bool(lengths) and float(np.ptp(np.quantile(lengths, [0.1, 0.9]))) <= ALIKE * length
         chosen: Find = ("peaks" if alike else "spans") if find == "auto" else find
-        return cls(sorted(labels), length, chosen, input)
+        return cls(sorted(labels), length, chosen, input, threshold)
 
     def to_json(self) -> dict[str, Any]:
-        return {"labels": self.labels, "length": self.length, "find": self.find, "reads": self.reads}
+        state = {"labels": self.labels, "length": self.length, "find": self.find, "reads": self.reads}
+        return state | ({} if self.threshold is None else {"threshold": self.threshold})
+
+    @property
+    def sure(self) -> float:
+        """What is more probable is an answer."""
+        return 0.5 if self.threshold is None else self.threshold
+
+    def fitted_to(self, truth: Ragged, predictions: Ragged) -> tuple[Task, str] | None:
+        """With the threshold of the best F1; None where it is given, or nothing happens in these rows."""
+        near, least = (temporal_iou, 0.5) if self._has_length else (apart, -SECONDS[1])
+        found = self.found(predictions)
+        edge, best = best_threshold([matches(*both, [least], near) for both in zip(truth, found, strict=True)])
+        if self.threshold is not None or not best > 0:
+            return None
+        chosen = Events(self.labels, self.length, self.find, self.reads, edge)
+        return chosen, f"answers from probability {edge:.3g} on; F1 of {len(truth):,} validation rows {best:.3f}"
 
     @property
     def out_dim(self) -> int:
@@ -203,12 +234,12 @@ class Events(Task):
         return [found_events(steps, self.out_dim, self.length, self.find) for steps in predictions]
 
     def answers(self, predictions: Ragged) -> list[list[dict[str, Any]]]:
-        """The events of each row that are more likely than not, in their order."""
+        """The events of each row that are probable enough, in their order."""
         return [
             [
                 {"start": round(start, 4), "end": round(end, 4), "label": self.labels[int(label)], "score": round(p, 4)}
                 for start, end, label, p in sorted(events.tolist())
-                if p >= SURE
+                if p >= self.sure
             ]
             for events in self.found(predictions)
         ]
@@ -224,7 +255,7 @@ class Events(Task):
             return {}
         self._say_outside(truth, predictions)
         rows = [
-            _scored(true.tobytes(), steps.astype(np.float32).tobytes(), self.out_dim, self.length, self.find)
+            _scored(true.tobytes(), steps.astype(np.float32).tobytes(), self.out_dim, self.length, self.find, self.sure)
             for true, steps in zip(truth, predictions, strict=True)
         ]
         scores: dict[str, float] = {}
@@ -286,7 +317,7 @@ class Events(Task):
         return Card(in_words(given) or "nothing", in_words(true) or "nothing", self._all_right(prediction, truth))
 
     def _all_right(self, prediction: Ragged, truth: Ragged) -> bool:
-        answers = [events[events[:, 3] >= SURE] for events in self.found(prediction)]
+        answers = [events[events[:, 3] >= self.sure] for events in self.found(prediction)]
         if not sum(map(len, answers)) + sum(truth.lengths):
             return True
         if self._has_length:
@@ -308,11 +339,11 @@ class _Scored:
 
 
 @functools.lru_cache(maxsize=20_000)  # intervals come from scoring the same rows hundreds of times
-def _scored(truth: bytes, steps: bytes, labels: int, length: float, find: Find) -> _Scored:
+def _scored(truth: bytes, steps: bytes, labels: int, length: float, find: Find, sure: float) -> _Scored:
     """Of one recording, `[G, 3]` float64 and `[T, labels + 2]` float32."""
     true = np.frombuffer(truth, np.float64).reshape(-1, 3)
     found = found_events(np.frombuffer(steps, np.float32).reshape(-1, labels + 2), labels, length, find)
-    answers = found[found[:, 3] >= SURE]
+    answers = found[found[:, 3] >= sure]
     hits = sum(int(right.sum()) for right, _, _ in matches(true, answers, [0.5]).values())
     return _Scored(
         matches(true, found), matches(true, found, [-s for s in SECONDS], apart), hits, len(true) + len(answers)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 LEAST = 0.01  # what is less probable is no candidate
 MOST = 100  # candidates of a label in a recording
+EDGE = 1e-4  # seconds
 Find = Literal["peaks", "spans"]
 
 
@@ -93,7 +94,7 @@ def _edges(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def step_targets(steps: Tensor, mask: Tensor, events: Tensor, labels: int, find: Find) -> Tensor:
-    """What is true at each step: of peaks the step nearest to an event's middle, of spans all steps within it.
+    """What is true at each step: of peaks the step of an event's middle, or the nearest; of spans all steps within it.
 
     Args:
         steps: `[B, T, 2]` start and end of each step in seconds.
@@ -119,7 +120,12 @@ def step_targets(steps: Tensor, mask: Tensor, events: Tensor, labels: int, find:
         first = steps[..., 0].masked_fill(~mask, float("inf")).amin(dim=1, keepdim=True)
         last = steps[..., 1].masked_fill(~mask, float("-inf")).amax(dim=1, keepdim=True)
         here = (label >= 0) & (end >= first) & (start <= last)
-        away = (middle.unsqueeze(1) - moment.unsqueeze(2)).abs().masked_fill(~mask.unsqueeze(1), float("inf"))
+        away = (middle.unsqueeze(1) - moment.unsqueeze(2)).abs()
+        # A step in which it lies comes before one that is nearer; on the edge of two, rounding must not choose.
+        low, high = (steps[..., side].unsqueeze(1) - EDGE for side in (0, 1))
+        inside = (moment.unsqueeze(2) >= low) & (moment.unsqueeze(2) < high)
+        away = torch.where(inside, away - away.nan_to_num().amax() - 1, away)
+        away = away.masked_fill(~mask.unsqueeze(1), float("inf"))
         at = torch.zeros_like(away, dtype=torch.bool)  # [B, E, T]
         at.scatter_(2, away.nan_to_num(posinf=float("inf")).argmin(dim=2, keepdim=True), True)
         if find == "spans":

@@ -186,6 +186,10 @@ class Task(Protocol):
 
     # What most tasks need not define.
 
+    def fitted_to(self, truth: Any, predictions: Any) -> "tuple[Task, str] | None":
+        """The task with what is chosen on validation rows after training, and a note; None where nothing is."""
+        return None
+
     def in_space(self, truth: np.ndarray) -> np.ndarray:
         """Encoded targets as the points of the space: classes, or numbers on the standard scale."""
         return truth
