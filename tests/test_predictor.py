@@ -56,8 +56,16 @@ def test_rows_are_answered_one_by_one_as_together(table: Path, tmp_path: Path) -
 MISSING = {"photo": None, "title": "", "price": float("nan"), "shade": None}
 
 
+QUICK = ("concat", "gated", "mult", "low_rank", "late_mean")  # of each kind one; all of them with `make test-slow`
+
+
 @pytest.mark.parametrize(
-    ("fusion", "missing_token"), [*[(name, False) for name in FUSIONS], ("concat", True), ("co_attention", True)]
+    ("fusion", "missing_token"),
+    [
+        *[pytest.param(name, False, marks=() if name in QUICK else pytest.mark.slow) for name in FUSIONS],
+        ("concat", True),
+        pytest.param("co_attention", True, marks=pytest.mark.slow),
+    ],
 )
 def test_missing_values_train_and_predict(table: Path, tmp_path: Path, fusion: str, missing_token: bool) -> None:
     frame = pd.read_csv(table)
@@ -147,6 +155,7 @@ def test_odd_column_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.slow
 def test_ten_thousand_columns_train(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame(random.normal(size=(30, 10_000)), columns=[f"c{i}" for i in range(10_000)])

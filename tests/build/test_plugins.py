@@ -128,6 +128,7 @@ print(*Predictor.load({str(folder)!r}, plugins=[{parts.__name__!r}]).predict({st
     assert Predictor.from_recipe(tmp_path / "own.yaml").asked()[0].plugins == [parts.__name__]  # a person wrote it
 
 
+@pytest.mark.slow
 def test_a_comparison_takes_it_to_its_processes(parts: ModuleType, tmp_path: Path) -> None:
     recipe = Recipe.parse(
         {

@@ -26,6 +26,7 @@ def test_a_comparison_from_the_command_line(plait: Run, table: Path, tmp_path: P
     assert "folds of random rows" in error and "each until it no longer improves" in " ".join(error.split())
 
 
+@pytest.mark.slow
 def test_time_runs_out_for_what_is_not_needed(plait: Run, table: Path, tmp_path: Path) -> None:
     options = ["--fusions", "concat,product", "--folds", "2", "train.epochs=1", "-o", tmp_path / "c", *QUICK, "--json"]
     code, out, _ = plait("compare", table, "-t", "answer", *options, "--time-limit", "1s")

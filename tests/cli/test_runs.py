@@ -363,6 +363,7 @@ def test_a_training_part_that_is_too_small_is_named(tmp_path: Path, plait: Run) 
     refused(plait("train", table, "-t", "y", "--val", "0.95"), "keep more of the rows for training")
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_get_two_folders(tmp_path: Path) -> None:
     table = colour_table(tmp_path, rows=60)
     command = [sys.executable, "-m", "plait", "train", table, "-t", "answer", *FAST]

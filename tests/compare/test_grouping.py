@@ -37,6 +37,7 @@ def test_a_column_of_persons_is_a_likely_group_and_a_row_number_is_not() -> None
     assert list(found) == ["person_id"]
 
 
+@pytest.mark.slow
 def test_the_fall_by_group_stands_beside_the_verdict(tmp_path: Path) -> None:
     found = run(tmp_path / "c", leaking(), recipe=recipe(), fusions=["concat"])
     drop = found.group_drop

@@ -86,6 +86,7 @@ def test_of_an_error_less_is_a_gain() -> None:
     assert ": 0.000 (95 % interval 0.000 to 0.000) less rmse, p = 1" in verdict
 
 
+@pytest.mark.slow
 def test_a_winner_among_many_of_equals_is_no_better_than_they_are() -> None:
     """Twenty models that are right in 70 % of the rows: the best of them seems better, its cross-fitted score not."""
     random = np.random.default_rng(0)

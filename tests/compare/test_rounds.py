@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from compare.small import FAST, frame, recipe_of, run
 from plait.compare.rounds import behind
@@ -27,6 +28,7 @@ def test_behind_is_who_is_surely_worse() -> None:
     assert set(behind(errors, truth, METRICS["rmse"].function, -1.0, None)) == {"b"}
 
 
+@pytest.mark.slow
 def test_a_race_picks_the_same_winner(tmp_path: Path) -> None:
     """late_mean can't say whether two signs agree: it is stopped after two of four folds."""
     recipe = recipe_of(train={**FAST, "epochs": 12})

@@ -41,7 +41,7 @@ def people(rows: int = 60) -> pd.DataFrame:
     return pd.DataFrame({"age": age, "text": words, "group": np.where(age > 0, "high", "low")})
 
 
-@pytest.mark.parametrize("kind", ["classification", "regression"])
+@pytest.mark.parametrize("kind", ["classification", pytest.param("regression", marks=pytest.mark.slow)])
 def test_scikit_learns_own_checks(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     estimator = Predictor(task={"type": kind}, data={"val": "none"}, **LINEAR)
@@ -143,6 +143,7 @@ def test_weights_count(tmp_path: Path) -> None:
     assert "sample_weight" not in fitted.feature_names_in_
 
 
+@pytest.mark.slow
 def test_with_the_tools_of_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     frame = people()

@@ -146,6 +146,7 @@ def corners(rows: int, source: torch.Generator) -> tuple[dict[str, Tokens], torc
     return {"grid": grid, "asked": Tokens.single(torch.eye(4)[asked])}, colours[row[:, 0], asked]
 
 
+@pytest.mark.slow
 def test_where_things_lie_is_learned_with_positions_only() -> None:
     scores = {}
     for positions in (False, True):

@@ -59,6 +59,7 @@ def test_a_full_disk_keeps_what_was_there(squares: Path, tmp_path: Path, monkeyp
     assert (found.rows, found.added, found.known) == (64, 32, 32)
 
 
+@pytest.mark.slow
 def test_two_that_index_at_once_bring_each_row_once(squares: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "plait", "index", squares / "pairs", squares / "squares.csv", "-o", "two.lance"]
     both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]

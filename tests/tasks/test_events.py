@@ -90,6 +90,8 @@ def test_what_is_learned_perfectly_scores_as_much(find: str) -> None:
     assert (card.given, card.true, card.right) == ("nothing", "nothing", True)
     wrong = task.card(said[1], task.encode(cells)[2], cells[2])
     assert (wrong.true, wrong.right) == ("hit 8–9 s", False)
+    unknown = task.card(said[2], task.encode([None]), None)
+    assert (unknown.given, unknown.true, unknown.right) == ("hit 8–9 s", "not known", None)
     lines, bars = task.figures(task.encode(cells), said)
     assert bars.data[0] == {"hit": 1.0, "miss": 1.0} and lines.data[0][1] == ([(8, 9, "hit", 1)], [(8, 9, "hit", 1)])
 

@@ -17,7 +17,7 @@ from plait.types import Generated
 from tasks.captions import TRAIN, caption_table, written
 
 
-@pytest.mark.parametrize("decoder", ["transformer", "rnn"])
+@pytest.mark.parametrize("decoder", ["transformer", pytest.param("rnn", marks=pytest.mark.slow)])
 def test_it_learns_to_say_what_it_sees(tmp_path: Path, decoder: str) -> None:
     path = caption_table(tmp_path, 80)
     train = {**TRAIN, "batch_size": 8, "epochs": 40, "evaluate_every": 40, "trackers": ["tensorboard"]}

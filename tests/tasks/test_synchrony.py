@@ -112,3 +112,11 @@ def test_a_constant_answer_is_what_the_table_says() -> None:
     truth = TASK.encode([0, 0, 100, 900, "yes", "no"])
     guess = TASK.constant(truth, 2)
     np.testing.assert_allclose(guess[0], [0, 0, 0, 3 / 6, 1 / 6, 0, 0, 2 / 6], atol=1e-9)
+
+
+def test_a_card_is_right_where_the_delay_is() -> None:
+    found = TASK.predictions(logits(3, 5, 1, 7, 7))
+    truth = TASK.encode([0, 150, 250, 900, 200])
+    cards = [TASK.card(found[row : row + 1], truth[row : row + 1], None) for row in range(5)]
+    assert [card.right for card in cards] == [True, True, False, True, False]
+    assert (cards[2].given, cards[2].true) == ("200 ms early", "250 ms late")

@@ -178,6 +178,7 @@ def test_a_toy_tagger_goes_all_the_way(toys: str, tmp_path: Path) -> None:
     assert predictor.evaluate(hidden)["token_accuracy"] < scores["token_accuracy"]
 
 
+@pytest.mark.slow
 def test_a_comparison_of_toy_taggers(toys: str, tmp_path: Path) -> None:
     inputs = {"words": {"modality": "text", "encoder": "own:words"}, "mood": {"modality": "category"}}
     values = {"plugins": [toys], "inputs": inputs, "task": {"target": "tags", "type": "tagging"}, "train": TRAIN}

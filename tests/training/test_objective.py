@@ -37,7 +37,7 @@ def dominated(rows: int = 400, seed: int = 0) -> pd.DataFrame:
 REMEDIES = [{"modality_dropout": 0.4}, {"auxiliary": 1.0}, {"gradient_modulation": 0.5}, {"gradient_blending": 2}]
 
 
-@pytest.mark.parametrize("remedy", REMEDIES)
+@pytest.mark.parametrize("remedy", [REMEDIES[0], *(pytest.param(one, marks=pytest.mark.slow) for one in REMEDIES[1:])])
 def test_remedies_keep_the_weaker_modality_learning(tmp_path: Path, remedy: dict[str, float]) -> None:
     scores = {}
     for name, options in (("plain", {}), ("remedy", remedy)):

@@ -116,10 +116,8 @@ class Events(Task):
         if threshold is not None and not 0 < threshold < 1:
             raise RecipeError(f"task.threshold: expected a number between 0 and 1, got {threshold:g}")
         lengths, labels = [], set()
-        for row in asked.rows.tolist():
-            for start, end, label in (
-                read_events(asked.table.cells(asked.column, [row])[0], row + 1, asked.lenient) or ()
-            ):
+        for row, cell in zip(asked.rows.tolist(), asked.table.cells(asked.column, asked.rows), strict=True):
+            for start, end, label in read_events(cell, row + 1, asked.lenient) or ():
                 lengths.append(end - start)
                 labels.add(label)
         length = float(np.median(lengths)) if lengths else 0.0
@@ -154,15 +152,10 @@ class Events(Task):
     def measures(self) -> Mapping[str, bool]:
         """Mean average precision over the labels at each tIoU and within seconds, their means, and F1 of answers.
 
-        Without tIoU where events have no length.
+        Without tIoU where events have no length. The first ones are printed in training.
         """
         points = ["point_map", *(f"point_map@{s:g}s" for s in SECONDS)]
-        spans = [
-            "map",
-            "map@0.5",
-            "f1@0.5",
-            *(f"map@{overlap:g}" for overlap in OVERLAPS),
-        ]  # the first are printed
+        spans = ["map", "map@0.5", "f1@0.5", *(f"map@{overlap:g}" for overlap in OVERLAPS)]
         return dict.fromkeys([*spans, *points] if self._has_length else points, True)
 
     @property
@@ -310,6 +303,8 @@ class Events(Task):
     def card(self, prediction: Ragged, truth: Ragged, cell: Any) -> Card:
         """Events in words, and whether all of them are right."""
         given = self.answers(prediction)[0]
+        if self.unusable(truth)[0]:  # its row is shown for another target
+            return Card(in_words(given) or "nothing", "not known")
         true = [
             {"start": s, "end": e, "label": self.labels[int(label)]}
             for s, e, label in sorted(next(iter(truth)).tolist())

@@ -37,7 +37,7 @@ class Multilabel(Task):
 
     kind = "multilabel"
     default_metric = "f1_macro"
-    stratified = False
+    stratified, weighable = False, True
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ def found_events(steps: np.ndarray, labels: int, length: float, find: Find) -> n
         `[P, 4]` float64: start, end, label, score.
 
     >>> steps = np.array([[0.0, 0, 1], [0.9, 1, 2], [0.8, 2, 3], [0.1, 3, 4]])
-    >>> found_events(steps, 1, 0.0, "spans").tolist()
+    >>> found_events(steps, 1, 0.0, "spans").round(2).tolist()
     [[1.0, 3.0, 0.0, 0.85], [3.0, 4.0, 0.0, 0.1]]
     >>> found_events(steps[:2], 1, 0.5, "peaks").tolist()
     [[1.25, 1.75, 0.0, 0.9]]

@@ -269,11 +269,16 @@ class Synchrony(Task):
         return [Figure("scatter", (1000 * truth[known, 0], 1000 * self.delay(predictions)[known]))]
 
     def card(self, prediction: np.ndarray, truth: np.ndarray, cell: Any) -> Card:
-        """The answer in words, and whether yes or no is right."""
+        """The answer in words, and whether yes or no is right, and the delay where it is known."""
         p = float(self.in_step(prediction)[0])
         delay, step = truth[0]
         true = _said(step, delay) if math.isfinite(delay) else ("in step" if step == 1 else "out of step")
+        given = float(self.delay(prediction)[0])
         right = (p >= 0.5) == (step == 1)
+        if right and step == 0 and math.isfinite(delay):
+            right = (
+                abs(delay) > self.most if math.isnan(given) else abs(given - delay) <= max(self.tolerance, self.clock)
+            )
         return Card(self.answers(prediction)[0], true, right, f"{max(p, 1 - p):.0%}")
 
 
