@@ -34,8 +34,8 @@ def commands() -> list[list[str]]:
 
 
 def _shortened(command: list[str]) -> list[str]:
-    """As written, but that a comparison runs two of its fusions for one epoch, and trainings take few steps: that they
-    learn is tested elsewhere.
+    """As written, but that a comparison runs one or two of its fusions, and trainings one epoch: that they learn is
+    tested elsewhere.
     """
     if "--fusions" in command:
         place = command.index("--fusions") + 1

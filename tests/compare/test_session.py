@@ -171,7 +171,9 @@ def test_closed_forms_find_what_needs_both_and_say_what_they_learn_from(tmp_path
     assert (best.predict(frame()) == frame()["answer"]).mean() > 0.9
 
 
-@pytest.mark.parametrize("name", ["late_stacking", "late_mean", "layerwise"])
+@pytest.mark.parametrize(
+    "name", ["late_mean", *(pytest.param(name, marks=pytest.mark.slow) for name in ("late_stacking", "layerwise"))]
+)
 def test_methods_with_their_own_ways(name: str, tmp_path: Path) -> None:
     found = run(tmp_path / "c", fusions=[name])
     assert found.rows[-1].failed == "" and found.rows[-1].score is not None

@@ -41,7 +41,8 @@ def people(rows: int = 60) -> pd.DataFrame:
     return pd.DataFrame({"age": age, "text": words, "group": np.where(age > 0, "high", "low")})
 
 
-@pytest.mark.parametrize("kind", ["classification", pytest.param("regression", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_scikit_learns_own_checks(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     estimator = Predictor(task={"type": kind}, data={"val": "none"}, **LINEAR)
@@ -166,6 +167,7 @@ def test_with_the_tools_of_scikit_learn(tmp_path: Path, monkeypatch: pytest.Monk
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_page_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[2] / "docs" / "sklearn.md").read_text(encoding="utf-8")

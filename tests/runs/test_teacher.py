@@ -62,7 +62,14 @@ def test_distance_is_the_divergence_of_probabilities() -> None:
 
 @pytest.mark.parametrize(
     ("target", "options"),
-    [("colour", {}), ("text", {"task": {"type": "generation", "max_length": 8}, "generation": {"max_length": 8}})],
+    [
+        ("colour", {}),
+        pytest.param(
+            "text",
+            {"task": {"type": "generation", "max_length": 8}, "generation": {"max_length": 8}},
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_a_student_agrees_with_a_teacher_that_reads_another_column(
     target: str, options: dict[str, Any], tmp_path: Path

@@ -25,7 +25,7 @@ def lies(rows: int = 200) -> pd.DataFrame:
     return pd.DataFrame({"size": size, "other": other, "answer": answer, "trust": np.where(trusted, 1.0, 0.01)})
 
 
-@pytest.mark.parametrize("method", WAYS)
+@pytest.mark.parametrize("method", [WAYS[0], pytest.param(WAYS[1], marks=pytest.mark.slow), *WAYS[2:]])
 def test_rows_that_count_more_decide(method: str) -> None:
     frame = lies()
     loops = {"epochs": 30, "learning_rate": 0.02, "batch_size": 32} if method in ("concat", "late_stacking") else {}

@@ -86,6 +86,7 @@ def test_a_matching_run_with_drawn_non_matches(negatives: str, colours: Path, tm
     assert "Answers: match" in (tmp_path / "m" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_matching_learns_from_labels(colours: Path, tmp_path: Path) -> None:
     predictor = Predictor(
         "answer", task={"type": "matching"}, output=tmp_path / "m", fusion="product", data={"val": "none"},

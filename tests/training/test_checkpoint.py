@@ -134,6 +134,7 @@ def test_frozen_parts_are_not_in_checkpoints(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "c.safetensors", model, optimizer, None).epoch == 3
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     code = (
