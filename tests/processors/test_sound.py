@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fakes import chirp, tone
 from plait.errors import DataError, EmptyValue
-from plait.processors.sound import as_mp3, read_sound, remarks, resampled, spectrogram
+from plait.processors.sound import as_mp3, as_wav, read_sound, remarks, resampled, spectrogram
 
 soundfile = pytest.importorskip("soundfile")
 av = pytest.importorskip("av")
@@ -272,3 +272,12 @@ def test_what_pages_show() -> None:
     again = read_sound(as_mp3(sound.wave), 60)
     assert again.seconds == pytest.approx(1.0, abs=0.08)
     assert len(as_mp3(np.zeros(1, np.float32))) > 100
+
+
+def test_a_wave_file_is_the_same_at_any_time() -> None:
+    samples = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
+    file = as_wav(samples, 8_000)
+    place = file.find(b"PEAK")
+    assert file[place + 12 : place + 16] == bytes(4)  # where libsndfile writes the second
+    again, rate = soundfile.read(io.BytesIO(file), dtype="float32")
+    assert rate == 8_000 and np.array_equal(again, samples)

@@ -1,11 +1,10 @@
 """Sounds: files, bytes, and arrays with a rate."""
 
 import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
-from plait.errors import DataError, import_extra
+from plait.errors import DataError
 from plait.modalities.fingerprints import sound_fingerprint
 from plait.modalities.media import Media, Opened, are_media, open_long_file, split_cell
 from plait.modalities.modality import Facts, Modality, Oddity, Shown
@@ -77,6 +76,8 @@ def store(column: str, row: int, value: Any) -> Any:
         return [store(column, row, item) for item in value]
     import numpy as np
 
+    from plait.processors.sound import as_wav
+
     where = f"row {row}, column {column!r}"
     if isinstance(value, dict):
         samples, rate = value["array"], value["sampling_rate"]
@@ -105,10 +106,7 @@ def store(column: str, row: int, value: Any) -> Any:
         array = array / WHOLE[array.dtype.name]
     elif array.dtype.kind != "f":
         raise DataError(f"{where}: expected samples of floats, int16 or int32, got {array.dtype}; convert them")
-    file = io.BytesIO()
-    soundfile = import_extra("soundfile", "audio")
-    soundfile.write(file, array.astype(np.float32), round(float(rate)), format="WAV", subtype="FLOAT")
-    return file.getvalue()
+    return as_wav(array, round(float(rate)))
 
 
 def read(column: str, cell: Any, form: Any = None) -> None:

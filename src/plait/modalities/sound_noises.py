@@ -1,6 +1,5 @@
 """Ways to make sounds worse: noise, lost frequencies, clipping, dropouts."""
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,11 +79,6 @@ def _opened(sound: Path | str | bytes) -> "Sound":
 
 
 def _file(wave: "np.ndarray", rate: int) -> bytes:
-    import numpy as np
+    from plait.processors.sound import as_wav
 
-    from plait.errors import import_extra
-
-    buffer = io.BytesIO()
-    soundfile = import_extra("soundfile", "audio")
-    soundfile.write(buffer, wave.astype(np.float32), rate, format="WAV", subtype="FLOAT")
-    return buffer.getvalue()
+    return as_wav(wave, rate)
