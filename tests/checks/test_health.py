@@ -39,6 +39,15 @@ def test_a_class_that_no_training_row_has_is_named(tmp_path: Path) -> None:
     assert list(found) == ["unseen_class"] and found["unseen_class"].count == 1
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [["red;big", "big;red", "red;old"] * 12 + ["red"] * 4, ['[{"start": 1, "end": 2, "label": "hit"}]', "[]"] * 20],
+)
+def test_lists_of_labels_and_of_events_are_no_classes(cells: list[str], tmp_path: Path) -> None:
+    health, found = run(pd.DataFrame({"t": texts(40), "y": cells}), tmp_path, 36)
+    assert not health.balance and not found
+
+
 def test_rows_on_both_sides_are_an_error(tmp_path: Path) -> None:
     lines = texts(40)
     lines[35] = lines[3]

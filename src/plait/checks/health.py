@@ -14,6 +14,8 @@ from plait.data.schema import IGNORE, Column, Schema
 from plait.data.table import Table
 from plait.errors import DataError, EmptyValue
 from plait.modalities import MODALITIES, Facts, Media, Modality
+from plait.tasks import TASKS, guess_task
+from plait.tasks.asked import Asked
 from plait.values import Vocabulary, as_text, count_values, is_missing
 
 RARE = 5  # rows a class
@@ -127,6 +129,8 @@ def _check_target(health: Health, parts: Rows, target: str) -> None:
         return
     if len(names) > max(20, present // 5):
         return  # numbers or texts, not classes to count
+    if not TASKS[guess_task(Asked(table, rows, target).sample)[0]].stratified:
+        return  # lists of labels or events
     order = np.argsort(-counts, kind="stable")
     health.balance[target] = {str(names[i]): int(counts[i]) for i in order}
     rare = [f"{names[i]} ({counts[i]})" for i in order[::-1] if counts[i] < RARE]
