@@ -26,6 +26,14 @@ def test_compare_says_that_it_does_not_write(tmp_path: Path) -> None:
         Experiment(recipe, Table.from_frame(pd.read_csv(caption_table(tmp_path, 20)), tmp_path), 2, False)
 
 
+def test_it_says_that_thresholds_wait_only_where_one_does() -> None:
+    def said(**task: Any) -> bool:
+        experiment = Experiment(recipe_of(task=[{"target": "answer", **task}]), open_table(frame()), 3, False)
+        return any("wait for training" in note for note in experiment.notes)
+
+    assert said(threshold="f1_macro") and said(costs={"yes": 20}) and not said()
+
+
 def test_the_slowest_settles_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 

@@ -81,8 +81,8 @@ class Experiment:
                 raise RecipeError(f"train.{name}: compare trains all models from the same beginning; leave it out")
         if len(recipe.task) != 1:
             raise RecipeError(f"compare judges by one target, got {len(recipe.task)}; name one with --target")
-        chosen_later = recipe
-        recipe = without_chosen(recipe)
+        asked, recipe = recipe, without_chosen(recipe)
+        waits = recipe is not asked
         # The recipe is completed first: everything below reads its inputs and settings.
         self.table, self.verbose = table, verbose
         self.schema = prepare.type_columns(recipe, table)
@@ -90,7 +90,7 @@ class Experiment:
         recipe = recipe.model_copy(update={"plugins": needed(recipe)})
         self.recipe = name_folders(recipe)
         self.notes: list[str] = []
-        if recipe is not chosen_later:
+        if waits:
             self.notes.append("task.threshold and task.costs wait for training; here the likelier class is the answer")
         every = np.arange(len(table))
         self.targets, reasons = build_targets(self.recipe, table, every)
