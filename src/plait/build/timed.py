@@ -7,6 +7,7 @@ from plait.alignment import ClockFusion, LagFusion
 from plait.build.options import construct
 from plait.errors import RecipeError, unknown
 from plait.heads import EventsHead, PredictHead, SplitHead, TagHead, TogetherHead
+from plait.heads.events import RARE
 from plait.modalities import MODALITIES
 from plait.recipe import Recipe
 from plait.tasks import Targets, Task
@@ -57,7 +58,7 @@ def build_head(recipe: Recipe, encoders: Mapping[str, Any], fusion: Any, targets
         if task.stepwise:
             reads = _steps_of(task, encoders, isinstance(fusion, ClockFusion))
             tokens = width if reads is None else encoders[reads].out_dim
-            heads.append(EventsHead(name, reads, tokens, width, task.out_dim, *shape))
+            heads.append(EventsHead(TagHead(name, reads, tokens, width, task.out_dim, *shape, prior=RARE)))
         elif task.reads is not None:
             if task.reads not in encoders:
                 raise RecipeError(

@@ -1,7 +1,5 @@
 """An answer for each step in time: which events happen there, and when that is."""
 
-import math
-
 import torch
 from torch import nn
 
@@ -14,46 +12,24 @@ RARE = 0.02  # probability of an event at a step before anything is learned
 class EventsHead(nn.Module):
     """A `TagHead` over tokens that lie in seconds, with the seconds behind its answers.
 
-    Most steps have no event: it begins with a small probability for all of them (1708.02002), else it would first
-    learn that alone.
-
     Args:
-        name: the target.
-        reads: the input whose tokens answer; None for the fusion's own, as a clock gives them.
-        token_dim: D of the tokens.
-        fused_dim: H of the fused vector.
-        labels: L.
-        hidden: width of the hidden layer; 0 for a linear head.
-        dropout: on the input and on the hidden layer.
+        tag: answers for each token with L logits. Most steps have no event: `RARE` is a prior for it.
 
     Shapes: Fused with tokens of `[B, T, D]` → target → Tokens `[B, T, L + 2]`: logits, start and end in seconds.
 
     Raises:
         ValueError: the tokens lie nowhere in time.
 
-    >>> head = EventsHead("hits", None, token_dim=8, fused_dim=8, labels=1)
+    >>> head = EventsHead(TagHead("hits", None, token_dim=8, fused_dim=8, out_dim=1, prior=RARE))
     >>> where = torch.tensor([[[0.0, 0.5], [0.5, 1.0]]])
     >>> ticks = Tokens(torch.zeros(1, 2, 8), torch.ones(1, 2) > 0, where)
     >>> head(Fused(torch.zeros(1, 8), lambda: ticks))["hits"].x.sigmoid()[..., 0].round(decimals=2).tolist()
     [[0.019999999552965164, 0.019999999552965164]]
     """
 
-    def __init__(
-        self,
-        name: str,
-        reads: str | None,
-        token_dim: int,
-        fused_dim: int,
-        labels: int,
-        hidden: int = 0,
-        dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, tag: TagHead) -> None:
         super().__init__()
-        self.name, self.reads = name, reads
-        self.tag = TagHead(name, reads, token_dim, fused_dim, labels, hidden, dropout)
-        last = [module for module in self.tag.modules() if isinstance(module, nn.Linear)][-1]
-        nn.init.constant_(last.bias, math.log(RARE / (1 - RARE)))
-        nn.init.normal_(last.weight, std=0.01)
+        self.name, self.reads, self.tag = tag.name, tag.reads, tag
 
     def forward(self, fused: Fused) -> dict[str, Tokens]:
         steps = fused.tokens if self.reads is None else fused.parts[self.reads]

@@ -1,5 +1,7 @@
 """An answer for each token of one input, such as tags of words, or of the fusion."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -18,6 +20,8 @@ class TagHead(nn.Module):
         out_dim: W, raw predictions a token.
         hidden: width of the hidden layer; 0 for a linear head.
         dropout: on the input and on the hidden layer.
+        prior: probability that each answer begins with (1708.02002); None where they begin by chance. Where answers are
+            rare, that alone would be learned first.
 
     Shapes: Fused with `[B, H]` and `parts[reads]` or `tokens` of `[B, T, D]` → target → Tokens `[B, T, W]`.
 
@@ -37,11 +41,16 @@ class TagHead(nn.Module):
         out_dim: int,
         hidden: int = 0,
         dropout: float = 0.0,
+        prior: float | None = None,
     ) -> None:
         super().__init__()
         self.name, self.reads = name, reads
         self.norm = nn.LayerNorm(fused_dim)
         self.mlp = MLP(token_dim + fused_dim, [hidden] if hidden else [], out_dim, dropout)
+        if prior is not None:
+            last = [module for module in self.mlp.modules() if isinstance(module, nn.Linear)][-1]
+            nn.init.constant_(last.bias, math.log(prior / (1 - prior)))
+            nn.init.normal_(last.weight, std=0.01)
 
     def forward(self, fused: Fused) -> dict[str, Tokens]:
         tokens = fused.tokens if self.reads is None else fused.parts[self.reads]

@@ -83,7 +83,7 @@ class Synchrony(Task):
             RecipeError: there are not two of them, or there are others.
         """
         timed = [name for name, kind in asked.modalities.items() if kind in MODALITIES and MODALITIES[kind].timed]
-        chosen = list(between or sorted(timed, key=lambda name: asked.modalities[name] != "video"))
+        chosen = list(between or sorted(timed, key=lambda name: MODALITIES[asked.modalities[name]].made_of is None))
         lacking = next((name for name in chosen if name not in timed), None)
         if lacking is not None:
             raise RecipeError(
